@@ -1,0 +1,118 @@
+"""Classification of anything: images, rows of a table, texts."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassAUROC,
+    MulticlassCalibrationError,
+    MulticlassF1Score,
+)
+from torchvision.transforms import v2
+
+from modules.task import Row, Step, Task, probabilities_to_rows
+
+
+class Classifier(Task):
+    """Puts each input into one of the classes that the data has.
+
+    Scores: ``accuracy`` (the share of examples that are right), ``f1`` (mean over the classes), ``auroc`` (one class
+    against the rest, mean over the classes), ``calibration_error`` (expected, 15 bins: Guo et al. 2017) and, with more
+    than five classes, ``top5_accuracy``.
+
+    Args:
+        net: Makes the network from the number of inputs (channels, features or words) and the number of classes;
+            it maps a batch of inputs to logits ``(batch, classes)``.
+        optimizer: Makes the optimizer from the parameters.
+        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
+        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
+        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+        label_smoothing: Probability spread evenly over all classes (Szegedy et al. 2016).
+        class_weights: ``balanced`` weighs a class by the inverse of its frequency in training; or a weight a class.
+        mixup: Parameter of the Beta distribution of MixUp (Zhang et al. 2018); off if 0.
+        cutmix: Parameter of the Beta distribution of CutMix (Yun et al. 2019); off if 0. With both, either is drawn.
+        top_k: How many classes a prediction names.
+    """
+
+    def __init__(
+        self,
+        net: Callable[[int, int], nn.Module],
+        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
+        scheduler: LRSchedulerCallable | None = None,
+        interval: Literal["step", "epoch"] = "epoch",
+        decay_all: bool = True,
+        label_smoothing: float = 0.0,
+        class_weights: Literal["balanced"] | Sequence[float] | None = None,
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
+        top_k: int = 3,
+    ) -> None:
+        super().__init__(optimizer, scheduler, interval, decay_all)
+        self.make_net = net
+        self.label_smoothing, self.class_weights = label_smoothing, class_weights
+        self.mixup, self.cutmix, self.top_k = mixup, cutmix, top_k
+
+    def build(self) -> None:
+        """Make the network and the mixing of examples."""
+        self.classes: list[str] = self.fact("classes")
+        num_classes = len(self.classes)
+        self.net = self.make_net(self.fact("num_inputs"), num_classes)
+        weights = None
+        if self.class_weights == "balanced":
+            counts = torch.tensor(self.fact("class_counts"), dtype=torch.float)
+            weights = counts.sum() / (num_classes * counts)
+        elif self.class_weights is not None:
+            weights = torch.tensor(self.class_weights, dtype=torch.float)
+            if len(weights) != num_classes:
+                raise ValueError(f"class_weights has {len(weights)} values for {num_classes} classes")
+        self.register_buffer("weights", weights, persistent=False)
+        mixers = []
+        if self.mixup:
+            mixers.append(v2.MixUp(alpha=self.mixup, num_classes=num_classes))
+        if self.cutmix:
+            mixers.append(v2.CutMix(alpha=self.cutmix, num_classes=num_classes))
+        self.mix = v2.RandomChoice(mixers) if mixers else None
+
+    def metrics(self) -> MetricCollection:
+        """Accuracy, macro F1 and AUROC, calibration error."""
+        num = len(self.classes)
+        scores: dict[str, Any] = {
+            "accuracy": MulticlassAccuracy(num, average="micro"),
+            "f1": MulticlassF1Score(num, average="macro"),
+            "auroc": MulticlassAUROC(num, average="macro", thresholds=200),
+            "calibration_error": MulticlassCalibrationError(num, n_bins=15),
+        }
+        if num > 5:
+            scores["top5_accuracy"] = MulticlassAccuracy(num, top_k=5, average="micro")
+        return MetricCollection(scores)
+
+    def forward(self, inputs: Any) -> Tensor:
+        """Logits ``(batch, classes)``."""
+        if isinstance(inputs, Tensor) and inputs.ndim == 4:  # convolutions are faster so
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.net(inputs)
+        return logits
+
+    def step(self, batch: tuple[Any, Tensor]) -> Step:
+        """Cross-entropy of ``(inputs, target)``, target ``(batch)``."""
+        inputs, target = batch
+        mixed = target
+        if self.training and self.mix is not None:
+            inputs, mixed = self.mix(inputs, target)
+        logits = self(inputs)
+        smoothing = self.label_smoothing if self.training else 0.0
+        weights = self.weights if self.training else None
+        loss = F.cross_entropy(logits, mixed, weight=weights, label_smoothing=smoothing)
+        if self.training:
+            return Step(loss, len(target))
+        return Step(loss, len(target), logits.float().softmax(1), target)
+
+    def predict_step(self, batch: tuple[Any, Tensor | None], batch_idx: int) -> list[Row]:
+        """The most probable classes by name."""
+        return probabilities_to_rows(self(batch[0]).float().softmax(1), self.classes, self.top_k)

@@ -1,0 +1,189 @@
+"""What every task has in common: the loop, the mean of the loss, the metrics, the optimizer."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal, NamedTuple
+
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, MetricCollection
+
+from modules.schedules import Schedule
+
+Row = dict[str, Any]
+
+
+class Step(NamedTuple):
+    """What a task makes of a batch.
+
+    Attributes:
+        loss: Mean loss of the batch, a scalar.
+        size: Number of terms in that mean (examples, tokens), which weighs it in the mean of a whole split.
+        preds: What the metrics compare with ``target``; None in training, where nothing is scored.
+        target: The truth.
+    """
+
+    loss: Tensor
+    size: int | Tensor
+    preds: Any = None
+    target: Any = None
+
+
+class Task(LightningModule, ABC):
+    """Base of all tasks. A subclass writes ``build``, ``metrics``, ``step`` and ``predict_step``.
+
+    Args:
+        optimizer: Makes the optimizer from the parameters.
+        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
+        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
+        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+    """
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable,
+        scheduler: LRSchedulerCallable | None = None,
+        interval: Literal["step", "epoch"] = "epoch",
+        decay_all: bool = True,
+    ) -> None:
+        super().__init__()
+        self.optimizer, self.scheduler, self.interval, self.decay_all = optimizer, scheduler, interval, decay_all
+        self.data: LightningDataModule | None = None
+        self.built = False
+
+    # ---- what a subclass writes
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make the network from the facts (``self.fact(name)``). Called once."""
+
+    def metrics(self) -> MetricCollection:
+        """The scores, by their names without ``val/`` or ``test/``. Called after ``build``."""
+        return MetricCollection({})
+
+    @abstractmethod
+    def step(self, batch: Any) -> Step:
+        """Loss and, unless ``self.training``, what the metrics compare."""
+
+    @abstractmethod
+    def predict_step(self, batch: Any, batch_idx: int) -> list[Row]:
+        """One row of named columns for each example of the batch."""
+
+    # ---- what all of them share
+
+    def fact(self, name: str) -> Any:
+        """A fact that the datamodule learned from the training split.
+
+        Raises:
+            MisconfigurationException: If the datamodule has no such fact.
+        """
+        data = self.data or self.trainer.datamodule  # type: ignore[attr-defined]
+        value = getattr(data, name, None)
+        if value is None:
+            raise MisconfigurationException(
+                f"{type(self).__name__} needs the fact `{name}`, which {type(data).__name__} does not have: "
+                "pair this task with another kind of data"
+            )
+        return value
+
+    def configure_model(self) -> None:
+        """Build the network and the metrics, once; sharded strategies call this where they want it built."""
+        if self.built:
+            return
+        self.build()
+        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        self.val_metrics = self.metrics().clone(prefix="val/")
+        self.test_metrics = self.metrics().clone(prefix="test/")
+        self.built = True
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Loss of a batch, logged every ``log_every_n_steps`` steps."""
+        loss = self.step(batch).loss
+        # On small networks logging costs as much as the step, so nothing is logged that is not written.
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Any, batch_idx: int) -> Step:
+        """Update the validation metrics."""
+        return self._evaluate(batch, self.val_loss, self.val_metrics)
+
+    def test_step(self, batch: Any, batch_idx: int) -> Step:
+        """Update the test metrics."""
+        return self._evaluate(batch, self.test_loss, self.test_metrics)
+
+    def _evaluate(self, batch: Any, loss: MeanMetric, metrics: MetricCollection) -> Step:
+        output = self.step(batch)
+        loss.update(output.loss, output.size)
+        if len(metrics):
+            metrics.update(output.preds, output.target)
+        return output
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the sanity check."""
+        self.val_loss.reset()
+        self.val_metrics.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val/loss`` and the validation metrics."""
+        self._report("val/loss", self.val_loss, self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``test/loss`` and the test metrics."""
+        self._report("test/loss", self.test_loss, self.test_metrics)
+
+    def _report(self, name: str, loss: MeanMetric, metrics: MetricCollection) -> None:
+        scores = {name: loss.compute(), **metrics.compute()}
+        loss.reset()
+        metrics.reset()
+        # Every process has computed the same values: their maximum is each of them, to the last bit.
+        self.log_dict(scores, sync_dist=True, reduce_fx="max", prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and scheduler, wired as Lightning expects them."""
+        optimizer = self.optimizer(self._parameter_groups())
+        if self.scheduler is None:
+            return optimizer
+        scheduler = self.scheduler(optimizer)
+        if isinstance(scheduler, Schedule):
+            units = self.trainer.max_epochs if self.interval == "epoch" else self.trainer.estimated_stepping_batches
+            scheduler.plan(int(units or -1))
+        wiring: dict[str, Any] = {"scheduler": scheduler, "interval": self.interval}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            wiring["monitor"] = scheduler.monitor
+        return {"optimizer": optimizer, "lr_scheduler": wiring}
+
+    def _parameter_groups(self) -> list[Any]:
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if self.decay_all:
+            return trained
+        embeddings = {
+            id(module.weight) for module in self.modules() if isinstance(module, (nn.Embedding, nn.EmbeddingBag))
+        }
+        free = [p for p in trained if p.ndim < 2 or id(p) in embeddings]  # norms and biases are vectors
+        decayed = [p for p in trained if p.ndim >= 2 and id(p) not in embeddings]
+        return [{"params": decayed}, {"params": free, "weight_decay": 0.0}]
+
+
+def probabilities_to_rows(probabilities: Tensor, classes: list[str], top_k: int) -> list[Row]:
+    """Name the most probable classes.
+
+    Args:
+        probabilities: ``(batch, classes)``.
+        classes: Name of each class.
+        top_k: How many classes to name.
+
+    Returns:
+        For each example ``class``, ``probability`` and, for the further ones, ``class_2``, ``probability_2`` and so on.
+    """
+    best = torch.topk(probabilities, min(top_k, len(classes)), dim=1)
+    rows = []
+    for values, indices in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        row: Row = {}
+        for rank, (value, index) in enumerate(zip(values, indices, strict=True), start=1):
+            suffix = "" if rank == 1 else f"_{rank}"
+            row[f"class{suffix}"], row[f"probability{suffix}"] = classes[index], round(value, 6)
+        rows.append(row)
+    return rows
