@@ -1,0 +1,253 @@
+"""Checkpoints from which training goes on to the last bit."""
+
+import os
+import random
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+
+class Interrupted(Exception):
+    """Training was asked to stop, and has written a checkpoint.
+
+    Attributes:
+        signum: The signal that asked.
+    """
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.signum = signum
+
+
+class RunCheckpoint(Checkpoint):
+    """Writes ``checkpoints/last.ckpt`` and ``checkpoints/best.ckpt`` of a run.
+
+    Both are written between two training steps, when everything that belongs to the step before (validation,
+    schedulers, other callbacks) is done: so the state in the file is complete, and a run that goes on from it is
+    equal, bit for bit, to one that was never stopped. Ctrl-C, SIGTERM and SIGUSR1 write ``last.ckpt`` after the step
+    at hand and end the program.
+
+    Args:
+        monitor: The validation score that chooses the best checkpoint.
+        mode: Whether the best is the least (``min``) or the greatest (``max``).
+        every_n_train_steps: Write ``last.ckpt`` every so many optimizer steps too, not just after every epoch.
+        train_time_interval: Write ``last.ckpt`` whenever so much time has passed too.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val/loss",
+        mode: Literal["min", "max"] = "min",
+        every_n_train_steps: int | None = None,
+        train_time_interval: timedelta | None = None,
+    ) -> None:
+        self.monitor, self.mode = monitor, mode
+        self.every_n_train_steps, self.train_time_interval = every_n_train_steps, train_time_interval
+        self.best_score: float | None = None
+        self.best_step = 0
+        self._due: set[str] = set()
+        self._last_step = self._last_time = 0.0
+        self._resume: dict[str, Any] | None = None
+        self._signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    @property
+    def state_key(self) -> str:
+        """One key for all settings: another monitor or interval can go on from the same checkpoint."""
+        return "RunCheckpoint"
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best score so far."""
+        return {"monitor": self.monitor, "best_score": self.best_score, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best score, if it is one of the same metric."""
+        if state_dict["monitor"] == self.monitor:
+            self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+
+    # ---- when to write
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Agree on the folder."""
+        root = trainer.strategy.broadcast(trainer.default_root_dir)
+        self.folder = Path(root) / "checkpoints"
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock and listen to signals."""
+        self._last_time, self._last_step = time.monotonic(), trainer.global_step
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            self._handlers[signum] = signal.signal(signum, self._on_signal)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        if self._signal is not None and signum == signal.SIGINT:  # asked twice: do not wait for the step
+            raise KeyboardInterrupt
+        self._signal = signum
+
+    def _forget_signals(self) -> None:
+        while self._handlers:
+            signum, handler = self._handlers.popitem()
+            signal.signal(signum, handler)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note whether the score is the best so far."""
+        if trainer.sanity_checking or not trainer.fit_loop.epoch_loop.val_loop or trainer.state.fn != "fit":
+            return
+        if self.monitor not in trainer.callback_metrics:
+            raise MisconfigurationException(
+                f"checkpoint.monitor is {self.monitor}, which is not logged; there are: "
+                + ", ".join(sorted(trainer.callback_metrics))
+            )
+        score = float(trainer.callback_metrics[self.monitor])
+        better = self.best_score is None or (
+            score < self.best_score if self.mode == "min" else score > self.best_score
+        )
+        if better:
+            self.best_score, self.best_step = score, trainer.global_step
+            self._due.add("best")
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        """Note whether so many steps, or so much time, have passed."""
+        steps, interval = self.every_n_train_steps, self.train_time_interval
+        if steps and trainer.global_step != self._last_step and trainer.global_step % steps == 0:
+            self._last_step = trainer.global_step
+            self._due.add("last")
+        if interval:
+            late = time.monotonic() - self._last_time > interval.total_seconds()
+            if trainer.strategy.broadcast(late):  # the clocks of the processes differ
+                self._due.add("last")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """An epoch is over."""
+        self._due.add("last")
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Between two steps: take up the state of a checkpoint, write what is due, stop if asked."""
+        if self._resume is not None:
+            self._take_up(trainer, pl_module)
+        stop = self._signal is not None
+        if trainer.world_size > 1:
+            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        if stop:
+            self._due.add("last")
+        self._write(trainer)
+        if stop:
+            raise Interrupted(self._signal or signal.SIGTERM, f"stopped at step {trainer.global_step}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what is due after the last step."""
+        self._write(trainer)
+        self._forget_signals()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the signals back."""
+        self._forget_signals()
+
+    # ---- what to write
+
+    def _write(self, trainer: Trainer) -> None:
+        for name in sorted(self._due):
+            if not trainer.fast_dev_run:
+                self._write_one(trainer, self.folder / f"{name}.ckpt")
+        if "last" in self._due:
+            self._last_time = time.monotonic()
+        self._due.clear()
+
+    def _write_one(self, trainer: Trainer, path: Path) -> None:
+        # Written beside and renamed, so that an interrupted or failed write leaves the previous file as it was.
+        beside = path.with_suffix(".tmp")
+        try:
+            trainer.save_checkpoint(beside, weights_only=False)
+            if trainer.is_global_zero:
+                _sync(beside)
+                os.replace(beside, path)
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "write" not in str(error):
+                raise
+            beside.unlink(missing_ok=True)
+            raise MisconfigurationException(
+                f"{path} could not be written ({str(error).splitlines()[0]}); the checkpoint before it is untouched. "
+                f"Make room, then: leyden fit --ckpt_path {path.parent.parent}"
+            ) from error
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to go on to the last bit: loop counters, random states, gradients not yet applied."""
+        loop = trainer.fit_loop.epoch_loop
+        in_epoch = trainer.fit_loop.epoch_progress.current.ready > trainer.fit_loop.epoch_progress.current.processed
+        state: dict[str, Any] = {"random": random_state(), "grads": {}}
+        if in_epoch:
+            # The batch that is about to be trained on is not done, even if it is the last one of the epoch.
+            checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
+            if (loop.batch_progress.current.ready - 1) % trainer.accumulate_grad_batches:
+                state["grads"] = {k: p.grad for k, p in pl_module.named_parameters() if p.grad is not None}
+        states = [state]
+        if trainer.world_size > 1:
+            states = [{}] * trainer.world_size
+            torch.distributed.all_gather_object(states, state)
+        checkpoint["resume"] = {
+            "in_epoch": in_epoch,
+            "batch_progress": loop.batch_progress.state_dict(),
+            "batches_that_stepped": loop._batches_that_stepped,
+            "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
+            "processes": states,
+        }
+        for logger in trainer.loggers:  # what was logged before a checkpoint must survive if the checkpoint does
+            logger.save()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keep the state until the first step."""
+        if trainer.state.fn == "fit":
+            self._resume = checkpoint.get("resume")
+
+    def _take_up(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert self._resume is not None
+        resume, self._resume = self._resume, None
+        loop = trainer.fit_loop.epoch_loop
+        if resume["in_epoch"]:
+            loop.batch_progress.load_state_dict(resume["batch_progress"])
+        loop._batches_that_stepped = resume["batches_that_stepped"]
+        trainer._logger_connector._callback_metrics.update(
+            {name: torch.tensor(value) for name, value in resume["metrics"].items()}
+        )
+        state = resume["processes"][trainer.global_rank % len(resume["processes"])]
+        parameters = dict(pl_module.named_parameters())
+        for name, grad in state["grads"].items():
+            parameters[name].grad = grad.to(parameters[name].device)
+        set_random_state(state["random"])
+
+
+def random_state() -> dict[str, Any]:
+    """The states of all random number generators, as plain lists and tensors."""
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    version, internal, gauss = random.getstate()
+    return {
+        "python": [version, list(internal), gauss],
+        "numpy": [kind, keys.tolist(), position, has_gauss, cached],  # type: ignore[union-attr]
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+    }
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put back what ``random_state`` returned."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def _sync(path: Path) -> None:
+    if path.is_file():  # sharded strategies write a folder
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

@@ -1,0 +1,112 @@
+"""What makes a checkpoint self-contained, and how it is read again."""
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
+from datamodules.data import Data
+from modules.task import Task
+
+FOLDER = "checkpoints"  # of a run
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without executing anything in it.
+
+    Raises:
+        MisconfigurationException: If the file is missing, damaged, or holds anything but plain data.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except FileNotFoundError:
+        raise MisconfigurationException(f"there is no checkpoint {path}") from None
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "weights_only" in str(error):
+            raise MisconfigurationException(
+                f"{path} holds Python objects that could run code when loaded, so it was not loaded"
+            ) from None
+        raise MisconfigurationException(f"{path} is damaged or not a checkpoint") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({_first_line(error)})") from None
+    if not isinstance(content, dict) or "state_dict" not in content or "config" not in content:
+        raise MisconfigurationException(f"{path} is not a checkpoint written by leyden fit")
+    return content
+
+
+def find(path: Path, to_train: bool) -> tuple[Path, dict[str, Any]]:
+    """Find and read the checkpoint that a file or run folder stands for.
+
+    Args:
+        path: A checkpoint file, or a run folder: its ``best.ckpt``, or ``last.ckpt`` to go on training.
+        to_train: Whether training goes on from it. Then the newest readable checkpoint of the run will do.
+
+    Raises:
+        MisconfigurationException: If there is none, or it cannot be read.
+    """
+    if not path.is_dir():
+        return path, read(path)
+    candidates = list(_candidates(path / FOLDER, "last.ckpt" if to_train else "best.ckpt"))
+    if not candidates:
+        raise MisconfigurationException(f"{path} holds no checkpoint ({path / FOLDER}/*.ckpt)")
+    problems = []
+    for candidate in candidates:
+        try:
+            content = read(candidate)
+        except MisconfigurationException as error:
+            problems.append(str(error))
+            if not to_train:
+                break
+            continue
+        for problem in problems:
+            rank_zero_warn(f"{problem}; going on from {candidate}, step {content['global_step']}")
+        return candidate, content
+    raise MisconfigurationException("; ".join(problems))
+
+
+def _candidates(folder: Path, first: str) -> Iterator[Path]:
+    rest = sorted(folder.glob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if (folder / first).is_file():
+        yield folder / first
+    yield from (path for path in rest if path.name != first)
+
+
+def run_folder(path: Path) -> Path:
+    """The run that a checkpoint file lies in; for a file outside any run, the folder of the file."""
+    return path.parent.parent if path.parent.name == FOLDER else path.parent
+
+
+def facts(content: dict[str, Any]) -> dict[str, Any]:
+    """The facts that a checkpoint carries."""
+    name = yaml.safe_load(content["config"])["data"]["class_path"].rsplit(".", 1)[-1]
+    found: dict[str, Any] = content.get(name, {})
+    return found
+
+
+def load(path: str | Path) -> tuple[Task, Data[Any]]:
+    """Load a trained task and its data, for use in a notebook.
+
+    Args:
+        path: A run folder (its best checkpoint) or a checkpoint file.
+
+    Returns:
+        The task with its weights, in evaluation mode, and the datamodule with its facts.
+    """
+    from experiments.cli import instantiate  # it imports this file
+
+    _, content = find(Path(path), to_train=False)
+    task, data = instantiate(content["config"])
+    data.load_state_dict(facts(content))
+    task.data = data
+    task.configure_model()
+    task.load_state_dict(content["state_dict"])
+    return task.eval(), data
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
