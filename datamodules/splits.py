@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 
 from datamodules.sampling import mix
 
@@ -36,63 +37,71 @@ def split_off(
         MisconfigurationException: If the fraction is not between 0 and 1, or a part would be empty.
         ValueError: If more than one of ``stratify``, ``groups`` and ``times`` is given.
     """
+    off = split_mask(size, fraction, seed, stratify, groups, times)
+    kept: list[int] = (~off).nonzero().flatten().tolist()
+    return kept, off.nonzero().flatten().tolist()
+
+
+def split_mask(
+    size: int,
+    fraction: float,
+    seed: int,
+    stratify: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | None = None,
+    times: Sequence[Any] | None = None,
+) -> Tensor:
+    """Like ``split_off``, but return a mask ``(size)`` that is true where an example is split off."""
     if sum(kind is not None for kind in (stratify, groups, times)) > 1:
         raise ValueError("give only one of stratify, groups and times")
     if not 0 < fraction < 1:
         raise MisconfigurationException(f"a fraction of {fraction} cannot be split off; it must lie between 0 and 1")
     num = max(1, round(fraction * size))
-    generator = torch.Generator().manual_seed(mix(seed, 0))
+    generator = torch.Generator().manual_seed(mix(seed))
+    off = torch.zeros(size, dtype=torch.bool)
     if times is not None:
-        taken = _latest(times, num)
+        cut = sorted(times)[-num]
+        off |= torch.tensor([time >= cut for time in times])
     elif groups is not None:
-        taken = _whole_groups(groups, num, generator)
+        off[_whole_groups(_members(groups), num, generator)] = True
     elif stratify is not None:
-        taken = _of_each_class(stratify, num, generator)
+        off[_of_each_class(_members(stratify), num, generator)] = True
     else:
-        taken = torch.randperm(size, generator=generator)[:num].tolist()
-    off = set(taken)
-    if not 0 < len(off) < size:
+        off[torch.randperm(size, generator=generator)[:num]] = True
+    if not 0 < int(off.sum()) < size:
         unit = "groups" if groups is not None else "times" if times is not None else "examples"
         count = len(set(groups or times or range(size)))
         raise MisconfigurationException(f"{count} {unit} are too few to split {fraction:g} of them off")
-    return [i for i in range(size) if i not in off], sorted(off)
+    return off
 
 
-def _latest(times: Sequence[Any], num: int) -> list[int]:
-    cut = sorted(times)[-num]
-    return [i for i, time in enumerate(times) if time >= cut]
-
-
-def _whole_groups(groups: Sequence[Hashable], num: int, generator: torch.Generator) -> list[int]:
-    members = _members(groups)
-    names = list(members)
-    taken: list[int] = []
-    for k in torch.randperm(len(names), generator=generator).tolist():
-        more = members[names[k]]
-        if abs(len(taken) + len(more) - num) < abs(len(taken) - num):
-            taken += more
+def _whole_groups(members: list[Tensor], num: int, generator: torch.Generator) -> Tensor:
+    taken: list[Tensor] = []
+    count = 0
+    for k in torch.randperm(len(members), generator=generator).tolist():
+        more = len(members[k])
+        if abs(count + more - num) < abs(count - num):
+            taken.append(members[k])
+            count += more
     # With every group more than twice as large as what is wanted, the smallest comes nearest.
-    return taken or min(members.values(), key=len)
+    return torch.cat(taken or [min(members, key=len)])
 
 
-def _of_each_class(classes: Sequence[Hashable], num: int, generator: torch.Generator) -> list[int]:
-    members = _members(classes)
-    share = num / len(classes)
-    counts = {name: min(int(len(indices) * share), len(indices) - 1) for name, indices in members.items()}
+def _of_each_class(members: list[Tensor], num: int, generator: torch.Generator) -> Tensor:
+    share = num / sum(len(indices) for indices in members)
+    counts = [min(int(len(indices) * share), len(indices) - 1) for indices in members]
     # Largest remainder: what rounding down left over goes to the classes that lost most, at most one each.
-    by_loss = sorted(members, key=lambda name: counts[name] - len(members[name]) * share)
-    for name in by_loss:
-        if sum(counts.values()) < num and counts[name] < len(members[name]) - 1:
-            counts[name] += 1
-    taken: list[int] = []
-    for name, indices in members.items():
-        order = torch.randperm(len(indices), generator=generator)[: counts[name]]
-        taken += [indices[k] for k in order.tolist()]
-    return taken
+    for k in sorted(range(len(members)), key=lambda k: counts[k] - len(members[k]) * share):
+        if sum(counts) < num and counts[k] < len(members[k]) - 1:
+            counts[k] += 1
+    drawn = [
+        indices[torch.randperm(len(indices), generator=generator)[:count]]
+        for indices, count in zip(members, counts, strict=True)
+    ]
+    return torch.cat(drawn)
 
 
-def _members(values: Sequence[Hashable]) -> dict[Hashable, list[int]]:
-    members: dict[Hashable, list[int]] = {}
-    for i, value in enumerate(values):
-        members.setdefault(value, []).append(i)
-    return members
+def _members(values: Sequence[Hashable]) -> list[Tensor]:
+    """Indices of the examples of each class or group, in the order of their first appearance."""
+    numbers: dict[Hashable, int] = {}
+    ids = torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
+    return list(ids.argsort(stable=True).split(ids.bincount().tolist()))
