@@ -1,0 +1,182 @@
+"""Tokenizers: text to token ids and back. The fitted one is a JSON string, which travels in the checkpoint."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Kind = Literal["words", "bpe", "wordpiece"]
+
+PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+SPECIAL = ["<pad>", "<unk>", "<bos>", "<eos>"]  # of tokenizers fitted here; pretrained ones have their own
+
+# A word with its hyphens and apostrophes, a clitic ('s), or a run of punctuation; text that is tokenized stays so.
+WORD = r"\w+(?:['’\-]\w+)*|['’]\w+|[^\w\s]+"
+
+
+class Tokens:
+    """A fitted tokenizer.
+
+    Id 0 is padding, whatever the tokenizer: if a pretrained model pads with another id, the two are exchanged here
+    (and back in ``modules.nets.pretrained``). A tokenizer fitted here has ``UNKNOWN``, ``BEGIN`` and ``END`` at 1, 2
+    and 3; it does not add the last two by itself, while a pretrained one adds what its model was trained with.
+
+    Args:
+        text: The tokenizer as JSON, as ``json`` returns it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.json = text
+
+    @classmethod
+    def learn(
+        cls, texts: Iterable[str], kind: Kind = "words", size: int = 30000, min_count: int = 1, lowercase: bool = True
+    ) -> "Tokens":
+        """Fit a tokenizer on texts.
+
+        Args:
+            texts: The training texts.
+            kind: ``words`` (words and punctuation, in order of frequency), ``bpe`` (byte pairs: Sennrich et al. 2016;
+                of bytes, so nothing is unknown) or ``wordpiece`` (Schuster & Nakajima 2012).
+            size: Most tokens to keep.
+            min_count: A word, or a pair to merge, must occur so often.
+            lowercase: Whether to forget the case.
+        """
+        from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+        settings: dict[str, Any] = {"vocab_size": size, "min_frequency": min_count, "special_tokens": SPECIAL}
+        if kind == "words":
+            tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNKNOWN]))
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
+            trainer = trainers.WordLevelTrainer(show_progress=False, **settings)
+        elif kind == "bpe":
+            tokenizer = Tokenizer(models.BPE())
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+            tokenizer.decoder = decoders.ByteLevel()
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            trainer = trainers.BpeTrainer(show_progress=False, initial_alphabet=alphabet, **settings)
+        else:
+            tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL[UNKNOWN]))
+            tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            tokenizer.decoder = decoders.WordPiece(prefix="##")
+        tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), *([normalizers.Lowercase()] * lowercase)])
+        if kind == "wordpiece":
+            # The trainer numbers the letters inside words in no fixed order, and breaks ties by these numbers; as
+            # special tokens they have an order.
+            texts = list(texts)
+            letters = sorted({c for text in texts for c in tokenizer.normalizer.normalize_str(text) if not c.isspace()})
+            settings["special_tokens"] = SPECIAL + ["##" + letter for letter in letters]
+            trainer = trainers.WordPieceTrainer(show_progress=False, **settings)
+        tokenizer.train_from_iterator(texts, trainer)
+        fitted = json.loads(tokenizer.to_str())
+        fitted["added_tokens"] = fitted["added_tokens"][: len(SPECIAL)]
+        return cls(json.dumps(fitted, ensure_ascii=False))
+
+    @classmethod
+    def pretrained(cls, name: str) -> "Tokens":
+        """The tokenizer of a pretrained model: a folder, ``$LEYDEN_DATA/<name>``, or a name on the Hugging Face hub."""
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(local(name), use_fast=True)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise MisconfigurationException(f"there is no tokenizer of a pretrained model at {name}: {reason}") from error
+        backend = tokenizer.backend_tokenizer
+        backend.no_padding()
+        backend.no_truncation()
+        fitted = json.loads(backend.to_str())
+        longest = tokenizer.model_max_length
+        fitted["leyden"] = {
+            "pad": tokenizer.pad_token_id or 0,
+            "max_length": longest if longest < 1_000_000 else None,  # transformers writes 1e30 for "any"
+        }
+        return cls(json.dumps(fitted))
+
+    @cached_property
+    def _fitted(self) -> tuple["Tokenizer", int, int | None]:
+        from tokenizers import Tokenizer
+
+        fitted = json.loads(self.json)
+        own = fitted.pop("leyden", {})
+        return Tokenizer.from_str(json.dumps(fitted)), own.get("pad", PAD), own.get("max_length")
+
+    def __len__(self) -> int:
+        return int(self._fitted[0].get_vocab_size())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"json": self.json}  # worker processes parse it again
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Each token's text, in the order of the ids."""
+        tokenizer, pad, _ = self._fitted
+        words = [""] * len(self)
+        for word, index in tokenizer.get_vocab().items():
+            words[_exchange(index, pad)] = word
+        return words
+
+    @property
+    def max_length(self) -> int | None:
+        """The most tokens that the pretrained model takes."""
+        return self._fitted[2]
+
+    def encode(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
+        """Token ids of each text; of at most ``max_length`` tokens, those that a pretrained tokenizer adds included."""
+        # A limit in characters spares the tokenizer a line of megabytes of which it will keep the beginning.
+        limit = None if max_length is None else 64 * max_length
+        return [ids for ids, _ in self._encode([text[:limit] for text in texts], max_length, False)]
+
+    def encode_words(
+        self, texts: Sequence[Sequence[str]], max_length: int | None = None
+    ) -> list[tuple[list[int], list[int]]]:
+        """Token ids of texts that are given as words, and where in them each word begins.
+
+        A word of which nothing is left (it is made of characters that the tokenizer drops, or lies beyond
+        ``max_length``) begins at -1.
+        """
+        encoded = []
+        for words, (ids, owners) in zip(texts, self._encode(texts, max_length, True), strict=True):
+            first = [-1] * len(words)
+            for position, word in reversed(list(enumerate(owners))):
+                if word is not None:
+                    first[word] = position
+            encoded.append((ids, first))
+        return encoded
+
+    def _encode(
+        self, texts: Sequence[Any], max_length: int | None, are_words: bool
+    ) -> Iterable[tuple[list[int], list[int | None]]]:
+        tokenizer, pad, longest = self._fitted
+        limit = min(filter(None, (max_length, longest)), default=None)
+        if limit is None:
+            tokenizer.no_truncation()
+        else:
+            tokenizer.enable_truncation(limit)
+        for encoding in tokenizer.encode_batch(texts, is_pretokenized=are_words):
+            yield [_exchange(index, pad) for index in encoding.ids] if pad else encoding.ids, encoding.word_ids
+
+    def decode(self, texts: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each sequence of ids, without padding and other special tokens."""
+        tokenizer, pad, _ = self._fitted
+        ids = [[_exchange(index, pad) for index in text] for text in texts]
+        decoded: list[str] = tokenizer.decode_batch(ids, skip_special_tokens=True)
+        return [text.strip() for text in decoded]
+
+
+def local(name: str) -> str:
+    """``$LEYDEN_DATA/<name>`` if there is such a folder (a model placed there by hand), else the name as it is."""
+    folder = Path(os.environ.get("LEYDEN_DATA", "data")) / name
+    return str(folder) if folder.is_dir() else name
+
+
+def _exchange(index: int, pad: int) -> int:
+    """Exchange ``pad`` and 0."""
+    return pad if index == 0 else 0 if index == pad else index
