@@ -15,6 +15,7 @@ import yaml
 
 from lightning.pytorch import Trainer
 
+from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -148,8 +149,12 @@ class LeydenCLI(LightningCLI):
                 default_hp_metric=False,
                 purge_step=self._step_to_go_on_from(),
             )
-        trainer = super().instantiate_trainer(**kwargs)
-        return trainer
+        # Options that turn a thing off also turn off the default callback that needs it.
+        settings = self._get(self.config_init, "trainer")
+        off = (ProgressBar,) if settings.enable_progress_bar is False else ()
+        off += (LearningRateMonitor,) if settings.logger is False else ()
+        settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
+        return super().instantiate_trainer(**kwargs)
 
     def _step_to_go_on_from(self) -> int | None:
         if self.content is None or self.subcommand != "fit" or "resume" not in self.content:

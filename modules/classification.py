@@ -62,7 +62,7 @@ class Classifier(Task):
         """Make the network and the mixing of examples."""
         self.classes: list[str] = self.fact("classes")
         num_classes = len(self.classes)
-        self.net = self.make_net(self.fact("num_inputs"), num_classes)
+        self.net = self.make_net(self.fact("num_inputs"), num_classes).to(memory_format=torch.channels_last)
         weights = None
         if self.class_weights == "balanced":
             counts = torch.tensor(self.fact("class_counts"), dtype=torch.float)
