@@ -18,7 +18,7 @@ PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 SPECIAL = ["<pad>", "<unk>", "<bos>", "<eos>"]  # of tokenizers fitted here; pretrained ones have their own
 
 # A word with its hyphens and apostrophes, a clitic ('s), or a run of punctuation; text that is tokenized stays so.
-WORD = r"\w+(?:['’\-]\w+)*|['’]\w+|[^\w\s]+"
+WORD = r"\w+(?:['\u2019\-]\w+)*|['\u2019]\w+|[^\w\s]+"
 
 
 class Tokens:
@@ -55,7 +55,7 @@ class Tokens:
         if kind == "words":
             tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNKNOWN]))
             tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
-            trainer = trainers.WordLevelTrainer(show_progress=False, **settings)
+            trainer: Any = trainers.WordLevelTrainer(show_progress=False, **settings)
         elif kind == "bpe":
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -88,7 +88,9 @@ class Tokens:
             tokenizer = AutoTokenizer.from_pretrained(local(name), use_fast=True)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise MisconfigurationException(f"there is no tokenizer of a pretrained model at {name}: {reason}") from error
+            raise MisconfigurationException(
+                f"there is no tokenizer of a pretrained model at {name}: {reason}"
+            ) from error
         backend = tokenizer.backend_tokenizer
         backend.no_padding()
         backend.no_truncation()

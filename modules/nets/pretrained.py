@@ -1,0 +1,166 @@
+"""Pretrained text encoders (BERT and its kin) from the ``transformers`` library."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+
+class PretrainedEncoder(nn.Module):
+    """A pretrained encoder of tokens: a state for every token, or one for the whole text.
+
+    Its architecture is saved with its weights, so a checkpoint of it loads where the pretrained model is not at hand.
+
+    Args:
+        num_inputs: Number of tokens that the tokenizer knows.
+        name: A folder as ``save_pretrained`` writes it, ``$LEYDEN_DATA/<name>``, or a name on the Hugging Face hub.
+        pooling: How ``sentence`` makes one vector of the states: the ``first`` one ([CLS]), their ``mean`` or ``max``.
+        trained_layers: Train only so many of the last layers; 0 freezes the encoder, None trains all of it.
+        rate_decay: Each layer learns at so many times the rate of the layer above it (Howard & Ruder 2018).
+
+    Raises:
+        OSError: On use, if there was no such model and no weights were loaded.
+        ValueError: If the tokenizer has more tokens than the model.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        name: str,
+        pooling: Literal["first", "mean", "max"] = "mean",
+        trained_layers: int | None = None,
+        rate_decay: float = 1.0,
+    ) -> None:
+        super().__init__()
+        from transformers import AutoModel
+
+        self.num_inputs, self.name, self.pooling = num_inputs, name, pooling
+        self.trained_layers, self.rate_decay = trained_layers, rate_decay
+        self.model: nn.Module | None = None
+        folder = Path(os.environ.get("LEYDEN_DATA", "data")) / name
+        try:
+            self._use(AutoModel.from_pretrained(str(folder) if folder.is_dir() else name, dtype=torch.float32))
+        except OSError as error:  # a checkpoint may bring architecture and weights
+            self.reason = str(error).strip().splitlines()[0]
+
+    def _use(self, model: Any) -> None:
+        if model.config.is_encoder_decoder:
+            model = model.get_encoder()
+        num_known = model.get_input_embeddings().num_embeddings
+        if self.num_inputs > num_known:
+            raise ValueError(
+                f"the tokenizer has {self.num_inputs} tokens, but the model {self.name} only {num_known}: "
+                "give data and network the same pretrained name"
+            )
+        if hasattr(model, "pooler"):
+            model.pooler = None  # trained for another purpose, and not used
+        self.model = model
+        self.pad = model.config.pad_token_id or 0
+        self._choose_what_to_train(model)
+
+    def _choose_what_to_train(self, model: nn.Module) -> None:
+        config: Any = model.config
+        lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+        layers: Any = next((layers for layers in lists if len(layers) == config.num_hidden_layers), [])
+        depth = {id(p): len(layers) - i for i, layer in enumerate(layers) for p in layer.parameters()}
+        for parameter in model.parameters():
+            below = depth.get(id(parameter), len(layers) + 1)  # 1 for the last layer; embeddings lie deepest
+            parameter.requires_grad = self.trained_layers is None or below <= self.trained_layers
+            if self.rate_decay != 1.0:
+                parameter.rate = self.rate_decay**below  # type: ignore[attr-defined]
+
+    @property
+    def num_features(self) -> int:
+        """Length of a state."""
+        config: Any = self._model().config
+        return int(config.hidden_size)
+
+    def linear(self, num_outputs: int) -> nn.Linear:
+        """A linear layer for the states."""
+        # Without the model its size is known only when a checkpoint is loaded.
+        return nn.LazyLinear(num_outputs) if self.model is None else nn.Linear(self.num_features, num_outputs)
+
+    def _model(self) -> nn.Module:
+        if self.model is None:
+            raise OSError(f"there is no pretrained model {self.name}: {self.reason}")
+        return self.model
+
+    def get_extra_state(self) -> Tensor:
+        """The architecture, as the bytes of its JSON."""
+        config: Any = self._model().config
+        return torch.tensor(list(config.to_json_string(use_diff=False).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Build the architecture that a checkpoint describes, unless there is one already."""
+        if self.model is None:
+            import json
+
+            from transformers import AutoConfig, AutoModel
+
+            config = json.loads(bytes(state.tolist()))
+            self._use(AutoModel.from_config(AutoConfig.for_model(**config)))
+
+    def train(self, mode: bool = True) -> "PretrainedEncoder":
+        """Training mode, but for a frozen encoder: its dropout stays off."""
+        super().train(mode)
+        if self.model is not None and self.trained_layers == 0:
+            self.model.eval()
+        return self
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """States ``(batch, length, features)`` of token ids ``(batch, length)``, 0 for padding."""
+        model, mask = self._model(), tokens != 0
+        if self.pad:  # the data exchanges 0 and the id that the model pads with
+            tokens = torch.where(mask, torch.where(tokens == self.pad, 0, tokens), self.pad)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained_layers != 0):
+            states: Tensor = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        return states
+
+    def pool(self, states: Tensor, tokens: Tensor) -> Tensor:
+        """One vector ``(batch, features)`` of the states of each text."""
+        if self.pooling == "first":
+            return states[:, 0]
+        mask = (tokens != 0).unsqueeze(2)
+        if self.pooling == "max":
+            return states.masked_fill(~mask, -torch.inf).amax(1)
+        return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+    def sentence(self, tokens: Tensor) -> Tensor:
+        """One vector ``(batch, features)`` of each text."""
+        return self.pool(self(tokens), tokens)
+
+
+class PretrainedClassifier(nn.Module):
+    """A pretrained encoder and one linear layer on the vector of the text (Devlin et al. 2019, section 4.1).
+
+    Args:
+        num_inputs: Number of tokens that the tokenizer knows.
+        num_classes: Number of classes.
+        name: A folder, ``$LEYDEN_DATA/<name>``, or a name on the Hugging Face hub.
+        pooling: The text's vector: the ``first`` state ([CLS]), the ``mean`` or the ``max`` of the states.
+        dropout: Probability with which a feature of that vector is left out in training.
+        trained_layers: Train only so many of the encoder's last layers; 0 freezes it, None trains all of it.
+        rate_decay: Each layer learns at so many times the rate of the layer above it (Howard & Ruder 2018).
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_classes: int,
+        name: str,
+        pooling: Literal["first", "mean", "max"] = "mean",
+        dropout: float = 0.1,
+        trained_layers: int | None = None,
+        rate_decay: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = PretrainedEncoder(num_inputs, name, pooling, trained_layers, rate_decay)
+        self.dropout = nn.Dropout(dropout)
+        self.output = self.encoder.linear(num_classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits ``(batch, classes)`` of token ids ``(batch, length)``, 0 for padding."""
+        logits: Tensor = self.output(self.dropout(self.encoder.sentence(tokens)))
+        return logits
