@@ -93,6 +93,9 @@ class Task(LightningModule, ABC):
         if self.built:
             return
         self.build()
+        for module in list(self.modules()):
+            if hasattr(module, "use_facts"):  # a network that needs to know more than the sizes
+                module.use_facts(self.fact)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.val_metrics = self.metrics().clone(prefix="val/")
         self.test_metrics = self.metrics().clone(prefix="test/")
@@ -106,20 +109,33 @@ class Task(LightningModule, ABC):
             self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: Any, batch_idx: int) -> Step:
+    def validation_step(self, batch: Any, batch_idx: int) -> Step | None:
         """Update the validation metrics."""
-        return self._evaluate(batch, self.val_loss, self.val_metrics)
+        return self._evaluate(batch, batch_idx < self._counted("val"), self.val_loss, self.val_metrics)
 
-    def test_step(self, batch: Any, batch_idx: int) -> Step:
+    def test_step(self, batch: Any, batch_idx: int) -> Step | None:
         """Update the test metrics."""
-        return self._evaluate(batch, self.test_loss, self.test_metrics)
+        return self._evaluate(batch, batch_idx < self._counted("test"), self.test_loss, self.test_metrics)
 
-    def _evaluate(self, batch: Any, loss: MeanMetric, metrics: MetricCollection) -> Step:
+    def _counted(self, split: str) -> float:
+        # Batches beyond are examples of another process, there to keep all processes in step.
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        return data.counted[split] if hasattr(data, "counted") else float("inf")
+
+    def _evaluate(self, batch: Any, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
         output = self.step(batch)
+        if not counts:
+            return None
         loss.update(output.loss, output.size)
         if len(metrics):
             metrics.update(output.preds, output.target)
         return output
+
+    def on_validation_start(self) -> None:
+        """Score the same network on all processes: each has its own running statistics (batch norm) in training."""
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the sanity check."""
