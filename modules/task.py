@@ -160,6 +160,8 @@ class Task(LightningModule, ABC):
     def configure_optimizers(self) -> Any:
         """Optimizer and scheduler, wired as Lightning expects them."""
         optimizer = self.optimizer(self._parameter_groups())
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] * group["rate"]
         if self.scheduler is None:
             return optimizer
         scheduler = self.scheduler(optimizer)
@@ -172,15 +174,19 @@ class Task(LightningModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": wiring}
 
     def _parameter_groups(self) -> list[Any]:
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        if self.decay_all:
-            return trained
+        # Frozen ones too: they may be trained later, and an optimizer passes over parameters without a gradient.
         embeddings = {
             id(module.weight) for module in self.modules() if isinstance(module, (nn.Embedding, nn.EmbeddingBag))
         }
-        free = [p for p in trained if p.ndim < 2 or id(p) in embeddings]  # norms and biases are vectors
-        decayed = [p for p in trained if p.ndim >= 2 and id(p) not in embeddings]
-        return [{"params": decayed}, {"params": free, "weight_decay": 0.0}]
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for p in self.parameters():
+            # A network or callback may give a parameter a `rate`: its factor on the learning rate.
+            decayed = self.decay_all or (p.ndim >= 2 and id(p) not in embeddings)  # norms and biases are vectors
+            groups.setdefault((getattr(p, "rate", 1.0), decayed), []).append(p)
+        return [
+            {"params": parameters, "rate": rate, **({} if decayed else {"weight_decay": 0.0})}
+            for (rate, decayed), parameters in groups.items()
+        ]
 
 
 def probabilities_to_rows(probabilities: Tensor, classes: list[str], top_k: int) -> list[Row]:
