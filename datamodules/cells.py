@@ -1,0 +1,104 @@
+"""Cells of a table as numbers, days and categories; what does not fit is named by file, row, column and value."""
+
+import difflib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+Array = np.ndarray[Any, Any]
+
+DAY = 86400e9  # nanoseconds
+
+
+class Rows(NamedTuple):
+    """Some rows of a table.
+
+    Attributes:
+        frame: The whole table, shared by the splits.
+        where: Numbers of the rows, counted from 0.
+        source: Where the table is from, for messages.
+        labelled: Whether the target is there.
+    """
+
+    frame: "DataFrame"
+    where: Array
+    source: str
+    labelled: bool = True
+
+    def column(self, name: str) -> "Series[Any]":
+        """One column of these rows.
+
+        Raises:
+            MisconfigurationException: If there is no such column; tells the nearest name.
+        """
+        if name in self.frame.columns:
+            return self.frame[name].iloc[self.where]
+        there = [str(other) for other in self.frame.columns]
+        near = difflib.get_close_matches(name, there, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "there are: " + ", ".join(there[:20])
+        raise MisconfigurationException(f"{self.source} has no column `{name}`; {hint}")
+
+
+def categories(values: "Series[Any]") -> tuple[list[str], Array]:
+    """The different values as texts, and for each row which one it has, -1 where it is missing."""
+    import pandas as pd
+
+    codes, unique = pd.factorize(values)
+    # Missing values make whole numbers floats: 1 and 1.0 are one category.
+    texts = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in unique.tolist()]
+    names = {text: k for k, text in enumerate(dict.fromkeys(texts))}
+    merged = np.array([names[text] for text in texts] + [-1])
+    return list(names), merged[codes]
+
+
+def to_numbers(values: "Series[Any]", source: str) -> Array:
+    """Numbers as float64, not-a-number where missing.
+
+    Raises:
+        MisconfigurationException: If a value is not a finite number; tells the row and the value.
+    """
+    import pandas as pd
+
+    array = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
+    wrong = (np.isnan(array) & values.notna().to_numpy()) | np.isinf(array)
+    if wrong.any():
+        raise _not_a(
+            f"number (are they categories? then list `{values.name}` under categorical)", values, wrong, source
+        )
+    return array
+
+
+def to_days(values: "Series[Any]", source: str) -> Array:
+    """Dates as days since 1970, not-a-number where missing.
+
+    Raises:
+        MisconfigurationException: If a value is not a date; tells the row and the value.
+    """
+    import pandas as pd
+
+    dates = values
+    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
+        dates = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+        if (dates.isna() & values.notna()).any():
+            dates = pd.to_datetime(values, errors="coerce", utc=True)
+    wrong = (dates.isna() & values.notna()).to_numpy()
+    if wrong.any():
+        raise _not_a("date", values, wrong, source)
+    naive = dates.dt.tz_convert(None) if dates.dt.tz is not None else dates
+    days = naive.astype("datetime64[ns]").astype("int64").to_numpy() / DAY
+    days[dates.isna().to_numpy()] = np.nan
+    return np.asarray(days)
+
+
+def _not_a(kind: str, values: "Series[Any]", wrong: Array, source: str) -> MisconfigurationException:
+    first = int(np.argmax(wrong))
+    more = int(wrong.sum()) - 1
+    others = f" ({more} more like it)" if more else ""
+    return MisconfigurationException(
+        f"{source}, row {values.index[first] + 1}, column `{values.name}`: "
+        f"{values.iloc[first]!r} is not a {kind}{others}"
+    )
