@@ -1,0 +1,175 @@
+"""Forecasting: the next steps of one or more series."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from modules.metrics import ForecastErrors, QuantileScores
+from modules.nets.series import SeasonalNaive, Sizes
+from modules.task import Row, Step, Task
+
+Inputs = tuple[Tensor, Tensor, Tensor]
+LOSSES = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
+
+
+class Forecasts(NamedTuple):
+    """Forecasts of a batch, for the metrics and the figures.
+
+    Attributes:
+        scaled: ``(batch, horizon, targets, outputs)``, scaled as the data is.
+        original: The same in the units of the file.
+        naive: The seasonal naive forecast, scaled ``(batch, horizon, targets)``.
+        naive_original: The same in the units of the file.
+        seasonal_error: What MASE divides by, ``(batch, 1, targets)``, in the units of the file.
+    """
+
+    scaled: Tensor
+    original: Tensor
+    naive: Tensor
+    naive_original: Tensor
+    seasonal_error: Tensor
+
+
+class Truth(NamedTuple):
+    """What came to pass: ``scaled`` and ``original``, ``(batch, horizon, targets)``."""
+
+    scaled: Tensor
+    original: Tensor
+
+
+class Forecaster(Task):
+    """Forecasts the next steps of series from those before.
+
+    Scores: ``mse``, ``mae`` and ``rmse`` of the scaled series, as papers report them; ``mae_original``,
+    ``rmse_original`` and ``smape`` (0 to 2) in the units of the file; ``mase``, the error as a multiple of that of the
+    seasonal naive forecast in training (Hyndman & Koehler 2006); with quantiles ``coverage`` of the interval between
+    the outermost ones, and ``crps``. ``naive_mse``, ``naive_mae`` and ``naive_mase`` are those of the seasonal naive
+    forecast on the same windows. All of them are means over every window, step and series of the split.
+
+    Args:
+        net: Makes the network from the ``Sizes`` of the data.
+        loss: What is minimized, on the scaled series.
+        quantiles: Levels to forecast, such as 0.1, 0.5, 0.9: trained by the pinball loss in place of ``loss``; the
+            middle one is the forecast.
+        optimizer: Makes the optimizer from the parameters.
+        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
+        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
+        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+    """
+
+    def __init__(
+        self,
+        net: Callable[[Sizes], nn.Module],
+        loss: Literal["mse", "mae", "huber"] = "mse",
+        quantiles: Sequence[float] = (),
+        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
+        scheduler: LRSchedulerCallable | None = None,
+        interval: Literal["step", "epoch"] = "epoch",
+        decay_all: bool = True,
+    ) -> None:
+        super().__init__(optimizer, scheduler, interval, decay_all)
+        levels = list(quantiles)
+        if levels and (levels != sorted(set(levels)) or not 0 < levels[0] <= levels[-1] < 1):
+            raise MisconfigurationException(f"model.quantiles is {levels}; they must rise, between 0 and 1")
+        if levels and (len(levels) % 2 == 0 or levels[len(levels) // 2] != 0.5):
+            raise MisconfigurationException(f"model.quantiles is {levels}; the middle one must be 0.5, the forecast")
+        self.make_net, self.loss, self.quantiles = net, loss, levels
+
+    def build(self) -> None:
+        """Make the network, and the seasonal naive forecast that it is compared with."""
+        self.targets: list[str] = self.fact("targets")
+        sizes = Sizes(
+            targets=len(self.targets),
+            past=self.fact("num_past"),
+            known=self.fact("num_known"),
+            context=self.fact("context"),
+            horizon=self.fact("horizon"),
+            outputs=max(1, len(self.quantiles)),
+            season=self.fact("season"),
+        )
+        self.net = self.make_net(sizes)
+        self.naive = SeasonalNaive(sizes._replace(outputs=1))
+        self.log_scale = self.fact("scale") == "log"
+        for name in ("mean", "std"):  # of the targets of each series, (series, 1, targets)
+            self.register_buffer(name, self.fact(name)[:, None, : sizes.targets].float(), persistent=False)
+        self.register_buffer("seasonal_error", self.fact("seasonal_error")[:, None].float(), persistent=False)
+        self.register_buffer("levels", torch.tensor(self.quantiles), persistent=False)
+
+    def metrics(self) -> MetricCollection:
+        """Errors of the forecast and the naive one; scores of the quantiles if there are any."""
+        scores = MetricCollection({"errors": ForecastErrors()}, compute_groups=False)
+        if self.quantiles:
+            scores.add_metrics({"quantiles": QuantileScores(self.quantiles)})
+        return scores
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Scaled forecasts ``(batch, horizon, targets, outputs)`` of ``(history, known, series)``."""
+        history, known, _ = inputs
+        forecast: Tensor = self.net(history, known)
+        return forecast
+
+    def to_original(self, scaled: Tensor, series: Tensor) -> Tensor:
+        """Bring ``(batch, steps, targets[, outputs])`` back to the units of the file."""
+        mean, std = self.mean[series], self.std[series]
+        if scaled.ndim == 4:
+            mean, std = mean.unsqueeze(-1), std.unsqueeze(-1)
+        values = scaled.float() * std + mean
+        return values.exp() if self.log_scale else values
+
+    def step(self, batch: tuple[Inputs, Tensor]) -> Step:
+        """Loss of ``((history, known, series), target)``, target ``(batch, horizon, targets)``."""
+        inputs, target = batch
+        forecast = self(inputs)
+        aim = target[:, : forecast.shape[1]]  # a recursive network trains on its first steps
+        if self.quantiles:
+            loss = pinball(forecast, aim, self.levels).mean()
+        else:
+            loss = LOSSES[self.loss](forecast.squeeze(-1), aim)
+        if self.training:
+            return Step(loss, len(target))
+        history, known, series = inputs
+        forecast = forecast.float().sort(-1).values  # quantiles must not cross
+        naive = self.naive(history, known).squeeze(-1)
+        preds = Forecasts(
+            forecast,
+            self.to_original(forecast, series),
+            naive,
+            self.to_original(naive, series),
+            self.seasonal_error[series],
+        )
+        return Step(loss, len(target), preds, Truth(target, self.to_original(target, series)))
+
+    def predict_step(self, batch: tuple[Inputs, None], batch_idx: int) -> list[Row]:
+        """``forecast`` (horizon x targets) and ``quantiles`` (level: horizon x targets), in the units of the file."""
+        inputs = batch[0]
+        values = self.to_original(self(inputs).float().sort(-1).values, inputs[2])
+        middle = values[..., values.shape[-1] // 2].tolist()
+        each = [values[..., k].tolist() for k in range(len(self.quantiles))]
+        return [
+            {
+                "forecast": forecast,
+                "quantiles": {level: each[k][i] for k, level in enumerate(self.quantiles)},
+            }
+            for i, forecast in enumerate(middle)
+        ]
+
+
+def pinball(forecast: Tensor, target: Tensor, levels: Tensor) -> Tensor:
+    """Quantile loss (Koenker & Bassett 1978).
+
+    Args:
+        forecast: Quantiles ``(batch, steps, targets, levels)``.
+        target: ``(batch, steps, targets)``.
+        levels: ``(levels)``, between 0 and 1.
+
+    Returns:
+        Loss of each quantile, shaped like ``forecast``.
+    """
+    error = target.unsqueeze(-1) - forecast
+    return torch.maximum(levels * error, (levels - 1) * error)

@@ -1,0 +1,304 @@
+"""Networks that forecast series: seasonal naive, linear, recurrent, segment-recurrent.
+
+All of them are made from ``Sizes`` and map what is known at the time of the forecast to the next steps:
+``net(history (batch, context, targets + past), known (batch, context + horizon, known))`` gives
+``(batch, horizon, targets, outputs)``.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Normalise = Literal["none", "last", "mean", "standard"]
+
+
+class Sizes(NamedTuple):
+    """What the data says about a forecast.
+
+    Attributes:
+        targets: Number of series forecast at once.
+        past: Number of covariates known until now; in ``history`` they come after the targets.
+        known: Number of covariates known for the future too, calendar features among them.
+        context: Number of past steps that a forecast looks at.
+        horizon: Number of steps forecast.
+        outputs: Numbers forecast for each step: 1, or one for each quantile.
+        season: Steps of a season, e.g. 24 in hourly data.
+    """
+
+    targets: int
+    past: int
+    known: int
+    context: int
+    horizon: int
+    outputs: int
+    season: int
+
+
+def normalise(series: Tensor, how: Normalise) -> tuple[Tensor, Tensor | float, Tensor | float]:
+    """Take level and spread out of each series' own context, so that they need not be like those in training.
+
+    Args:
+        series: ``(batch, context, targets)``.
+        how: ``last`` subtracts the last value (NLinear, Zeng et al. 2023), ``mean`` the mean of the context, and
+            ``standard`` divides by its standard deviation too (RevIN, Kim et al. 2022, without the affine map).
+
+    Returns:
+        The series, its level and its spread, each ``(batch, 1, targets)`` or a number.
+    """
+    if how == "none":
+        return series, 0.0, 1.0
+    level = series[:, -1:] if how == "last" else series.mean(1, keepdim=True)
+    series = series - level
+    if how != "standard":
+        return series, level, 1.0
+    spread = (series.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    return series / spread, level, spread
+
+
+def restore(forecast: Tensor, level: Tensor | float, spread: Tensor | float) -> Tensor:
+    """Put level and spread back into a forecast ``(batch, horizon, targets, outputs)``."""
+    if isinstance(spread, Tensor):
+        forecast = forecast * spread.unsqueeze(-1)
+    return forecast + level.unsqueeze(-1) if isinstance(level, Tensor) else forecast
+
+
+class KnownEffect(nn.Module):
+    """A linear effect of the known covariates at a step on the targets at the same step.
+
+    Args:
+        sizes: What the data says.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.targets, self.outputs = sizes.targets, sizes.outputs
+        self.effect = nn.Linear(sizes.known, sizes.targets, bias=False)
+        nn.init.zeros_(self.effect.weight)  # until shown otherwise
+
+    def forward(self, known: Tensor) -> Tensor:
+        """Effect ``(batch, steps, targets)`` of ``known`` (batch, steps, known)."""
+        effect: Tensor = self.effect(known)
+        return effect
+
+
+class SeasonalNaive(nn.Module):
+    """Repeats the last season; what every forecast must beat. Has nothing to train.
+
+    Args:
+        sizes: What the data says; its ``season`` is at most its ``context``.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    def forward(self, history: Tensor, known: Tensor) -> Tensor:
+        """Forecast ``(batch, horizon, targets, outputs)``."""
+        last = history[:, -self.sizes.season :, : self.sizes.targets]
+        times = -(-self.sizes.horizon // self.sizes.season)
+        forecast = last.repeat(1, times, 1)[:, : self.sizes.horizon]
+        return forecast.unsqueeze(-1).expand(-1, -1, -1, self.sizes.outputs)
+
+
+class Linear(nn.Module):
+    """One linear map from the context to the horizon, shared by all series (Zeng et al. 2023).
+
+    Known covariates enter as in a regression: their effect is taken off the context and added to the forecast.
+
+    Args:
+        sizes: What the data says.
+        kernel: Odd width of the moving average that parts trend from remainder, each mapped on its own (DLinear);
+            0 maps the series as it is.
+        normalise: What is taken out of each context and put back; ``last`` with kernel 0 is NLinear.
+        individual: Whether each series has a map of its own.
+    """
+
+    def __init__(
+        self, sizes: Sizes, kernel: int = 25, normalise: Normalise = "none", individual: bool = False
+    ) -> None:
+        super().__init__()
+        self.sizes, self.kernel, self.normalise = sizes, kernel, normalise
+        maps = (2 if kernel else 1) * (sizes.targets if individual else 1)
+        # Starting from the mean of the context: a smooth map that training sharpens.
+        self.weight = nn.Parameter(torch.full((maps, sizes.context, sizes.horizon * sizes.outputs), 1 / sizes.context))
+        self.bias = nn.Parameter(torch.zeros(maps, 1, sizes.horizon * sizes.outputs))
+        self.known = KnownEffect(sizes) if sizes.known else None
+        self.past = nn.Linear(sizes.context * sizes.past, sizes.horizon * sizes.targets) if sizes.past else None
+
+    def forward(self, history: Tensor, known: Tensor) -> Tensor:
+        """Forecast ``(batch, horizon, targets, outputs)``."""
+        batch, context, horizon, targets = len(history), *self.sizes[3:5], self.sizes.targets
+        series = history[..., :targets]
+        if self.known is not None:
+            effect = self.known(known)
+            series = series - effect[:, :context]
+        series, level, spread = normalise(series, self.normalise)
+        parts = [series.transpose(1, 2)]  # (batch, targets, context)
+        if self.kernel:
+            ends = F.pad(parts[0], (self.kernel // 2, self.kernel // 2), mode="replicate")
+            trend = F.avg_pool1d(ends, self.kernel, stride=1)
+            parts = [trend, parts[0] - trend]
+        if len(self.weight) == len(parts):  # shared: (batch x targets, context) @ (context, horizon x outputs)
+            mapped = [p.reshape(-1, context) @ w + b for p, w, b in zip(parts, self.weight, self.bias, strict=True)]
+        else:  # individual: (targets, batch, context) @ (targets, context, horizon x outputs)
+            weights, biases = self.weight.split(targets), self.bias.split(targets)
+            mapped = [
+                torch.baddbmm(b, p.transpose(0, 1), w).transpose(0, 1)
+                for p, w, b in zip(parts, weights, biases, strict=True)
+            ]
+        forecast = torch.stack(mapped).sum(0).reshape(batch, targets, horizon, -1).transpose(1, 2)
+        forecast = restore(forecast, level, spread)
+        if self.known is not None:
+            forecast = forecast + effect[:, context:].unsqueeze(-1)
+        if self.past is not None:
+            forecast = forecast + self.past(history[..., targets:].flatten(1)).view(batch, horizon, targets, 1)
+        return forecast
+
+
+class Recurrent(nn.Module):
+    """A recurrent network reads the context; its last state gives all steps of the horizon at once.
+
+    Args:
+        sizes: What the data says.
+        cell: Kind of recurrent cell.
+        hidden: Size of its state.
+        layers: Number of layers.
+        bidirectional: Whether another network reads the context backwards.
+        dropout: Dropout between the layers and before the last map.
+        normalise: What is taken out of each context and put back.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        cell: Literal["rnn", "lstm", "gru"] = "lstm",
+        hidden: int = 64,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        normalise: Normalise = "last",
+    ) -> None:
+        super().__init__()
+        self.sizes, self.normalise = sizes, normalise
+        kind = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[cell]
+        self.encoder = kind(
+            sizes.targets + sizes.past + sizes.known,
+            hidden,
+            layers,
+            batch_first=True,
+            dropout=dropout if layers > 1 else 0.0,
+            bidirectional=bidirectional,
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden * (1 + bidirectional), sizes.horizon * sizes.targets * sizes.outputs)
+        self.known = KnownEffect(sizes) if sizes.known else None
+
+    def forward(self, history: Tensor, known: Tensor) -> Tensor:
+        """Forecast ``(batch, horizon, targets, outputs)``."""
+        targets, context = self.sizes.targets, self.sizes.context
+        series, level, spread = normalise(history[..., :targets], self.normalise)
+        _, state = self.encoder(torch.cat([series, history[..., targets:], known[:, :context]], 2))
+        hidden = state[0] if isinstance(state, tuple) else state  # (layers x directions, batch, hidden)
+        last = hidden[-2:] if self.encoder.bidirectional else hidden[-1:]
+        forecast = self.head(self.dropout(last.transpose(0, 1).flatten(1)))
+        forecast = forecast.view(len(history), self.sizes.horizon, targets, self.sizes.outputs)
+        if self.known is not None:
+            forecast = forecast + self.known(known[:, context:]).unsqueeze(-1)
+        return restore(forecast, level, spread)
+
+
+class SegmentGRU(nn.Module):
+    """A GRU over segments of the context, series by series; each segment of the horizon is then one step from the
+    last state, all of them in parallel (SegRNN, Lin et al. 2023).
+
+    Args:
+        sizes: What the data says.
+        segment: Steps in a segment; a season is a good choice. The oldest steps that fill no segment are not looked at.
+        hidden: Size of the state.
+        dropout: Dropout before the last map.
+        normalise: What is taken out of each context and put back.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        segment: int = 24,
+        hidden: int = 256,
+        dropout: float = 0.5,
+        normalise: Normalise = "last",
+    ) -> None:
+        super().__init__()
+        if sizes.context < segment:
+            raise ValueError(f"a context of {sizes.context} steps holds no segment of {segment} (net.segment)")
+        self.sizes, self.segment, self.normalise = sizes, segment, normalise
+        self.count = -(-sizes.horizon // segment)  # segments in the horizon
+        self.embed = nn.Linear(segment, hidden)
+        others = segment * (sizes.past + sizes.known)
+        self.embed_past = nn.Linear(others, hidden, bias=False) if others else None
+        self.gru = nn.GRU(hidden, hidden, batch_first=True)
+        self.position = nn.Parameter(torch.randn(self.count, hidden // 2))
+        self.channel = nn.Parameter(torch.randn(sizes.targets, hidden - hidden // 2))
+        self.embed_known = nn.Linear(segment * sizes.known, hidden, bias=False) if sizes.known else None
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden, segment * sizes.outputs)
+
+    def forward(self, history: Tensor, known: Tensor) -> Tensor:
+        """Forecast ``(batch, horizon, targets, outputs)``."""
+        targets, past, num_known, context, horizon, outputs, _ = self.sizes
+        batch, segment, count = len(history), self.segment, self.count
+        series, level, spread = normalise(history[..., :targets], self.normalise)
+        first = context % segment
+        series = series[:, first:].transpose(1, 2).reshape(batch * targets, -1, segment)
+        inputs = self.embed(series)  # (batch x targets, segments, hidden)
+        if self.embed_past is not None:
+            others = torch.cat([history[..., targets:], known[:, :context]], 2)[:, first:]
+            shared = self.embed_past(others.reshape(batch, -1, segment * (past + num_known)))
+            inputs = inputs + shared.repeat_interleave(targets, 0)
+        _, state = self.gru(inputs.relu())  # (1, batch x targets, hidden)
+        queries = torch.cat(
+            [self.position.expand(targets, -1, -1), self.channel.unsqueeze(1).expand(-1, count, -1)], 2
+        ).repeat(batch, 1, 1)  # (batch x targets, count, hidden)
+        if self.embed_known is not None:
+            ahead = F.pad(known[:, context:], (0, 0, 0, count * segment - horizon))
+            shared = self.embed_known(ahead.reshape(batch, count, -1))
+            queries = queries + shared.repeat_interleave(targets, 0)
+        state = state.repeat_interleave(count, 1)  # (1, batch x targets x count, hidden)
+        steps, _ = self.gru(queries.reshape(-1, 1, queries.shape[-1]), state)
+        forecast = self.head(self.dropout(steps)).view(batch, targets, count * segment, outputs)
+        return restore(forecast[:, :, :horizon].transpose(1, 2), level, spread)
+
+
+class Recursive(nn.Module):
+    """Forecasts a few steps, takes them for true, and goes on from there until the horizon.
+
+    In training the network forecasts its few steps only; the loss compares just those.
+
+    Args:
+        sizes: What the data says; there can be no covariates that are not known for the future.
+        net: Makes the network from ``Sizes`` whose horizon is ``step``.
+        step: Steps it forecasts at a time.
+    """
+
+    def __init__(self, sizes: Sizes, net: Callable[[Sizes], nn.Module], step: int = 1) -> None:
+        super().__init__()
+        if sizes.past:
+            raise ValueError("a recursive forecast needs the future of all covariates: move data.past to data.known")
+        self.sizes, self.step = sizes, step
+        self.net = net(sizes._replace(horizon=step))
+
+    def forward(self, history: Tensor, known: Tensor) -> Tensor:
+        """Forecast ``(batch, horizon, targets, outputs)``; in training ``(batch, step, targets, outputs)``."""
+        context, horizon, step = self.sizes.context, self.sizes.horizon, self.step
+        if self.training:
+            first: Tensor = self.net(history, known[:, : context + step])
+            return first
+        known = F.pad(known, (0, 0, 0, -horizon % step))
+        parts: list[Tensor] = []
+        for start in range(0, horizon, step):
+            parts.append(self.net(history, known[:, start : start + context + step]))
+            middle = parts[-1][..., parts[-1].shape[-1] // 2]  # of the quantiles
+            history = torch.cat([history, middle], 1)[:, -context:]
+        return torch.cat(parts, 1)[:, :horizon]
