@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 
+from modules.nets.loading import weights_come_later
 from modules.schedules import Schedule
 
 Row = dict[str, Any]
@@ -92,7 +93,9 @@ class Task(LightningModule, ABC):
         """Build the network and the metrics, once; sharded strategies call this where they want it built."""
         if self.built:
             return
-        self.build()
+        data = self.data or self.trainer.datamodule  # type: ignore[attr-defined]
+        with weights_come_later(getattr(data, "restored", False)):
+            self.build()
         for module in list(self.modules()):
             if hasattr(module, "use_facts"):  # a network that needs to know more than the sizes
                 module.use_facts(self.fact)

@@ -1,0 +1,95 @@
+"""Pretrained weights: when they are needed, and whether they fit."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from torch import Tensor, nn
+
+_later: ContextVar[bool] = ContextVar("later", default=False)
+
+
+@contextmanager
+def weights_come_later(later: bool = True) -> Iterator[None]:
+    """Networks made in this context need no pretrained weights: a checkpoint brings the weights of all layers.
+
+    Args:
+        later: Whether it does; nothing changes if not.
+    """
+    token = _later.set(later)
+    try:
+        yield
+    finally:
+        _later.reset(token)
+
+
+def pretrained_needed() -> bool:
+    """Whether a network that is being made has to load its pretrained weights."""
+    return not _later.get()
+
+
+def find_weights(name: str) -> Path:
+    """A weights file, looked for from here and then in ``$LEYDEN_DATA``.
+
+    Raises:
+        MisconfigurationException: If there is none.
+    """
+    places = [Path(name), Path(os.environ.get("LEYDEN_DATA", "data")) / name]
+    for path in places:
+        if path.is_file():
+            return path
+    raise MisconfigurationException(f"there is no weights file {' nor '.join(dict.fromkeys(map(str, places)))}")
+
+
+def load_matching(model: nn.Module, path: Path, new: str) -> None:
+    """Load a state dict from a file into a model whose last layer is new.
+
+    Args:
+        model: The network.
+        path: File of a state dict, possibly wrapped in ``{"state_dict": ...}`` and with ``module.`` before the names.
+        new: Name of the layer that stays as it is.
+
+    Raises:
+        MisconfigurationException: If the file holds no tensors, a tensor has another name or shape than in the
+            network, or the file lacks one. It names them, and says how many would have fitted.
+    """
+    tensors = {key: value for key, value in _tensors(path).items() if not key.startswith(f"{new}.")}
+    own = {key: value for key, value in model.state_dict().items() if not key.startswith(f"{new}.")}
+    problems = [
+        f"{key} is {tuple(value.shape)} in the file, " + (f"{tuple(own[key].shape)} here" if key in own else "unknown here")
+        for key, value in tensors.items()
+        if key not in own or own[key].shape != value.shape
+    ]
+    fitting = len(tensors) - len(problems)
+    problems += [
+        f"{key} {tuple(value.shape)} is missing"
+        for key, value in own.items()
+        if key not in tensors and not key.endswith("num_batches_tracked")
+    ]
+    if problems:
+        more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
+        raise MisconfigurationException(
+            f"{path} does not fit the network ({fitting} of its {len(tensors)} tensors do): "
+            f"{'; '.join(problems[:6])}{more}"
+        )
+    model.load_state_dict(tensors, strict=False)
+    layers = [key for key in model.state_dict() if key.startswith(f"{new}.")]
+    rank_zero_info(f"loaded {len(tensors)} tensors from {path}; new: {', '.join(layers)}")
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = content.get("state_dict", content)
+        tensors = {key.removeprefix("module."): value for key, value in content.items()}
+        if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
+            raise ValueError("it holds something other than named tensors")
+    except Exception as error:  # torch.load raises nearly every kind
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MisconfigurationException(f"{path} is not a file of weights ({reason})") from None
+    return tensors
