@@ -37,7 +37,13 @@ class Tokens:
 
     @classmethod
     def learn(
-        cls, texts: Iterable[str], kind: Kind = "words", size: int = 30000, min_count: int = 1, lowercase: bool = True
+        cls,
+        texts: Iterable[str],
+        kind: Kind = "words",
+        size: int = 30000,
+        min_count: int = 1,
+        lowercase: bool = True,
+        special: Sequence[str] = (),
     ) -> "Tokens":
         """Fit a tokenizer on texts.
 
@@ -48,10 +54,12 @@ class Tokens:
             size: Most tokens to keep.
             min_count: A word, or a pair to merge, must occur so often.
             lowercase: Whether to forget the case.
+            special: Further special tokens, from id 4 on: each is one token wherever it stands in a text.
         """
         from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-        settings: dict[str, Any] = {"vocab_size": size, "min_frequency": min_count, "special_tokens": SPECIAL}
+        fixed = [*SPECIAL, *special]
+        settings: dict[str, Any] = {"vocab_size": size, "min_frequency": min_count, "special_tokens": fixed}
         if kind == "words":
             tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNKNOWN]))
             tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
@@ -72,11 +80,11 @@ class Tokens:
             # special tokens they have an order.
             texts = list(texts)
             letters = sorted({c for text in texts for c in tokenizer.normalizer.normalize_str(text) if not c.isspace()})
-            settings["special_tokens"] = SPECIAL + ["##" + letter for letter in letters]
+            settings["special_tokens"] = fixed + ["##" + letter for letter in letters]
             trainer = trainers.WordPieceTrainer(show_progress=False, **settings)
         tokenizer.train_from_iterator(texts, trainer)
         fitted = json.loads(tokenizer.to_str())
-        fitted["added_tokens"] = fitted["added_tokens"][: len(SPECIAL)]
+        fitted["added_tokens"] = fitted["added_tokens"][: len(fixed)]
         return cls(json.dumps(fitted, ensure_ascii=False))
 
     @classmethod
@@ -136,6 +144,16 @@ class Tokens:
         limit = None if max_length is None else 64 * max_length
         return [ids for ids, _ in self._encode([text[:limit] for text in texts], max_length, False)]
 
+    def encode_surface(self, texts: Sequence[str], max_length: int | None = None) -> list[list[tuple[int, str]]]:
+        """Each token's id and how it is written in the text."""
+        self._limit(max_length)
+        tokenizer, pad, _ = self._fitted
+        encodings = tokenizer.encode_batch(list(texts))
+        return [
+            [(_exchange(index, pad), text[first:last]) for index, (first, last) in zip(e.ids, e.offsets, strict=True)]
+            for text, e in zip(texts, encodings, strict=True)
+        ]
+
     def encode_words(
         self, texts: Sequence[Sequence[str]], max_length: int | None = None
     ) -> list[tuple[list[int], list[int]]]:
@@ -156,14 +174,18 @@ class Tokens:
     def _encode(
         self, texts: Sequence[Any], max_length: int | None, are_words: bool
     ) -> Iterable[tuple[list[int], list[int | None]]]:
-        tokenizer, pad, longest = self._fitted
+        self._limit(max_length)
+        tokenizer, pad, _ = self._fitted
+        for encoding in tokenizer.encode_batch(texts, is_pretokenized=are_words):
+            yield [_exchange(index, pad) for index in encoding.ids] if pad else encoding.ids, encoding.word_ids
+
+    def _limit(self, max_length: int | None) -> None:
+        tokenizer, _, longest = self._fitted
         limit = min(filter(None, (max_length, longest)), default=None)
         if limit is None:
             tokenizer.no_truncation()
         else:
             tokenizer.enable_truncation(limit)
-        for encoding in tokenizer.encode_batch(texts, is_pretokenized=are_words):
-            yield [_exchange(index, pad) for index in encoding.ids] if pad else encoding.ids, encoding.word_ids
 
     def decode(self, texts: Sequence[Sequence[int]]) -> list[str]:
         """The text of each sequence of ids, without padding and other special tokens."""

@@ -1,0 +1,237 @@
+"""What all text classification data have in common: tokens, classes, batches of similar length."""
+
+import tempfile
+from abc import ABC
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor
+
+from datamodules.data import Data, Row
+from datamodules.ragged import Ragged
+from datamodules.sampling import Draw
+from datamodules.spelling import Spelling
+from datamodules.splits import split_mask
+from datamodules.text_files import Folder, Given, Lines, Part, Table, Text, Texts
+from datamodules.tokens import Tokens
+
+Inputs = Tensor | tuple[Tensor, Tensor]
+
+
+class TextData(Data[Texts], ABC):
+    """Base of the datamodules of text classification.
+
+    Facts: ``classes``, ``class_counts``, the fitted ``tokenizer`` (JSON) and ``num_inputs``, the number of rows an
+    embedding needs: tokens and, after them, character n-grams.
+
+    Args:
+        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
+        batch_size: Texts in a batch, per process. They are of similar length, and padded to the longest of them.
+        num_workers: Processes that load batches; 0 loads them in the training process.
+        predict_path: Texts to predict: ``.txt`` (one a line), CSV, TSV, JSONL, Parquet, or a folder of ``.txt`` files.
+        text: One text to predict, instead of ``predict_path``.
+        tokenizer: ``words``, ``bpe`` or ``wordpiece``, fitted on the training split; or a pretrained model's own, by
+            the model's folder or its name on the Hugging Face hub.
+        num_tokens: Most tokens that a fitted tokenizer keeps.
+        min_count: Times that a word must occur in training to be kept.
+        lowercase: Whether a fitted tokenizer forgets the case.
+        ngrams: Rows of the embedding for the 3 to 5 letters within a word (Bojanowski et al. 2017), so that an unknown
+            word is not all unknown; 0 for none. For ``words`` only.
+        max_length: Tokens after which a text is cut.
+        encoding: Encoding of the files.
+    """
+
+    facts: ClassVar[tuple[str, ...]] = ("classes", "class_counts", "tokenizer", "num_inputs")
+
+    def __init__(
+        self,
+        root: str | None = None,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+        text: str | None = None,
+        tokenizer: str = "words",
+        num_tokens: int = 30000,
+        min_count: int = 1,
+        lowercase: bool = True,
+        ngrams: int = 0,
+        max_length: int = 512,
+        encoding: str = "utf-8",
+    ) -> None:
+        super().__init__(root, batch_size, num_workers, predict_path)
+        if ngrams and tokenizer != "words":
+            raise MisconfigurationException(f"ngrams are of whole words; they do not go with the tokenizer {tokenizer}")
+        self.text, self.kind, self.num_tokens, self.min_count = text, tokenizer, num_tokens, min_count
+        self.lowercase, self.ngrams, self.max_length, self.encoding = lowercase, ngrams, max_length, encoding
+        self.column, self.target = "text", "label"
+        self.classes: list[str]
+        self.class_counts: list[int]
+        self.tokenizer: str
+        self.num_inputs: int
+
+    # ---- facts
+
+    def learn(self, train: Texts) -> None:
+        """Learn classes and vocabulary."""
+        counts = Counter(text.label or "" for text in train)
+        if len(counts) < 2:
+            raise MisconfigurationException(f"{train.source}: there is only one class, {next(iter(counts), '-')}")
+        self.classes = sorted(counts)
+        self.class_counts = [counts[name] for name in self.classes]
+        if self.kind in ("words", "bpe", "wordpiece"):
+            texts = (text.text for text in train)
+            tokens = Tokens.learn(texts, self.kind, self.num_tokens, self.min_count, self.lowercase)  # type: ignore[arg-type]
+        else:
+            tokens = Tokens.pretrained(self.kind)
+        self.tokenizer = tokens.json
+        self.num_inputs = len(tokens) + self.ngrams
+
+    # ---- reading
+
+    def split(self, whole: Texts, split: str, fractions: dict[str, float]) -> Texts:
+        """The texts of a split of those that are not divided yet; each class has the same share in every split."""
+        labels = [text.label for text in whole]
+        left = torch.arange(len(labels))
+        for name, fraction in fractions.items():
+            some = [labels[i] for i in left.tolist()]
+            off = split_mask(len(left), fraction * len(labels) / len(left), self.seed, stratify=some)
+            if name == split:
+                left = left[off]
+                break
+            left = left[~off]
+        kept = torch.zeros(len(labels), dtype=torch.bool)
+        kept[left] = True
+        return Part(whole, kept)
+
+    def setup(self, stage: str) -> None:
+        """Read the splits that a stage needs; for a prediction, the one text if it was given."""
+        if stage == "predict" and self.text is not None:
+            super().setup("facts")
+            self.datasets["predict"] = self.examples(Given("--data.text", [Text(self.text, None, "")]), train=False)
+        else:
+            super().setup(stage)
+
+    def read_predict(self, path: Path) -> Texts:
+        """Read texts without labels."""
+        if path.is_dir():
+            return Folder(path, self.encoding, labelled=False)
+        if path.suffix in (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".pq"):
+            return Table(path, self.column, None, self.encoding)
+        return Lines(path, self.encoding)
+
+    # ---- batches
+
+    def examples(self, raw: Texts, train: bool) -> "TextExamples":
+        """Encode a split."""
+        number = {name: index for index, name in enumerate(self.classes)}
+        labels, opening = array("q"), []
+
+        def texts() -> Iterator[str]:
+            for text, label, where in raw:
+                if label is None:
+                    opening.append(text[:1000])
+                elif label in number:
+                    labels.append(number[label])
+                else:
+                    known = ", ".join(self.classes[:20])
+                    raise MisconfigurationException(
+                        f"{raw.source}, {where}: the class `{label}` does not occur in training (there: {known})"
+                    )
+                yield text
+
+        tokens = Tokens(self.tokenizer)
+        buckets = self.num_inputs - len(tokens)
+        spelling = Spelling(tokens, buckets, self.lowercase) if buckets else None
+        encoded = Stored(_encoded(texts(), tokens, spelling, self.max_length))
+        empty = int((encoded.lengths == 0).sum())
+        if empty:
+            rank_zero_warn(f"{raw.source}: {empty} of {len(encoded)} texts are empty")
+        target = torch.tensor(labels, dtype=torch.long) if labels else None
+        return TextExamples(encoded, target, None if spelling is None else spelling.rows(), opening)
+
+    def lengths(self, examples: Any) -> Sequence[int]:
+        """Number of tokens of each text."""
+        lengths: Sequence[int] = examples.encoded.lengths
+        return lengths
+
+    # ---- predictions
+
+    def describe(self, index: int) -> Row:
+        """The text, or its beginning."""
+        examples: Any = self.datasets["predict"]
+        return {"text": examples.opening[index]}
+
+    def write(self, rows: Sequence[Row], folder: Path) -> Path:
+        """Write a table; the row of a text given on the command line is also printed."""
+        if self.text is not None:
+            rank_zero_info("\n".join(f"{name}: {value}" for name, value in rows[0].items()))
+        return super().write(rows, folder)
+
+
+class Stored(Ragged):
+    """Sequences of token ids in a temporary file that is mapped into memory: they may be larger than that.
+
+    Args:
+        sequences: Token ids of each.
+    """
+
+    def __init__(self, sequences: Iterable[Sequence[int]]) -> None:
+        lengths, total = array("q"), 0
+        with tempfile.NamedTemporaryFile() as file:
+            for sequence in sequences:
+                array("i", sequence).tofile(file)
+                lengths.append(len(sequence))
+                total += len(sequence)
+            file.flush()
+            # The mapping outlives the file's name.
+            flat = torch.from_file(file.name, shared=True, size=total, dtype=torch.int32) if total else torch.zeros(0)
+        self.flat = flat.to(torch.int32)
+        self.lengths = torch.tensor(lengths, dtype=torch.long)
+        self.first = self.lengths.cumsum(0) - self.lengths
+
+
+def _encoded(
+    texts: Iterator[str], tokens: Tokens, spelling: Spelling | None, max_length: int
+) -> Iterator[Sequence[int]]:
+    while chunk := list(islice(texts, 1000)):
+        yield from tokens.encode(chunk, max_length) if spelling is None else spelling.encode(chunk, max_length)
+
+
+class TextExamples:
+    """Encoded texts of a split.
+
+    Args:
+        encoded: Token ids, or rows of ``spelling``.
+        target: ``(texts)``; None for predictions.
+        spelling: ``(words, 1 + n-grams)``, rows of the embedding that make up each distinct word; 0 is padding.
+        opening: Beginning of each text that is to be predicted.
+    """
+
+    def __init__(self, encoded: Ragged, target: Tensor | None, spelling: Tensor | None, opening: list[str]) -> None:
+        self.encoded, self.target, self.spelling, self.opening = encoded, target, spelling, opening
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __getitems__(self, indices: Draw) -> tuple[Inputs, Tensor | None]:
+        """Tokens ``(batch, longest)`` and target ``(batch)``.
+
+        With n-grams, the tokens are rows of ``(distinct words of the batch, 1 + n-grams)``, which comes with them.
+        """
+        tokens = self.encoded.pad(indices)
+        if not tokens.shape[1]:  # all of them are empty
+            tokens = tokens.new_zeros(len(tokens), 1)
+        target = None if self.target is None else self.target[torch.tensor(indices, dtype=torch.long)]
+        if self.spelling is None:
+            return tokens, target
+        distinct, rows = torch.cat([tokens.new_zeros(1), tokens.flatten()]).unique(return_inverse=True)
+        spelling = self.spelling[distinct]  # row 0, the least, is padding
+        longest = int((spelling != 0).sum(1).max())
+        return (rows[1:].view(tokens.shape), spelling[:, : max(1, longest)].long()), target

@@ -1,0 +1,213 @@
+"""Networks that classify texts: a bag of embeddings, convolutions, a recurrent network.
+
+Each takes token ids ``(batch, length)``, 0 for padding; or, where words are spelled by their character n-grams, a pair
+of ``(batch, length)`` rows and ``(words, 1 + n-grams)`` ids that make up each of these words. What they return for a
+text does not depend on the other texts of its batch.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+Inputs = Tensor | tuple[Tensor, Tensor]
+
+UNKNOWN = 1  # id of an unknown word
+
+
+class WordEmbedding(nn.Module):
+    """Vectors of words. A word's character n-grams, if there are any, add the mean of their own vectors.
+
+    Args:
+        num_inputs: Number of words and n-grams.
+        size: Length of a vector.
+        dropout: Probability with which a feature of a vector is left out in training.
+        word_dropout: Probability with which a word is taken for an unknown one in training, which is how the vector of
+            an unknown word is learned; its n-grams stay.
+    """
+
+    def __init__(self, num_inputs: int, size: int, dropout: float = 0.0, word_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.words = nn.Embedding(num_inputs, size, padding_idx=0)
+        # Of the size of trained word vectors; nn.Embedding's own spread of 1 would drown the n-grams.
+        nn.init.normal_(self.words.weight, std=0.1)
+        with torch.no_grad():
+            self.words.weight[0] = 0
+        self.dropout, self.word_dropout = nn.Dropout(dropout), word_dropout
+
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Vectors ``(batch, length, size)`` and mask ``(batch, length)``, true where there is a word."""
+        if isinstance(inputs, Tensor):
+            mask = inputs != 0
+            vectors = self.words(self._forget(inputs))
+        else:
+            tokens, spelling = inputs
+            mask = tokens != 0
+            grams = F.embedding_bag(spelling[:, 1:], self.words.weight, mode="mean", padding_idx=0)  # (words, size)
+            if self.training and self.word_dropout:
+                ids = self._forget(spelling[:, 0][tokens])
+                vectors = self.words(ids) + F.embedding(tokens, grams)
+            else:
+                vectors = F.embedding(tokens, self.words(spelling[:, 0]) + grams)
+        return self.dropout(vectors), mask
+
+    def _forget(self, tokens: Tensor) -> Tensor:
+        if not self.training or not self.word_dropout:
+            return tokens
+        forgotten = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
+        return tokens.masked_fill(forgotten & (tokens != 0), UNKNOWN)
+
+
+class BagOfEmbeddings(nn.Module):
+    """The mean of the words' vectors, and a linear layer (Joulin et al. 2017, "Bag of tricks").
+
+    Args:
+        num_inputs: Number of words and n-grams.
+        num_classes: Number of classes.
+        size: Length of a word's vector.
+        dropout: Probability with which a feature is left out in training.
+        word_dropout: Probability with which a word is taken for an unknown one in training.
+    """
+
+    def __init__(
+        self, num_inputs: int, num_classes: int, size: int = 100, dropout: float = 0.3, word_dropout: float = 0.05
+    ) -> None:
+        super().__init__()
+        self.embedding = WordEmbedding(num_inputs, size, dropout, word_dropout)
+        self.output = nn.Linear(size, num_classes)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits ``(batch, classes)``."""
+        vectors, mask = self.embedding(inputs)
+        logits: Tensor = self.output(mean(vectors, mask))
+        return logits
+
+
+class TextCNN(nn.Module):
+    """Convolutions of several widths, the maximum of each over the text, and a linear layer (Kim 2014).
+
+    Args:
+        num_inputs: Number of words and n-grams.
+        num_classes: Number of classes.
+        size: Length of a word's vector.
+        widths: Words that the convolutions span.
+        num_filters: Convolutions of each width.
+        dropout: Probability with which a maximum is left out in training.
+        embedding_dropout: Probability with which a feature of a word's vector is left out in training.
+        word_dropout: Probability with which a word is taken for an unknown one in training.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_classes: int,
+        size: int = 300,
+        widths: Sequence[int] = (3, 4, 5),
+        num_filters: int = 100,
+        dropout: float = 0.5,
+        embedding_dropout: float = 0.0,
+        word_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = WordEmbedding(num_inputs, size, embedding_dropout, word_dropout)
+        # Padded on both sides, so that every word is at every place of a window, and short texts have windows too.
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, num_filters, width, padding=width - 1) for width in widths)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(num_filters * len(widths), num_classes)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits ``(batch, classes)``."""
+        vectors, mask = self.embedding(inputs)
+        vectors = vectors.transpose(1, 2)  # (batch, size, length)
+        length = mask.sum(1).clamp(min=1)
+        maxima = []
+        for convolution in self.convolutions:
+            found = convolution(vectors)  # (batch, filters, length + width - 1)
+            windows = length + found.shape[2] - mask.shape[1]  # those with a word of this text in them
+            beyond = torch.arange(found.shape[2], device=found.device) >= windows[:, None]
+            maxima.append(found.masked_fill(beyond[:, None], -torch.inf).amax(2))
+        logits: Tensor = self.output(self.dropout(F.relu(torch.cat(maxima, 1))))
+        return logits
+
+
+class TextRNN(nn.Module):
+    """A recurrent network that reads the text both ways, and a linear layer on its states.
+
+    Args:
+        num_inputs: Number of words and n-grams.
+        num_classes: Number of classes.
+        size: Length of a word's vector.
+        hidden_size: Length of a state, in each direction.
+        num_layers: Layers.
+        cell: ``lstm`` (Hochreiter & Schmidhuber 1997) or ``gru`` (Cho et al. 2014).
+        bidirectional: Whether a second network reads from the end.
+        pooling: One vector of all states: the ``last`` one of each direction, their ``mean`` or ``max``, or
+            ``attention``, a mean with weights that are learned (Yang et al. 2016).
+        dropout: Probability with which a feature is left out in training: of the words, between layers, of the text.
+        word_dropout: Probability with which a word is taken for an unknown one in training.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_classes: int,
+        size: int = 100,
+        hidden_size: int = 100,
+        num_layers: int = 1,
+        cell: Literal["lstm", "gru"] = "lstm",
+        bidirectional: bool = True,
+        pooling: Literal["last", "mean", "max", "attention"] = "max",
+        dropout: float = 0.5,
+        word_dropout: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.embedding = WordEmbedding(num_inputs, size, dropout, word_dropout)
+        make: type[nn.LSTM] | type[nn.GRU] = nn.LSTM if cell == "lstm" else nn.GRU
+        self.recurrent = make(
+            size,
+            hidden_size,
+            num_layers,
+            batch_first=True,
+            bidirectional=bidirectional,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        features = hidden_size * (2 if bidirectional else 1)
+        if pooling == "attention":
+            self.attention = nn.Sequential(nn.Linear(features, features), nn.Tanh(), nn.Linear(features, 1, bias=False))
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(features, num_classes)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits ``(batch, classes)``."""
+        vectors, mask = self.embedding(inputs)
+        length = mask.sum(1).clamp(min=1).cpu()  # an empty text is one word of padding
+        packed = pack_padded_sequence(vectors, length, batch_first=True, enforce_sorted=False)
+        states, final = self.recurrent(packed)
+        logits: Tensor = self.output(self.dropout(self._pool(states, final, mask)))
+        return logits
+
+    def _pool(
+        self, packed: torch.nn.utils.rnn.PackedSequence, final: Tensor | tuple[Tensor, Tensor], mask: Tensor
+    ) -> Tensor:
+        if self.pooling == "last":
+            last = final if isinstance(final, Tensor) else final[0]  # (layers * directions, batch, hidden)
+            directions = 2 if self.recurrent.bidirectional else 1
+            return torch.cat(list(last[-directions:]), 1)
+        states, _ = pad_packed_sequence(packed, batch_first=True, total_length=mask.shape[1])
+        mask = mask.clone()
+        mask[:, 0] = True  # the padding that stands for an empty text
+        if self.pooling == "mean":
+            return mean(states, mask)
+        if self.pooling == "max":
+            return states.masked_fill(~mask[:, :, None], -torch.inf).amax(1)
+        scores = self.attention(states).squeeze(2).masked_fill(~mask, -torch.inf)  # (batch, length)
+        return torch.einsum("bl,blf->bf", scores.softmax(1), states)
+
+
+def mean(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Mean ``(batch, features)`` of the vectors ``(batch, length, features)`` under the mask ``(batch, length)``."""
+    return (vectors * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
