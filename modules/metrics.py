@@ -1,0 +1,279 @@
+"""Scores that torchmetrics lacks, as sums that stay exact over any number of processes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class Generated(NamedTuple):
+    """What a model wrote, for the metrics of generated text.
+
+    Attributes:
+        texts: One text an example.
+        loss: Summed negative log-likelihood of the true texts.
+        num_tokens: Number of their tokens.
+    """
+
+    texts: list[str]
+    loss: Tensor
+    num_tokens: int
+
+
+class BLEU(Metric):
+    """Corpus BLEU (Papineni et al. 2002), 0 to 100, as the tool sacrebleu computes it by default (Post 2018)."""
+
+    higher_is_better = True
+    counts: Tensor
+    totals: Tensor
+    lengths: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, size in (("counts", 4), ("totals", 4), ("lengths", 2)):
+            self.add_state(name, torch.zeros(size, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Generated, target: Sequence[str]) -> None:
+        """Add the matches of texts with their references."""
+        from sacrebleu.metrics import BLEU as SacreBLEU
+
+        score = SacreBLEU().corpus_score(preds.texts, [list(target)])
+        device = self.counts.device
+        self.counts += torch.tensor(score.counts, device=device)
+        self.totals += torch.tensor(score.totals, device=device)
+        self.lengths += torch.tensor([score.sys_len, score.ref_len], device=device)
+
+    def compute(self) -> Tensor:
+        """The score of all texts together."""
+        from sacrebleu.metrics import BLEU as SacreBLEU
+
+        lengths = self.lengths.tolist()
+        score = SacreBLEU.compute_bleu(self.counts.tolist(), self.totals.tolist(), *lengths)
+        return torch.tensor(score.score, device=self.counts.device)
+
+
+class ChrF(Metric):
+    """Character n-gram F-score (Popović 2015), 0 to 100, as the tool sacrebleu computes it by default: n to 6, beta 2."""
+
+    higher_is_better = True
+    ORDER, BETA = 6, 2
+    written: Tensor
+    wanted: Tensor
+    matched: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("written", "wanted", "matched"):
+            self.add_state(name, torch.zeros(self.ORDER, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Generated, target: Sequence[str]) -> None:
+        """Add the matches of texts with their references."""
+        sums = torch.zeros(3, self.ORDER, dtype=torch.long)
+        for text, reference in zip(preds.texts, target, strict=True):
+            text, reference = "".join(text.split()), "".join(reference.split())
+            for order in range(1, self.ORDER + 1):
+                written = Counter(text[i : i + order] for i in range(len(text) - order + 1))
+                wanted = Counter(reference[i : i + order] for i in range(len(reference) - order + 1))
+                matched = (written & wanted).total()
+                # sacrebleu forgets what was written where the reference is too short to have an n-gram.
+                sums[:, order - 1] += torch.tensor([written.total() if wanted else 0, wanted.total(), matched])
+        for state, more in zip((self.written, self.wanted, self.matched), sums, strict=True):
+            state += more.to(state.device)
+
+    def compute(self) -> Tensor:
+        """The mean over n of the F-scores of all texts together."""
+        precision = self.matched / self.written.clamp(min=1)
+        recall = self.matched / self.wanted.clamp(min=1)
+        weighed = self.BETA**2 * precision + recall
+        f_score = (1 + self.BETA**2) * precision * recall / weighed.where(weighed > 0, 1)
+        counted = (self.written > 0) & (self.wanted > 0)
+        return 100 * f_score[counted].sum() / counted.sum().clamp(min=1)
+
+
+class Perplexity(Metric):
+    """Exponential of the mean negative log-likelihood of a token."""
+
+    higher_is_better = False
+    loss: Tensor
+    num_tokens: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("loss", torch.zeros((), dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("num_tokens", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Generated, target: Sequence[str]) -> None:
+        """Add the likelihood of the true texts."""
+        self.loss += preds.loss
+        self.num_tokens += preds.num_tokens
+
+    def compute(self) -> Tensor:
+        """Perplexity of a token."""
+        return (self.loss / self.num_tokens).exp().float()
+
+
+class ForecastErrors(Metric):
+    """Errors of forecasts and of the seasonal naive forecast, meant over every window, step and series.
+
+    ``update`` takes named tuples: forecasts ``scaled`` and ``original`` ``(batch, horizon, targets, outputs)``, whose
+    middle output is scored, ``naive`` and ``naive_original`` ``(batch, horizon, targets)``, ``seasonal_error``
+    ``(batch, 1, targets)``; and the truth ``scaled`` and ``original`` ``(batch, horizon, targets)``.
+    ``smape`` is ``2 |y - f| / (|y| + |f|)``, from 0 to 2, and 0 where both are 0.
+    """
+
+    NAMES = ("mse", "mae", "mae_original", "mse_original", "smape", "mase", "naive_mse", "naive_mae", "naive_mase")
+    full_state_update = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in self.NAMES:
+            self.add_state(name, torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, preds: Any, target: Any) -> None:
+        """Add a batch."""
+        middle = preds.scaled.shape[-1] // 2
+        forecast, original = preds.scaled[..., middle], preds.original[..., middle]
+        scaled, error = forecast - target.scaled, (original - target.original).abs()
+        naive, naive_error = preds.naive - target.scaled, (preds.naive_original - target.original).abs()
+        size = original.abs() + target.original.abs()
+        terms = (
+            scaled.square(),
+            scaled.abs(),
+            error,
+            error.square(),
+            2 * error / size.clamp(min=1e-12),
+            error / preds.seasonal_error,
+            naive.square(),
+            naive.abs(),
+            naive_error / preds.seasonal_error,
+        )
+        for name, term in zip(self.NAMES, terms, strict=True):
+            setattr(self, name, getattr(self, name) + term.sum())
+        self.count = self.count + scaled.numel()
+
+    def compute(self) -> dict[str, Tensor]:
+        """All the means, and the roots of the mean squares."""
+        means = {name: getattr(self, name) / self.count for name in self.NAMES}
+        return {
+            **{name: mean for name, mean in means.items() if name != "mse_original"},
+            "rmse": means["mse"].sqrt(),
+            "rmse_original": means["mse_original"].sqrt(),
+        }
+
+
+class QuantileScores(Metric):
+    """Scores of forecast quantiles.
+
+    ``coverage`` is the share of truths between the outermost quantiles, ends included: 0.8 is right for 0.1 to 0.9.
+    ``crps``, of the scaled series, is twice the mean pinball loss: the continuous ranked probability score (Gneiting &
+    Raftery 2007) as an integral over these levels.
+
+    Args:
+        levels: Levels of the quantiles, rising.
+    """
+
+    full_state_update = False
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        self.add_state("loss", torch.tensor(0.0), dist_reduce_fx="sum")
+        for name in ("covered", "count"):
+            self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, preds: Any, target: Any) -> None:
+        """Add a batch of ``preds.scaled`` (..., levels) and ``target.scaled`` (...)."""
+        truth = target.scaled.unsqueeze(-1)
+        error = truth - preds.scaled
+        inside = (truth >= preds.scaled[..., :1]) & (truth <= preds.scaled[..., -1:])
+        self.covered = self.covered + inside.sum()
+        self.loss = self.loss + torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1).sum()
+        self.count = self.count + truth.numel()
+
+    def compute(self) -> dict[str, Tensor]:
+        """Coverage and CRPS."""
+        return {"coverage": self.covered / self.count, "crps": 2 * self.loss / self.count}
+
+
+class EntityScores(Metric):
+    """Precision, recall and F1 of entities: a predicted one is right if its first word, last word and type all are.
+
+    Chunks are read as by the conlleval script of CoNLL-2000 (which is also seqeval's default), ill-formed ones too.
+
+    Args:
+        tags: All tags, in IOB1, IOB2 or BIOES.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    correct: Tensor
+    predicted: Tensor
+    true: Tensor
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        super().__init__()
+        self.types = sorted({tag[2:] for tag in tags if tag != "O"})
+        # A tag that training did not have (the one after the last) is an entity of a type of its own: never right.
+        kinds = [0 if tag == "O" else 1 + self.types.index(tag[2:]) for tag in tags] + [1 + len(self.types)]
+        self.register_buffer("kinds", torch.tensor(kinds), persistent=False)
+        self.register_buffer(
+            "opens", torch.tensor([tag[:2] in ("B-", "S-") for tag in tags] + [False]), persistent=False
+        )
+        self.register_buffer(
+            "closes", torch.tensor([tag[:2] in ("E-", "S-") for tag in tags] + [False]), persistent=False
+        )
+        for name in ("correct", "predicted", "true"):
+            self.add_state(name, torch.zeros(len(self.types) + 2, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count the entities of a batch.
+
+        Args:
+            preds: Tags ``(batch, length)``, anything where the target is negative.
+            target: Tags ``(batch, length)``; negative after a sentence's end.
+        """
+        inside = target >= 0
+        found = [self._entities(tags.masked_fill(~inside, -1)) for tags in (preds, target)]
+        (kinds, starts, ends), (true_kinds, true_starts, true_ends) = found
+        right = starts & true_starts & (kinds == true_kinds) & (ends == true_ends)
+        size = len(self.correct)
+        self.correct += torch.bincount(kinds[right], minlength=size)
+        self.predicted += torch.bincount(kinds[starts], minlength=size)
+        self.true += torch.bincount(true_kinds[true_starts], minlength=size)
+
+    def _entities(self, tags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each position: the type (0 is none), whether an entity starts, and where the next one to end does."""
+        padding = tags.new_full((len(tags), 1), -1)
+        tags = torch.cat([padding, tags, padding], 1)  # (batch, length + 2)
+        is_tag, tags = tags >= 0, tags.clamp(min=0)
+        kinds: Tensor = self.kinds[tags] * is_tag  # type: ignore[index]
+        opens, closes = self.opens[tags] & is_tag, self.closes[tags] & is_tag  # type: ignore[index]
+        here = kinds[:, 1:-1] > 0
+        starts = here & (opens[:, 1:-1] | closes[:, :-2] | (kinds[:, 1:-1] != kinds[:, :-2]))
+        stops = here & (closes[:, 1:-1] | opens[:, 2:] | (kinds[:, 1:-1] != kinds[:, 2:]))
+        places = torch.arange(here.shape[1], device=tags.device).expand_as(here).masked_fill(~stops, here.shape[1])
+        ends = places.flip(1).cummin(1).values.flip(1)
+        return kinds[:, 1:-1], starts, ends
+
+    def compute(self) -> dict[str, Tensor]:
+        """``entity_precision``, ``entity_recall`` and ``entity_f1`` over all types together (micro-averaged)."""
+        return self._scores(self.correct.sum(), self.predicted.sum(), self.true.sum())
+
+    def by_type(self) -> dict[str, dict[str, Tensor]]:
+        """The three scores and ``support``, the number of true entities, of each type."""
+        columns = (self.correct[1:-1], self.predicted[1:-1], self.true[1:-1])
+        rows = zip(self.types, *columns, strict=True)
+        return {name: {**self._scores(*counts), "support": counts[2]} for name, *counts in rows}
+
+    @staticmethod
+    def _scores(correct: Tensor, predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
+        correct = correct.float()
+        return {
+            "entity_precision": correct / predicted.clamp(min=1),
+            "entity_recall": correct / true.clamp(min=1),
+            "entity_f1": 2 * correct / (predicted + true).clamp(min=1),
+        }

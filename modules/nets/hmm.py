@@ -1,0 +1,252 @@
+"""The hidden Markov model of tags: a dynamic Bayesian network whose tables are counted, not descended to."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from modules.nets.crf import PADDING, log_partition, viterbi
+
+RARE = 10  # endings are counted in words seen at most so often: what is unknown is more like them
+LONGEST = 8  # characters of an ending
+TINY = 1e-300  # in double precision, so that no logarithm is infinite
+
+
+class TaggedHMM(nn.Module):
+    """A model of tags and words, ``prod_t p(tag_t | tags before) p(word_t | tag_t)``, counted from tagged sentences.
+
+    A tag depends on the one or two before it, by deleted interpolation (Brants 2000, TnT). ``p(word | tag)`` is
+    ``p(tag | word) p(word) / p(tag)``, and the tags of a word are drawn to those of its lower-case form, its endings
+    of falling length and the kinds of its characters, each the Dirichlet prior of the next (MacKay & Peto 1995): so
+    known, rare and unknown words are one case.
+
+    Args:
+        words: Words of the training split, without padding and unknown.
+        chars: Characters, without padding and unknown.
+        num_tags: Number of tags.
+        order: How many tags before a tag it depends on: 1 (bigrams) or 2 (trigrams).
+        strength: Weight of the prior of a word against its own counts.
+        ending_strength: Weight of the prior of each ending.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        chars: Sequence[str],
+        num_tags: int,
+        order: int = 2,
+        strength: float = 0.5,
+        ending_strength: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.chars, self.num_tags, self.order = ["", "\ufffd", *chars], num_tags, order
+        self.strength, self.ending_strength = strength, ending_strength
+        self.features: dict[str, int] = {}
+        for word in words:
+            for feature in word_features(word):
+                self.features.setdefault(feature, len(self.features))
+        self.register_buffer("known", self._lookup(words), persistent=False)
+        # Tags, counted with two before the first and one after the last, all of the extra number ``num_tags``.
+        self.register_buffer("tag_counts", torch.zeros((num_tags + 1,) * 3))
+        self.register_buffer("word_counts", torch.zeros(len(words) + 2, num_tags))
+        self.fitted = False
+
+    def _lookup(self, words: Sequence[str]) -> Tensor:
+        """Numbers of the features of each word ``(words, features)``; -1 for one that training did not have."""
+        rows = [[self.features.get(feature, -1) for feature in word_features(word)] for word in words]
+        return torch.tensor(rows).view(len(words), LONGEST + 3)
+
+    def count(self, words: Tensor, tags: Tensor) -> tuple[Tensor, Tensor]:
+        """Counts of a batch, shaped as ``tag_counts`` and ``word_counts``.
+
+        Args:
+            words: ``(batch, length)``, 0 after a sentence's end.
+            tags: ``(batch, length)``.
+        """
+        num, border = self.num_tags, words.new_full((len(words), 2), self.num_tags)
+        inside = words != 0
+        padded = torch.cat([border, tags.masked_fill(~inside, num), border[:, :1]], 1)
+        ended = torch.cat([inside[:, :1], inside], 1)  # the last word's successor is the border
+        triples = (padded[:, :-2] * (num + 1) + padded[:, 1:-1]) * (num + 1) + padded[:, 2:]
+        tag_counts = torch.bincount(triples[ended], minlength=(num + 1) ** 3).view_as(self.tag_counts)
+        pairs = words[inside] * num + tags[inside]
+        return tag_counts, torch.bincount(pairs, minlength=self.word_counts.numel()).view_as(self.word_counts)
+
+    def add(self, tag_counts: Tensor, word_counts: Tensor) -> None:
+        """Add the counts of a batch."""
+        self.tag_counts += tag_counts
+        self.word_counts += word_counts
+        self.fitted = False
+
+    def fit(self) -> None:
+        """Make the tables from the counts; done anew whenever these have changed."""
+        if self.fitted:
+            return
+        counts = self.tag_counts.double()
+        pairs, singles = counts.sum(0), counts.sum((0, 1))  # (tag before, tag), (tag)
+        # Deleted interpolation: each trigram votes, with its count, for the order that predicts it best without it.
+        estimates = [
+            (counts - 1) / (counts.sum(2, keepdim=True) - 1),
+            ((pairs - 1) / (pairs.sum(1, keepdim=True) - 1)).expand_as(counts),
+            ((singles - 1) / (singles.sum() - 1)).expand_as(counts),
+        ][2 - self.order :]
+        votes = torch.stack(estimates).nan_to_num(0, 0, 0).argmax(0)
+        weights = torch.stack([counts[votes == i].sum() for i in range(len(estimates))]) / counts.sum().clamp(min=1)
+        tables = [
+            counts / counts.sum(2, keepdim=True).clamp(min=1),
+            (pairs / pairs.sum(1, keepdim=True).clamp(min=1)).expand_as(counts),
+            (singles / singles.sum().clamp(min=1)).expand_as(counts),
+        ][2 - self.order :]
+        self.steps = sum(w * table for w, table in zip(weights, tables, strict=True)).clamp(min=TINY).log()
+        # Counts of the features: of the endings in rare words, of the words (the last two) in all.
+        own = self.word_counts[2:].double()
+        rare = own * (own.sum(1, keepdim=True) <= RARE)
+        self.feature_counts = own.new_zeros(len(self.features) + 1, self.num_tags)  # the last row is for unknown ones
+        for column in range(LONGEST + 3):
+            source = own if column > LONGEST else rare
+            self.feature_counts.index_add_(0, self.known[:, column] % len(self.feature_counts), source)
+        self.feature_counts[-1] = 0
+        self.shares = (own.sum(0) + 1) / (own.sum() + self.num_tags)  # p(tag)
+        table = self._log_odds(self.known)
+        self.odds = torch.cat([table.new_zeros(2, self.num_tags), table])
+        self.cache: dict[str, Tensor] = {}
+        self.fitted = True
+
+    def _log_odds(self, features: Tensor) -> Tensor:
+        """``log p(tag | word) - log p(tag)`` of words given by their features."""
+        tags = self.shares.expand(len(features), -1)
+        for column in range(LONGEST + 3):
+            own = self.feature_counts[features[:, column]]  # (words, tags)
+            weight = self.strength if column > LONGEST else self.ending_strength
+            tags = (own + weight * tags) / (own.sum(1, keepdim=True) + weight)
+        return (tags / self.shares).clamp(min=TINY).log()
+
+    def emissions(self, words: Tensor, spelled: Tensor, spelling: Tensor) -> Tensor:
+        """``log p(word | tag)`` up to a constant of each word, ``(batch, length, tags)``.
+
+        Args:
+            words: ``(batch, length)``; 1 is unknown.
+            spelled: ``(batch, length)``, row of ``spelling``.
+            spelling: ``(distinct words, characters)``.
+        """
+        self.fit()
+        emissions: Tensor = self.odds[words]
+        unknown = words == 1
+        if unknown.any():
+            rows, inverse = spelled[unknown].unique(return_inverse=True)
+            texts = ["".join(self.chars[i] for i in ids) for ids in spelling[rows].tolist()]
+            found = self._log_odds(self._lookup(texts).to(words.device))
+            emissions[unknown] = found[inverse]
+        return emissions
+
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """The most probable sequence of tags ``(batch, length)``."""
+        return (
+            viterbi(emissions, *self._chain(), lengths)
+            if self.order == 1
+            else viterbi_2(emissions, self.steps, lengths)
+        )
+
+    def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Log of the sum over all sequences of tags, ``(batch)``."""
+        if self.order == 1:
+            return log_partition(emissions, *self._chain(), lengths)
+        return log_partition_2(emissions, self.steps, lengths)
+
+    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Probability of each tag at each position, ``(batch, length, tags)``: the gradient of ``log_partition``."""
+        with torch.inference_mode(False), torch.enable_grad():
+            inputs = emissions.clone().requires_grad_()
+            return torch.autograd.grad(self.log_partition(inputs, lengths.clone()).sum(), inputs)[0]
+
+    def score(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+        """Log-probability, up to the constants of the words, of given tags ``(batch, length)``; ``(batch)``."""
+        inside = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]
+        border = tags.new_full((len(tags), 2), self.num_tags)
+        padded = torch.cat([border, tags.masked_fill(~inside, self.num_tags), border[:, :1]], 1)
+        steps = self.steps[padded[:, :-2], padded[:, 1:-1], padded[:, 2:]]  # (batch, length + 1)
+        ended = torch.cat([inside[:, :1], inside], 1)
+        nodes = emissions.gather(2, tags.masked_fill(~inside, 0)[..., None])[..., 0]
+        return (steps * ended).sum(1) + (nodes * inside).sum(1)
+
+    def _chain(self) -> tuple[Tensor, Tensor, Tensor]:
+        pairs = self.steps[0].clone()  # with bigrams all of them are alike
+        return pairs[:-1, :-1], pairs[-1, :-1], pairs[:-1, -1]
+
+
+def word_features(word: str) -> Iterator[str]:
+    """What is known of a word, from the general to the particular: kinds of its characters, its endings, itself.
+
+    Yields:
+        ``LONGEST + 3`` names: kinds, endings of 1 to ``LONGEST`` characters, the word in lower case, the word.
+    """
+    kinds = (
+        ("X", word[:1].isupper()),
+        ("x", any(c.islower() for c in word)),
+        ("Y", any(c.isupper() for c in word[1:])),
+        ("d", any(c.isdigit() for c in word)),
+        ("-", "-" in word[1:-1]),
+        (".", not any(c.isalnum() for c in word)),
+    )
+    kind = "".join(mark for mark, there in kinds if there)
+    plain = re.sub(r"\d", "0", word.lower())
+    yield kind
+    for length in range(1, LONGEST + 1):
+        # Capitalised words and others end alike but are not alike; a word shorter than that has a border before it.
+        yield f"{kind[:1] == 'X':d}{('^' + plain)[-length:]}"
+    yield f"^{plain}$"
+    yield f"={word}"
+
+
+# ---- second order: the state is a pair of tags
+
+
+def log_partition_2(emissions: Tensor, steps: Tensor, lengths: Tensor) -> Tensor:
+    """Log of the sum of ``exp(score)`` over all tag sequences, where a step weighs three tags in a row.
+
+    Args:
+        emissions: ``(batch, length, tags)``, double precision.
+        steps: ``(tags + 1,) * 3``; the last number is the border before and after a sentence.
+        lengths: ``(batch)``, at least 1.
+
+    Returns:
+        ``(batch)``.
+    """
+    inner = steps[:-1, :-1, :-1].transpose(0, 1).exp()  # (middle, first, last)
+    first = emissions[:, 0] + steps[-1, -1, :-1]  # (batch, tags)
+    totals = [torch.logsumexp(first + steps[-1, :-1, -1], 1)]  # of sentences that end here
+    sums = first[:, :, None] + steps[-1, :-1, :-1]  # (batch, tag before, tag), without the latter's emission
+    for t in range(1, emissions.shape[1]):
+        sums = sums + emissions[:, t, None, :]
+        totals.append(torch.logsumexp((sums + steps[:-1, :-1, -1]).flatten(1), 1))
+        top = sums.amax((1, 2), keepdim=True).detach()
+        scaled = (sums - top).exp().permute(2, 0, 1)  # (middle, batch, first)
+        sums = torch.bmm(scaled, inner).transpose(0, 1).clamp(min=TINY).log() + top
+    return torch.stack(totals, 1).gather(1, lengths[:, None] - 1)[:, 0]
+
+
+@torch.no_grad()
+def viterbi_2(emissions: Tensor, steps: Tensor, lengths: Tensor) -> Tensor:
+    """The tag sequence of the highest score ``(batch, length)``; the arguments of ``log_partition_2``."""
+    size, length, num = emissions.shape
+    first = emissions[:, 0] + steps[-1, -1, :-1]
+    finals = [(first + steps[-1, :-1, -1]).argmax(1)]  # (batch): the last tag, or the last two as one number
+    best = first[:, :, None] + steps[-1, :-1, :-1]  # (batch, tag before, tag), without the latter's emission
+    previous = []
+    for t in range(1, length):
+        best = best + emissions[:, t, None, :]
+        finals.append((best + steps[:-1, :-1, -1]).flatten(1).argmax(1))
+        best, origin = (best[:, :, :, None] + steps[:-1, :-1, :-1]).max(1)
+        previous.append(origin)  # (batch, tag, tag after): the best tag before these two
+    rows = torch.arange(size, device=emissions.device)
+    after = after_next = torch.zeros_like(finals[0])
+    path = []
+    for t in range(length - 1, -1, -1):
+        tags = previous[t][rows, after, after_next] if t < length - 2 else after
+        if t < length - 1:
+            tags = torch.where(lengths == t + 2, finals[t + 1] // num, tags)
+        tags = torch.where(lengths == t + 1, finals[t] % num, tags)
+        path.append(tags.masked_fill(lengths <= t, PADDING))
+        after, after_next = tags, after
+    return torch.stack(path[::-1], 1)
