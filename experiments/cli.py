@@ -22,10 +22,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from datamodules.data import Data
-from experiments import checkpoint
+from experiments import checkpoint, overrides
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.predictions import PredictionWriter
 from modules.task import Task
+
+overrides.install()
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
 
