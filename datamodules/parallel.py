@@ -1,0 +1,336 @@
+"""Parallel text: sentences and their translations, line by line."""
+
+import csv
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor
+
+from datamodules.data import Data, Row
+from datamodules.ragged import Ragged
+from datamodules.sampling import Draw, mix
+from datamodules.tokens import BEGIN, END, Tokens
+
+
+class Pairs(NamedTuple):
+    """Raw sentences; ``target`` is None where there is nothing but the sources."""
+
+    source: list[str]
+    target: list[str] | None
+
+
+class Sentences:
+    """Encoded sentences of a split.
+
+    Args:
+        source: Token ids of each source, ended by ``END``.
+        target: Token ids of each target, between ``BEGIN`` and ``END``.
+        references: The targets as they were written, which translations are compared with.
+    """
+
+    def __init__(self, source: Ragged, target: Ragged | None, references: list[str] | None) -> None:
+        self.source, self.target, self.references = source, target, references
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitems__(self, indices: Draw) -> tuple[Tensor, Tensor | None, list[str] | None]:
+        """Sources ``(batch, source length)``, targets ``(batch, target length)`` and references."""
+        return (
+            self.source.pad(indices),
+            None if self.target is None else self.target.pad(indices),
+            None if self.references is None else [self.references[index] for index in indices],
+        )
+
+
+class ParallelText(Data[Pairs]):
+    """Your own sentences and their translations, in UTF-8.
+
+    ``path`` is one of
+
+    - a folder of ``train.en``, ``train.de``, ``val.en``, ... with a sentence a line, plain or gzipped (``train.en.gz``);
+    - a folder of ``train.tsv``, ``val.tsv``, ``test.tsv`` whose first line names the columns ``en`` and ``de``;
+    - one such TSV file, or the common stem of two files ``stem.en`` and ``stem.de``: ``val_share`` and ``test_share`` of
+      their pairs, drawn by chance, are then set aside.
+
+    Training pairs with an empty side, or a side of more than ``max_length`` tokens, are left out and counted. In the
+    other splits none is left out: a source longer than that is cut.
+
+    Args:
+        path: Where the sentences are.
+        source: Language to translate from: the ending of its files, or its column.
+        target: Language to translate into.
+        num_tokens: Tokens of the vocabulary, learned by byte-pair encoding on the training pairs.
+        joint: Whether both languages share one vocabulary.
+        max_length: Tokens of the longest sentence.
+        max_tokens: Bound on (sentences) x (longest length) of a batch, per process; ``batch_size`` rules if not given.
+        val_share: Share of the pairs to validate on, if ``path`` is not split.
+        test_share: Share of the pairs to test on, if ``path`` is not split.
+        text: One sentence to translate by ``leyden predict``, instead of ``predict_path``.
+        root: Folder of datasets, not used here.
+        batch_size: Pairs in a batch, per process, if there is no ``max_tokens``.
+        num_workers: Processes that load batches; 0 loads them in the training process.
+        predict_path: Text file of sentences to translate, one a line.
+    """
+
+    facts = ("languages", "source_tokenizer", "target_tokenizer")
+
+    def __init__(
+        self,
+        path: str,
+        source: str = "en",
+        target: str = "de",
+        num_tokens: int = 8000,
+        joint: bool = True,
+        max_length: int = 256,
+        max_tokens: int | None = None,
+        val_share: float = 0.05,
+        test_share: float = 0.05,
+        text: str | None = None,
+        root: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+    ) -> None:
+        super().__init__(root, batch_size, num_workers, predict_path)
+        if source == target:
+            raise MisconfigurationException(f"source and target are both {source}")
+        if num_tokens < 300:
+            raise MisconfigurationException(f"num_tokens is {num_tokens}; 256 of them are bytes, so take at least 300")
+        self.path = Path(path)
+        self.source, self.target = source, target
+        self.num_tokens, self.joint, self.max_length, self.max_tokens = num_tokens, joint, max_length, max_tokens
+        self.shares = {"val": val_share, "test": test_share}
+        self.text = text
+        self.languages: list[str]
+        self.source_tokenizer: str
+        self.target_tokenizer: str
+
+    # ---- facts
+
+    def learn(self, train: Pairs) -> None:
+        """Learn the vocabularies."""
+        assert train.target is not None
+        self.languages = [self.source, self.target]
+        if self.joint:
+            # In the order of the languages' names, so that either direction learns the same.
+            sides = train if self.source < self.target else (train.target, train.source)
+            self.source_tokenizer = self.target_tokenizer = self.vocabulary([*sides[0], *sides[1]])
+        else:
+            self.source_tokenizer = self.vocabulary(train.source)
+            self.target_tokenizer = self.vocabulary(train.target)
+
+    def vocabulary(self, texts: list[str]) -> str:
+        """Byte pairs (Sennrich et al. 2016), which can spell any script; the case is kept."""
+        return Tokens.learn(texts, "bpe", self.num_tokens, lowercase=False).json
+
+    @property
+    def num_source_tokens(self) -> int:
+        """Size of the source vocabulary."""
+        return len(Tokens(self.source_tokenizer))
+
+    @property
+    def num_target_tokens(self) -> int:
+        """Size of the target vocabulary."""
+        return len(Tokens(self.target_tokenizer))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the vocabularies from a checkpoint."""
+        super().load_state_dict(state_dict)
+        if self.languages != [self.source, self.target]:
+            raise MisconfigurationException(
+                f"the checkpoint translates {self.languages[0]} to {self.languages[1]}, not {self.source} to {self.target}"
+            )
+
+    # ---- reading
+
+    def read(self, split: str) -> Pairs:
+        """Read the pairs of a split."""
+        if self.path.is_dir():
+            table = self.path / f"{split}.tsv"
+            return self.read_table(table) if table.exists() else self.read_lines(self.path / split)
+        whole = self.read_table(self.path) if self.path.is_file() else self.read_lines(self.path)
+        return self.share(whole, split)
+
+    def read_lines(self, stem: Path) -> Pairs:
+        """Read ``stem.en`` and ``stem.de``, plain or gzipped."""
+        sides = []
+        for language in (self.source, self.target):
+            plain = stem.with_name(f"{stem.name}.{language}")
+            zipped = plain.with_name(f"{plain.name}.gz")
+            if not plain.exists() and not zipped.exists():
+                raise FileNotFoundError(f"there is neither {plain} nor {zipped}")
+            sides.append((plain if plain.exists() else zipped, read_text(plain if plain.exists() else zipped)))
+        (first, source), (second, target) = sides
+        if len(source) != len(target):
+            raise MisconfigurationException(f"{first} has {len(source)} lines, {second} has {len(target)}")
+        return self.check(Pairs(source, target), f"{first} and {second}")
+
+    def read_table(self, path: Path) -> Pairs:
+        """Read two columns of a TSV file."""
+        rows = list(csv.reader(read_text(path), delimiter="\t", quoting=csv.QUOTE_NONE))
+        header = rows[0] if rows else []
+        for column in (self.source, self.target):
+            if column not in header:
+                raise MisconfigurationException(f"{path} has no column `{column}`; its first line names {', '.join(header)}")
+        for line, row in enumerate(rows, start=1):
+            if len(row) != len(header):
+                raise MisconfigurationException(f"{path}, line {line}: {len(row)} columns instead of {len(header)}")
+        source, target = header.index(self.source), header.index(self.target)
+        return self.check(Pairs([row[source] for row in rows[1:]], [row[target] for row in rows[1:]]), str(path))
+
+    def check(self, pairs: Pairs, name: str) -> Pairs:
+        """Refuse a split in which one language has nothing."""
+        for language, side in zip((self.source, self.target), pairs, strict=True):
+            if not any(text.strip() for text in side or ()):
+                raise MisconfigurationException(f"{name}: there is no text in `{language}`")
+        return pairs
+
+    def share(self, whole: Pairs, split: str) -> Pairs:
+        """The pairs of a split, drawn by number, so that they stay the same when lines are added at the end."""
+        assert whole.target is not None
+        chance = [mix(20, line) / 2**63 for line in range(len(whole.source))]
+        first, second = self.shares["val"], self.shares["val"] + self.shares["test"]
+        bounds = {"val": (0.0, first), "test": (first, second), "train": (second, 1.0)}[split]
+        mine = [line for line, value in enumerate(chance) if bounds[0] <= value < bounds[1]]
+        if not mine:
+            raise MisconfigurationException(f"{self.path}: no pair of {len(chance)} fell to {split}; raise {split}_share")
+        return Pairs([whole.source[line] for line in mine], [whole.target[line] for line in mine])
+
+    def read_predict(self, path: Path) -> Pairs:
+        """Read sentences, one a line."""
+        if path.is_dir():
+            raise MisconfigurationException(f"--data.predict_path {path} is a folder; give a text file, one sentence a line")
+        return Pairs(read_text(path), None)
+
+    def setup(self, stage: str) -> None:
+        """Read the splits that a stage needs; for a prediction, the one sentence if it was given."""
+        if stage == "predict" and self.text is not None:
+            super().setup("facts")
+            self.datasets["predict"] = self.examples(Pairs([self.text], None), train=False)
+        else:
+            super().setup(stage)
+
+    # ---- batches
+
+    def examples(self, raw: Pairs, train: bool) -> Sentences:
+        """Encode a split; leave out of training what is empty or too long."""
+        sources = Tokens(self.source_tokenizer).encode(raw.source)
+        targets = None if raw.target is None else Tokens(self.target_tokenizer).encode(raw.target)
+        longest = self.max_length - 1  # and the end
+        if train and targets is not None:
+            pairs = list(zip(sources, targets, strict=True))
+            kept = [(s, t) for s, t in pairs if 0 < len(s) <= longest and 0 < len(t) <= longest]
+            if len(kept) < len(pairs):
+                empty = sum(not s or not t for s, t in pairs)
+                rank_zero_warn(
+                    f"left out {len(pairs) - len(kept)} of {len(pairs)} training pairs: {empty} with an empty side, "
+                    f"{len(pairs) - len(kept) - empty} longer than {self.max_length} tokens (max_length)"
+                )
+            if not kept:
+                raise MisconfigurationException("no training pair is left")
+            sources, targets = [s for s, _ in kept], [t for _, t in kept]
+        cut = sum(len(s) > longest for s in sources)
+        if cut:
+            rank_zero_warn(f"{cut} of {len(sources)} sources are longer than {self.max_length} tokens and were cut there")
+        return Sentences(
+            Ragged([*s[:longest], END] for s in sources),
+            None if targets is None else Ragged([BEGIN, *t, END] for t in targets),
+            None if train else raw.target,
+        )
+
+    def lengths(self, examples: Any) -> Sequence[int]:
+        """Tokens of the longer side."""
+        source, target = examples.source, examples.target
+        longer = source.lengths if target is None else torch.maximum(source.lengths, target.lengths)
+        return [int(length) for length in longer]
+
+    # ---- predictions
+
+    def describe(self, index: int) -> Row:
+        """Nothing: translations answer the sources line for line."""
+        return {}
+
+    def write(self, rows: Sequence[Row], folder: Path) -> Path:
+        """Write one translation a line; one of a sentence on the command line is also printed."""
+        path = folder / "predictions.txt"
+        path.write_text("".join(f"{row['translation']}\n" for row in rows), encoding="utf-8")
+        if self.text is not None:
+            rank_zero_info("\n".join(row["translation"] for row in rows))
+        return path
+
+
+def read_text(path: Path) -> list[str]:
+    """Lines of a UTF-8 file, plain or gzipped; only a line feed ends a line.
+
+    Raises:
+        MisconfigurationException: If a line is not UTF-8.
+    """
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError) as error:
+            raise MisconfigurationException(f"{path} is damaged: {error}") from error
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    texts = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            texts.append(line.decode("utf-8").removesuffix("\r"))
+        except UnicodeDecodeError as error:
+            raise MisconfigurationException(f"{path}, line {number} is not UTF-8: {error}") from error
+    return texts
+
+
+class Multi30k(ParallelText):
+    """Captions of 31,014 Flickr photographs in English, German and French (Elliott et al. 2016), task 1, raw text.
+
+    29,000 pairs to train on, 1,014 to validate on, 1,000 in each test set. They are for research and education only.
+
+    Args:
+        source: Language to translate from: ``en``, ``de`` or ``fr``.
+        target: Language to translate into.
+        test_set: Which test set.
+        num_tokens: Tokens of the vocabulary, learned by byte-pair encoding on the training pairs.
+        joint: Whether both languages share one vocabulary.
+        max_length: Tokens of the longest sentence.
+        max_tokens: Bound on (sentences) x (longest length) of a batch, per process; ``batch_size`` rules if not given.
+        text: One sentence to translate by ``leyden predict``, instead of ``predict_path``.
+        root: Folder of datasets; this one lies in ``root/multi30k``.
+        batch_size: Pairs in a batch, per process, if there is no ``max_tokens``.
+        num_workers: Processes that load batches; 0 loads them in the training process.
+        predict_path: Text file of sentences to translate, one a line.
+    """
+
+    def __init__(
+        self,
+        source: Literal["en", "de", "fr"] = "en",
+        target: Literal["en", "de", "fr"] = "de",
+        test_set: Literal["test_2016_flickr", "test_2017_flickr"] = "test_2016_flickr",
+        num_tokens: int = 8000,
+        joint: bool = True,
+        max_length: int = 256,
+        max_tokens: int | None = None,
+        text: str | None = None,
+        root: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+    ) -> None:
+        super().__init__(
+            "", source, target, num_tokens, joint, max_length, max_tokens,
+            text=text, root=root, batch_size=batch_size, num_workers=num_workers, predict_path=predict_path,
+        )  # fmt: skip
+        self.path = self.root / "multi30k"
+        self.test_set = test_set
+
+    def read(self, split: str) -> Pairs:
+        """Read the pairs of a split."""
+        return self.read_lines(self.path / (self.test_set if split == "test" else split))
