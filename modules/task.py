@@ -162,7 +162,10 @@ class Task(LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and scheduler, wired as Lightning expects them."""
-        optimizer = self.optimizer(self._parameter_groups())
+        try:
+            optimizer = self.optimizer(self._parameter_groups())
+        except ValueError as error:  # an option out of range, or parameters that this optimizer cannot train
+            raise MisconfigurationException(f"the optimizer cannot be made: {error}") from error
         for group in optimizer.param_groups:
             group["lr"] = group["lr"] * group["rate"]
         if self.scheduler is None:
