@@ -1,6 +1,8 @@
 """From files to batches of pixels: decoding, augmentation, normalisation."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,7 @@ class ImageExamples:
         mean: Mean of each channel, pixels scaled to 0-1.
         std: Standard deviation of each channel.
         seed: Seed of the random transforms.
+        shorter: Shrink images whose shorter side has more pixels to so many, before the transforms.
     """
 
     def __init__(
@@ -106,12 +109,14 @@ class ImageExamples:
         mean: Sequence[float],
         std: Sequence[float],
         seed: int,
+        shorter: int | None = None,
     ) -> None:
         self.images, self.targets, self.channels, self.seed = images, targets, channels, seed
+        self.shorter = shorter
         self.single = [transform for transform in transforms if not hasattr(transform, "num_draws")]
         self.batched = [transform for transform in transforms if hasattr(transform, "num_draws")]
-        self.mean = torch.tensor(mean).view(-1, 1, 1)
-        self.std = torch.tensor(std).view(-1, 1, 1)
+        self.offset = 255 * torch.tensor(mean).view(-1, 1, 1)
+        self.scale = 1 / (255 * torch.tensor(std).view(-1, 1, 1))
         self._draws: tuple[int, Tensor] | None = None
 
     def __len__(self) -> int:
@@ -129,14 +134,28 @@ class ImageExamples:
         for transform in self.batched:
             draws = self._uniform(indices.epoch, transform.num_draws)[torch.tensor(indices)]  # type: ignore[arg-type]
             pixels = transform(pixels, draws)
-        return (pixels / 255 - self.mean) / self.std, targets
+        return pixels.sub_(self.offset).mul_(self.scale), targets  # in place: a new tensor costs as much as this
 
-    def _one(self, index: int, epoch: int) -> Tensor:
+    def keep(self) -> None:
+        """Decode and shrink all images now, and keep them in memory."""
+        if not isinstance(self.images, Tensor):
+            with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding does not hold Python's lock
+                self.images = list(pool.map(self._load, range(len(self))))
+
+    def _load(self, index: int) -> Tensor:
         image = self.images[index]
+        if isinstance(image, Tensor):
+            return image
         if isinstance(image, Path):
             image = decode(image, self.channels)
-        elif not isinstance(image, Tensor):
+        else:
             image = pixel.pil_to_tensor(image[0].convert("RGB" if self.channels == 3 else "L"))
+        if self.shorter is not None and min(image.shape[1:]) > self.shorter:
+            image = pixel.resize(image, [self.shorter], antialias=True)
+        return image
+
+    def _one(self, index: int, epoch: int) -> Tensor:
+        image = self._load(index)
         if self.single:
             torch.manual_seed(mix(self.seed, epoch, index))
         for transform in self.single:

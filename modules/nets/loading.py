@@ -61,7 +61,8 @@ def load_matching(model: nn.Module, path: Path, new: str) -> None:
     tensors = {key: value for key, value in _tensors(path).items() if not key.startswith(f"{new}.")}
     own = {key: value for key, value in model.state_dict().items() if not key.startswith(f"{new}.")}
     problems = [
-        f"{key} is {tuple(value.shape)} in the file, " + (f"{tuple(own[key].shape)} here" if key in own else "unknown here")
+        f"{key} is {tuple(value.shape)} in the file, "
+        + (f"{tuple(own[key].shape)} here" if key in own else "unknown here")
         for key, value in tensors.items()
         if key not in own or own[key].shape != value.shape
     ]

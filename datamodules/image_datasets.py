@@ -1,0 +1,235 @@
+"""Public image datasets: scikit-learn's digits, torchvision's, ants and bees."""
+
+import difflib
+import inspect
+import shutil
+import zipfile
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torchvision
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from datamodules.download import fetch
+from datamodules.image_files import ImageFolder
+from datamodules.pictures import Images, Pictures
+from datamodules.splits import split_off
+
+
+class Digits(Images):
+    """Handwritten digits, 1,797 grey images of 8x8 pixels that ship with scikit-learn (Alpaydin & Kaynak 1998).
+
+    They are split 60/20/20, stratified, by the seed.
+
+    Args:
+        root: Not needed: the images come with scikit-learn.
+        batch_size: Images in a batch, per process.
+        num_workers: Processes that load batches.
+        predict_path: An image, or a folder of images, to predict.
+        train_transforms: Transforms of the training images.
+        eval_transforms: Transforms of all other images.
+    """
+
+    def __init__(
+        self,
+        root: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+        train_transforms: list[nn.Module] | None = None,
+        eval_transforms: list[nn.Module] | None = None,
+    ) -> None:
+        eval_transforms = eval_transforms or [v2.Resize((8, 8))]
+        super().__init__(root, batch_size, num_workers, predict_path, 1, train_transforms, eval_transforms)
+
+    def read(self, split: str) -> Pictures:
+        """The images of a split."""
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        everything = Pictures(
+            torch.tensor(digits.images * 15.9375).round().to(torch.uint8)[:, None],  # 0-16 to 0-255
+            [str(target) for target in digits.target],
+        )
+        rest, test = split_off(len(digits.target), 0.2, self.seed, stratify=everything.labels)
+        if split == "test":
+            return everything.take(test)
+        kept = everything.take(rest)
+        train, val = split_off(len(rest), 0.25, self.seed, stratify=kept.labels)
+        return kept.take(train if split == "train" else val)
+
+
+class Hymenoptera(ImageFolder):
+    """Ants and bees: 244 and 153 photographs from ImageNet, the data of PyTorch's transfer-learning tutorial.
+
+    The published ``val`` is the test split; the validation split comes out of ``train``, stratified, by the seed.
+
+    Args:
+        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
+        batch_size: Images in a batch, per process.
+        num_workers: Processes that load batches.
+        predict_path: An image, or a folder of images, to predict.
+        train_transforms: Transforms of the training images.
+        eval_transforms: Transforms of all other images.
+        weights: Name of torchvision's weights (or ``timm/MODEL``) whose preparation of images is used.
+        cache_size: Decode each image once and keep it in memory, its shorter side shrunk to so many pixels.
+        val_fraction: Share of the training images that becomes the validation split.
+    """
+
+    URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
+    SHA256 = "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209"
+
+    def __init__(
+        self,
+        root: str | None = None,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+        train_transforms: list[nn.Module] | None = None,
+        eval_transforms: list[nn.Module] | None = None,
+        weights: str | None = None,
+        cache_size: int | None = None,
+        val_fraction: float = 0.2,
+    ) -> None:
+        super().__init__(
+            "hymenoptera_data",
+            root,
+            batch_size,
+            num_workers,
+            predict_path,
+            3,
+            train_transforms,
+            eval_transforms,
+            weights,
+            cache_size,
+            val_fraction,
+        )
+        self.path = self.root / "hymenoptera_data"
+
+    def download(self) -> None:
+        """Fetch and unpack the archive."""
+        if not self.path.exists():
+            archive = self.root / "hymenoptera_data.zip"
+            fetch(self.URL, archive, self.SHA256)
+            unpacked = self.root / "hymenoptera_data.part"  # renamed when it is whole
+            with zipfile.ZipFile(archive) as file:
+                file.extractall(unpacked)
+            (unpacked / "hymenoptera_data").rename(self.path)
+            shutil.rmtree(unpacked)
+            archive.unlink()
+
+    def split(self, split: str) -> Pictures:
+        """The paths and labels of a split."""
+        if split == "test":
+            return self._folder(self.path / "val")
+        pictures = self._folder(self.path / "train")
+        train, val = split_off(len(pictures.images), self.val_fraction, self.seed, stratify=pictures.labels)
+        return pictures.take(train if split == "train" else val)
+
+
+class TorchvisionImages(Images):
+    """Any classification dataset of torchvision, downloaded by it: MNIST, CIFAR10, SVHN, Food101, ImageNet, ...
+
+    A validation split comes out of the training images, stratified, by the seed; for datasets without a test split
+    (ImageNet) the published validation split serves as the test split.
+
+    Args:
+        name: Name of the class in ``torchvision.datasets``.
+        variant: The dataset's own choice of a part (EMNIST's ``split``), if it has one.
+        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
+        batch_size: Images in a batch, per process.
+        num_workers: Processes that load batches.
+        predict_path: An image, or a folder of images, to predict.
+        channels: 3 for RGB, 1 for grey.
+        train_transforms: Transforms of the training images.
+        eval_transforms: Transforms of all other images.
+        weights: Name of torchvision's weights (or ``timm/MODEL``) whose preparation of images is used.
+        cache_size: Decode each image once and keep it in memory, its shorter side shrunk to so many pixels.
+        val_fraction: Share of the training images that becomes the validation split.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        variant: str | None = None,
+        root: str | None = None,
+        batch_size: int = 128,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+        channels: Literal[1, 3] = 3,
+        train_transforms: list[nn.Module] | None = None,
+        eval_transforms: list[nn.Module] | None = None,
+        weights: str | None = None,
+        cache_size: int | None = None,
+        val_fraction: float = 0.1,
+    ) -> None:
+        super().__init__(
+            root,
+            batch_size,
+            num_workers,
+            predict_path,
+            channels,
+            train_transforms,
+            eval_transforms,
+            weights,
+            cache_size,
+        )
+        if not hasattr(torchvision.datasets, name):
+            near = ", ".join(difflib.get_close_matches(name, torchvision.datasets.__all__, n=3))
+            raise MisconfigurationException(f"torchvision has no dataset {name}; nearest: {near}")
+        self.name, self.variant, self.val_fraction = name, variant, val_fraction
+
+    def download(self) -> None:
+        """Let torchvision fetch both splits."""
+        for train in (True, False):
+            self._open(train, download=True)
+
+    def _open(self, train: bool, download: bool = False) -> Any:
+        maker = getattr(torchvision.datasets, self.name)
+        takes = inspect.signature(maker.__init__).parameters
+        # MNIST and its kin append the dataset's name to the root themselves.
+        mnist_like = issubclass(maker, torchvision.datasets.MNIST)
+        options: dict[str, Any] = {"root": str(self.root if mnist_like else self.root / self.name)}
+        if self.variant is not None:
+            options["split"] = self.variant
+        if "train" in takes or mnist_like:
+            options["train"] = train
+        elif "split" in takes:
+            options["split"] = "train" if train else ("val" if self.name in ("ImageNet", "Imagenette") else "test")
+        if "download" in takes or mnist_like:
+            options["download"] = download
+        try:
+            return maker(**options)
+        except (RuntimeError, OSError) as error:  # no network, or files missing
+            raise MisconfigurationException(f"{self.name} in {options['root']}: {error}") from error
+
+    def read(self, split: str) -> Pictures:
+        """The images of a split, in memory if they are arrays of one size."""
+        dataset = self._open(train=split != "test")
+        pixels = getattr(dataset, "data", None)
+        targets = next(
+            (getattr(dataset, key) for key in ("targets", "_labels", "labels", "y") if hasattr(dataset, key)), None
+        )
+        if targets is None:
+            targets = [dataset[i][1] for i in range(len(dataset))]
+        names = getattr(dataset, "classes", None) or [str(i) for i in range(int(max(targets)) + 1)]
+        self._names = [name[0] if isinstance(name, tuple) else name for name in names]
+        labels = [self._names[int(target)] for target in targets]
+        pictures = Pictures(dataset if pixels is None else _channels_first(torch.as_tensor(pixels)), labels)
+        if split == "test":
+            return pictures
+        train, val = split_off(len(labels), self.val_fraction, self.seed, stratify=labels)
+        return pictures.take(train if split == "train" else val)
+
+    def class_names(self, labels: Sequence[str]) -> list[str]:
+        """The dataset's own order of classes."""
+        return list(dict.fromkeys(self._names))
+
+
+def _channels_first(pixels: Tensor) -> Tensor:
+    if pixels.ndim == 3:  # grey: (examples, height, width)
+        return pixels[:, None]
+    return pixels.permute(0, 3, 1, 2).contiguous() if pixels.shape[-1] in (1, 3) else pixels
