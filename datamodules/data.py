@@ -60,10 +60,10 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         self.max_tokens: int | None = None
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
         self.known = False  # whether the facts are
+        self.restored = False  # whether they came from a checkpoint, and weights with them
         self.datasets: dict[str, Examples] = {}
         self._cache: dict[str, Raw] = {}
-        # A process may have nothing to evaluate when there are fewer examples than processes.
-        self.allow_zero_length_dataloader_with_multiple_devices = True
+        self.counted: dict[str, int] = {}  # batches of each split whose results count, on this process
 
     # ---- what a subclass writes
 
@@ -146,7 +146,7 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
             )
         for name, value in state_dict.items():
             setattr(self, name, value)
-        self.known = True
+        self.known = self.restored = True
 
     def batches(self, split: str) -> Batches:
         """The sampler of a split, on this process, from where training stands."""
@@ -156,7 +156,8 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
             if train:
                 loop = self.trainer.fit_loop
                 epoch = loop.epoch_progress.current.processed
-                start = loop.epoch_loop.batch_progress.current.completed
+                if loop.epoch_progress.current.ready > epoch:  # restarted within an epoch
+                    start = loop.epoch_loop.batch_progress.current.completed
         examples = self.datasets[split]
         try:
             return Batches(
@@ -176,9 +177,11 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
 
     def loader(self, split: str) -> DataLoader[Any]:
         """The loader of a split: ``train``, ``val``, ``test`` or ``predict``."""
+        batches = self.batches(split)
+        self.counted[split] = batches.counted
         return DataLoader(
             self.datasets[split],  # type: ignore[arg-type]
-            batch_sampler=self.batches(split),
+            batch_sampler=batches,
             collate_fn=_as_it_is,
             num_workers=self.num_workers,
             # Evaluation does not need the workers between epochs, training does.

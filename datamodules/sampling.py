@@ -26,8 +26,9 @@ class Batches(Sampler[Draw]):
 
     A *global* batch is what all processes together take in one step. In training (``shuffle=True``) every process
     gets equally many batches and, within a batch, equally many examples; at most ``num_replicas - 1`` examples of an
-    incomplete batch are left out, other ones in each epoch. In evaluation every example is taken exactly once, so
-    some processes may have a batch less than others, or none.
+    incomplete batch are left out, other ones in each epoch. In evaluation every example is counted exactly once. Where
+    the last batch has nothing for a process, it gets an example to go through the motions with, because all processes
+    must take part in each step: batches from ``counted`` on are not to be scored.
 
     Args:
         size: Number of examples.
@@ -68,6 +69,7 @@ class Batches(Sampler[Draw]):
         self.shuffle, self.seed, self.epoch, self.start = shuffle, seed, epoch, start
         self.rank, self.num_replicas = rank, num_replicas
         self._planned: tuple[int, list[list[int]]] | None = None
+        self._idle = [0]
 
     @property
     def sampler(self) -> "Batches":
@@ -90,10 +92,19 @@ class Batches(Sampler[Draw]):
         """The indices of this process's batch at a position of the epoch."""
         return self._plan()[position]
 
+    @property
+    def counted(self) -> int:
+        """Number of batches with examples that no other process has."""
+        return len([batch for batch in self._plan() if batch is not self._idle])
+
     def _plan(self) -> list[list[int]]:
         if self._planned is None or self._planned[0] != self.epoch:
-            mine = (self._share(batch) for batch in self._global_batches())
-            self._planned = self.epoch, [batch for batch in mine if batch]
+            shares = [self._share(batch) for batch in self._global_batches()]
+            if self.shuffle:  # too few are left for one each: nobody gets a batch
+                plan = [share for share in shares if share]
+            else:
+                plan = [share or self._idle for share in shares]
+            self._planned = self.epoch, plan
         return self._planned[1]
 
     def _share(self, batch: list[int]) -> list[int]:

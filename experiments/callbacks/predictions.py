@@ -20,7 +20,8 @@ class PredictionWriter(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
         """Keep the rows with the number of their input."""
-        self.rows += zip(self.batches[batch_idx], outputs, strict=True)
+        if batch_idx < self.batches.counted:
+            self.rows += zip(self.batches[batch_idx], outputs, strict=True)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Bring the rows together and write them."""
