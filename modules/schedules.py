@@ -38,11 +38,15 @@ class Schedule(LRScheduler):
     def factor(self, step: int, warmup: float) -> float:
         """Factor on the learning rate after the warm-up of ``warmup`` steps."""
 
+    def rise(self, step: int, warmup: float) -> float:
+        """Factor on the learning rate during the warm-up."""
+        return (step + 1) / (warmup + 1)
+
     def get_lr(self) -> list[float]:
         """Learning rate of each parameter group at ``last_epoch`` (PyTorch's name for the steps taken)."""
         warmup = self.warmup * self.total if self.warmup < 1 else self.warmup
         step = self.last_epoch
-        factor = (step + 1) / (warmup + 1) if step < warmup else self.factor(step, warmup)
+        factor = self.rise(step, warmup) if step < warmup else self.factor(step, warmup)
         return [base * factor for base in self.base_lrs]
 
 
@@ -79,3 +83,27 @@ class InverseSquareRoot(Schedule):
     def factor(self, step: int, warmup: float) -> float:
         """``sqrt(warmup / step)``."""
         return math.sqrt((warmup + 1) / (step + 1))
+
+
+class OneCycle(Schedule):
+    """Half a cosine up to the rate, then half a cosine down (Smith & Topin 2018; the momentum is left alone).
+
+    Args:
+        optimizer: The optimizer whose rates are scheduled.
+        warmup: Fraction of the training if below 1, else steps (or epochs), that the rate rises.
+        start: Factor at the first step.
+        final: Factor at the end.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup: float = 0.3, start: float = 0.04, final: float = 4e-6) -> None:
+        self.start, self.final = start, final
+        super().__init__(optimizer, warmup)
+
+    def rise(self, step: int, warmup: float) -> float:
+        """Half a cosine from ``start`` to 1."""
+        return 1 + (self.start - 1) * 0.5 * (1 + math.cos(math.pi * step / warmup))
+
+    def factor(self, step: int, warmup: float) -> float:
+        """Half a cosine from 1 to ``final``."""
+        progress = min(1.0, (step - warmup) / max(1.0, self.total - warmup))
+        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
