@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def forecast_table(rows: Sequence[Row], parts: Sequence[Part], targets: Sequence[str], time: str, id: str | None) -> "DataFrame":  # noqa: A002, E501
+def forecast_table(
+    rows: Sequence[Row], parts: Sequence[Part], targets: Sequence[str], time: str, id: str | None
+) -> "DataFrame":
     """The forecasts of all series, a row for each step.
 
     Args:
@@ -39,7 +41,9 @@ def forecast_table(rows: Sequence[Row], parts: Sequence[Part], targets: Sequence
     return pd.concat(tables, ignore_index=True)
 
 
-def draw_forecasts(rows: Sequence[Row], parts: Sequence[Part], targets: Sequence[str], path: Path, most: int = 8) -> None:  # noqa: E501
+def draw_forecasts(
+    rows: Sequence[Row], parts: Sequence[Part], targets: Sequence[str], path: Path, most: int = 8
+) -> None:
     """Draw the end of each series and its forecast, with the interval between the outermost quantiles.
 
     Args:

@@ -24,6 +24,7 @@ SHA256 = {  # of the files that the figures were measured on
     "monthly-sunspots": "c4ec8cc57d9f6fb6ecdb3e1f37f25b6f4badd5124c55931052b0cd2fc3bc71f3",
 }
 
+
 class Series(Data[list[Part]]):
     """The user's own series: a CSV or Parquet file with a column of times and a column for each series.
 
@@ -58,7 +59,7 @@ class Series(Data[list[Part]]):
     """
 
     facts = (
-        "targets", "past", "known_columns", "series", "frequency", "season", "trained_for",
+        "time", "targets", "past", "known_columns", "series", "frequency", "season", "trained_for",
         "mean", "std", "known_mean", "known_std", "seasonal_error", "usual_range",
     )  # fmt: skip
 
@@ -67,7 +68,7 @@ class Series(Data[list[Part]]):
         path: str,
         target: str | list[str] | None = None,
         time: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         past_covariates: Sequence[str] = (),
         known_covariates: Sequence[str] = (),
         calendar: Sequence[Field] = (),
@@ -143,9 +144,7 @@ class Series(Data[list[Part]]):
         """Each series over a split, with the context before its first step."""
         if self._whole is None:
             self._whole = self._parts(self.file, ahead=False)
-        return [
-            cut(part, split, self.ends(part), self.context, self.horizon, self.file) for part in self._whole
-        ]
+        return [cut(part, split, self.ends(part), self.context, self.horizon, self.file) for part in self._whole]
 
     def ends(self, part: Part) -> list[int]:
         """The row after the last one of training, validation and test."""
@@ -222,7 +221,8 @@ class Series(Data[list[Part]]):
         if self.scale == "none":
             self.mean, self.std = torch.zeros_like(self.mean), torch.ones_like(self.std)
         known = torch.cat([part.columns(self.known_columns) for part in train])
-        self.known_mean, self.known_std = known.mean(0), known.std(0, unbiased=False).clamp(min=1e-9)
+        self.known_mean = known.mean(0)
+        self.known_std = (known - self.known_mean).square().mean(0).sqrt().clamp(min=1e-9)
         own = [part.columns(self.targets) for part in train]
         steps = [(values[self.season :] - values[: -self.season]).abs().mean(0) for values in own]
         self.seasonal_error = torch.stack(steps).clamp(min=1e-9)  # (series, targets)
@@ -269,9 +269,10 @@ class Series(Data[list[Part]]):
 
 
 class ETT(Series):
-    """Electricity transformer temperature (Zhou et al. 2021): seven series, every hour or quarter of an hour, two years.
+    """Electricity transformer temperature (Zhou et al. 2021): seven series, every hour or quarter of an hour.
 
-    Splits are the published ones: 12 months (of 30 days) for training, 4 for validation, 4 for test.
+    Splits are the published ones: 12 months (of 30 days) for training, 4 for validation, 4 for test. A shorter file is
+    split in the same proportion.
 
     Args:
         variant: Transformer 1 or 2, by the hour or by the minute (every 15).
@@ -319,6 +320,7 @@ class ETT(Series):
     def ends(self, part: Part) -> list[int]:
         """12, 4 and 4 months of 30 days."""
         month = 30 * 24 * (4 if self.variant.startswith("ETTm") else 1)
+        month = min(month, len(part.frame) // 20)
         return [12 * month, 16 * month, 20 * month]
 
 
@@ -362,7 +364,7 @@ class Univariate(Series):
             borders=borders, season=season, scale=scale, gaps="linear", root=root, batch_size=batch_size,
             num_workers=num_workers, predict_path=predict_path,
         )  # fmt: skip
-        self.name = name
+        self.dataset = name
 
     @property
     def file(self) -> Path:
@@ -371,4 +373,4 @@ class Univariate(Series):
 
     def download(self) -> None:
         """Fetch the file of the series."""
-        fetch(f"{self.URL}/{self.name}.csv", self.file, SHA256.get(self.name))
+        fetch(f"{self.URL}/{self.dataset}.csv", self.file, SHA256.get(self.dataset))

@@ -60,7 +60,7 @@ def find_layout(
     frame: "DataFrame",
     path: Path,
     time: str | None,
-    id: str | None,  # noqa: A002
+    id: str | None,
     targets: list[str] | None,
     past: list[str],
     known: list[str],

@@ -119,14 +119,18 @@ def _check_order(frame: "DataFrame", times: "DatetimeIndex", source: str) -> Non
         )
 
 
-def _on_steps(
-    frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: str
-) -> tuple["DataFrame", str]:
+def _on_steps(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: str) -> tuple["DataFrame", str]:
     import pandas as pd
 
     freq = rules.freq or infer_frequency(times, source)
     steps = pd.date_range(times[0], times[-1], freq=freq)
     beside = np.flatnonzero(~times.isin(steps))
+    found = pd.infer_freq(times) if rules.freq and len(times) > 2 else None
+    if found and (len(beside) or len(steps) > len(times)):
+        raise MisconfigurationException(
+            f"{source}, row {frame.index[1]}: {times[1]} is a step of `{found}` after {times[0]}, "
+            f"but the step must be `{freq}`, as it was in training or as data.freq says"
+        )
     if len(beside):
         k = beside[0]
         raise MisconfigurationException(
@@ -179,13 +183,12 @@ def usual_season(freq: str) -> int:
     import pandas as pd
 
     times = pd.date_range("2001-01-01", periods=5, freq=freq)
-    step = float((times[-1] - times[0]).total_seconds()) / 4
+    step = (times[-1] - times[0]).total_seconds() / 4
     if step < DAY:
         return round(DAY / step)
-    for days, season in ((1.5, 7), (7.5, 52), (31.5, 12), (92.5, 4)):
-        if step <= days * DAY:
-            return season if step >= 0.85 * (1 if season == 7 else days - 0.5) * DAY else 1
-    return 1
+    days = step / DAY
+    seasons = ((1, 1.5, 7), (7, 7, 52), (28, 31, 12), (89, 92, 4))
+    return next((season for low, high, season in seasons if low <= days <= high), 1)
 
 
 def calendar_features(times: "DatetimeIndex", fields: Sequence[Field]) -> Tensor:

@@ -15,7 +15,7 @@ from modules.nets.series import SeasonalNaive, Sizes
 from modules.task import Row, Step, Task
 
 Inputs = tuple[Tensor, Tensor, Tensor]
-LOSSES = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
 
 
 class Forecasts(NamedTuple):
@@ -63,6 +63,11 @@ class Forecaster(Task):
         decay_all: Whether weight decay also pulls on norms, biases and embeddings.
     """
 
+    mean: Tensor
+    std: Tensor
+    seasonal_error: Tensor
+    levels: Tensor
+
     def __init__(
         self,
         net: Callable[[Sizes], nn.Module],
@@ -94,7 +99,7 @@ class Forecaster(Task):
             season=self.fact("season"),
         )
         self.net = self.make_net(sizes)
-        self.naive = SeasonalNaive(sizes._replace(outputs=1))
+        self.naive: nn.Module = SeasonalNaive(sizes._replace(outputs=1))
         self.log_scale = self.fact("scale") == "log"
         for name in ("mean", "std"):  # of the targets of each series, (series, 1, targets)
             self.register_buffer(name, self.fact(name)[:, None, : sizes.targets].float(), persistent=False)

@@ -1,4 +1,4 @@
-"""Networks that forecast series: seasonal naive, linear, recurrent, segment-recurrent.
+"""Networks that forecast series: seasonal naive, linear, recurrent, and any of them step by step.
 
 All of them are made from ``Sizes`` and map what is known at the time of the forecast to the next steps:
 ``net(history (batch, context, targets + past), known (batch, context + horizon, known))`` gives
@@ -116,9 +116,7 @@ class Linear(nn.Module):
         individual: Whether each series has a map of its own.
     """
 
-    def __init__(
-        self, sizes: Sizes, kernel: int = 25, normalise: Normalise = "none", individual: bool = False
-    ) -> None:
+    def __init__(self, sizes: Sizes, kernel: int = 25, normalise: Normalise = "none", individual: bool = False) -> None:
         super().__init__()
         self.sizes, self.kernel, self.normalise = sizes, kernel, normalise
         maps = (2 if kernel else 1) * (sizes.targets if individual else 1)
@@ -208,67 +206,6 @@ class Recurrent(nn.Module):
         if self.known is not None:
             forecast = forecast + self.known(known[:, context:]).unsqueeze(-1)
         return restore(forecast, level, spread)
-
-
-class SegmentGRU(nn.Module):
-    """A GRU over segments of the context, series by series; each segment of the horizon is then one step from the
-    last state, all of them in parallel (SegRNN, Lin et al. 2023).
-
-    Args:
-        sizes: What the data says.
-        segment: Steps in a segment; a season is a good choice. The oldest steps that fill no segment are not looked at.
-        hidden: Size of the state.
-        dropout: Dropout before the last map.
-        normalise: What is taken out of each context and put back.
-    """
-
-    def __init__(
-        self,
-        sizes: Sizes,
-        segment: int = 24,
-        hidden: int = 256,
-        dropout: float = 0.5,
-        normalise: Normalise = "last",
-    ) -> None:
-        super().__init__()
-        if sizes.context < segment:
-            raise ValueError(f"a context of {sizes.context} steps holds no segment of {segment} (net.segment)")
-        self.sizes, self.segment, self.normalise = sizes, segment, normalise
-        self.count = -(-sizes.horizon // segment)  # segments in the horizon
-        self.embed = nn.Linear(segment, hidden)
-        others = segment * (sizes.past + sizes.known)
-        self.embed_past = nn.Linear(others, hidden, bias=False) if others else None
-        self.gru = nn.GRU(hidden, hidden, batch_first=True)
-        self.position = nn.Parameter(torch.randn(self.count, hidden // 2))
-        self.channel = nn.Parameter(torch.randn(sizes.targets, hidden - hidden // 2))
-        self.embed_known = nn.Linear(segment * sizes.known, hidden, bias=False) if sizes.known else None
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(hidden, segment * sizes.outputs)
-
-    def forward(self, history: Tensor, known: Tensor) -> Tensor:
-        """Forecast ``(batch, horizon, targets, outputs)``."""
-        targets, past, num_known, context, horizon, outputs, _ = self.sizes
-        batch, segment, count = len(history), self.segment, self.count
-        series, level, spread = normalise(history[..., :targets], self.normalise)
-        first = context % segment
-        series = series[:, first:].transpose(1, 2).reshape(batch * targets, -1, segment)
-        inputs = self.embed(series)  # (batch x targets, segments, hidden)
-        if self.embed_past is not None:
-            others = torch.cat([history[..., targets:], known[:, :context]], 2)[:, first:]
-            shared = self.embed_past(others.reshape(batch, -1, segment * (past + num_known)))
-            inputs = inputs + shared.repeat_interleave(targets, 0)
-        _, state = self.gru(inputs.relu())  # (1, batch x targets, hidden)
-        queries = torch.cat(
-            [self.position.expand(targets, -1, -1), self.channel.unsqueeze(1).expand(-1, count, -1)], 2
-        ).repeat(batch, 1, 1)  # (batch x targets, count, hidden)
-        if self.embed_known is not None:
-            ahead = F.pad(known[:, context:], (0, 0, 0, count * segment - horizon))
-            shared = self.embed_known(ahead.reshape(batch, count, -1))
-            queries = queries + shared.repeat_interleave(targets, 0)
-        state = state.repeat_interleave(count, 1)  # (1, batch x targets x count, hidden)
-        steps, _ = self.gru(queries.reshape(-1, 1, queries.shape[-1]), state)
-        forecast = self.head(self.dropout(steps)).view(batch, targets, count * segment, outputs)
-        return restore(forecast[:, :, :horizon].transpose(1, 2), level, spread)
 
 
 class Recursive(nn.Module):
