@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from datamodules.data import Data
 from experiments import checkpoint, overrides
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
+from experiments.callbacks.finite import StopOnNonFinite
 from experiments.callbacks.predictions import PredictionWriter
 from modules.task import Task
 
@@ -51,7 +53,7 @@ class LeydenParser(LightningArgumentParser):
 
 
 class SaveConfig(SaveConfigCallback):
-    """Puts the whole configuration into the run folder and into every checkpoint."""
+    """Puts the whole configuration into the run folder, into every checkpoint and, with the scores, on the board."""
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Write ``config.yaml``, once in the life of a run."""
@@ -66,6 +68,20 @@ class SaveConfig(SaveConfigCallback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """A checkpoint carries its configuration."""
         checkpoint["config"] = self.text
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """The HPARAMS tab shows the options beside the validation scores."""
+        self._compare(trainer)
+
+    def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """The HPARAMS tab shows the options beside the test scores."""
+        self._compare(trainer)
+
+    def _compare(self, trainer: Trainer) -> None:
+        if isinstance(trainer.logger, TensorBoardLogger):
+            options = {key: str(value) for key, value in _leaves(yaml.safe_load(self.text)) if value is not None}
+            scores = {name: float(value) for name, value in trainer.callback_metrics.items() if "/" in name}
+            trainer.logger.log_hyperparams(options, scores, trainer.global_step)
 
 
 class LeydenCLI(LightningCLI):
@@ -141,7 +157,7 @@ class LeydenCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
-        self.trainer_defaults["callbacks"] = [PredictionWriter()]
+        self.trainer_defaults["callbacks"] = [PredictionWriter(), StopOnNonFinite()]
         kwargs["default_root_dir"] = str(self.run_folder)
         if self._get(self.config_init, "trainer").logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(
@@ -223,6 +239,18 @@ def _values(words: list[str], *options: str) -> list[str]:
     """The values of an option among the words of a command line."""
     found = [words[i + 1] for i, word in enumerate(words[:-1]) if word in options]
     return found + [word.split("=", 1)[1] for word in words if word.split("=", 1)[0] in options and "=" in word]
+
+
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested options, named as on the command line."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if key in ("init_args", "class_path"):
+                yield from _leaves(value, path)
+            else:
+                yield from _leaves(value, f"{path}.{key}" if path else key)
+    elif not path.startswith("trainer.callbacks"):
+        yield path, tree
 
 
 def _next_run(folder: Path) -> Path:

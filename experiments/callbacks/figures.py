@@ -1,0 +1,121 @@
+"""Pictures of a classifier's errors in TensorBoard."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
+
+
+class ClassificationFigures(Callback):
+    """Draws the confusion matrix and the most confident mistakes, with the names of the classes.
+
+    Drawn after validation every ``every_n_epochs`` epochs and in the last one, and after a test. The mistakes are
+    drawn if the inputs are images, and are those of the first process.
+
+    Args:
+        num_mistakes: How many mistakes to draw.
+        every_n_epochs: Epochs between drawings.
+    """
+
+    def __init__(self, num_mistakes: int = 16, every_n_epochs: int = 10) -> None:
+        self.num_mistakes, self.every_n_epochs = num_mistakes, every_n_epochs
+        self._matrix: MulticlassConfusionMatrix | None = None
+        self._mistakes: list[Mistake] = []
+
+    def _wanted(self, trainer: Trainer) -> bool:
+        if trainer.sanity_checking or not isinstance(trainer.logger, TensorBoardLogger):
+            return False
+        epoch = trainer.current_epoch + 1
+        return trainer.state.fn != "fit" or epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs
+
+    def _see(self, trainer: Trainer, pl_module: LightningModule, output: Any, batch: Any) -> None:
+        if not self._wanted(trainer) or output is None:
+            return
+        if self._matrix is None:
+            self._matrix = MulticlassConfusionMatrix(len(pl_module.classes)).to(pl_module.device)  # type: ignore[arg-type]
+        self._matrix.update(output.preds, output.target)
+        inputs = batch[0]
+        if isinstance(inputs, Tensor) and inputs.ndim == 4:
+            probability, predicted = output.preds.max(1)
+            wrong = (predicted != output.target).nonzero().flatten()
+            for i in wrong[probability[wrong].argsort(descending=True)][: self.num_mistakes].tolist():
+                found = (float(probability[i]), int(predicted[i]), int(output.target[i]), inputs[i].float().cpu())
+                self._mistakes.append(found)
+            self._mistakes = sorted(self._mistakes, key=lambda found: -found[0])[: self.num_mistakes]
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self._matrix is None:
+            return
+        counts = self._matrix.compute().cpu()  # of all processes
+        mistakes, self._mistakes, self._matrix = self._mistakes, [], None
+        if trainer.is_global_zero:
+            board = trainer.logger.experiment  # type: ignore[union-attr]
+            classes: list[str] = pl_module.classes  # type: ignore[assignment]
+            board.add_figure(f"{stage}/confusion_matrix", confusion_figure(counts, classes), trainer.global_step)
+            if mistakes:
+                board.add_figure(f"{stage}/mistakes", mistakes_figure(mistakes, classes), trainer.global_step)
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+    ) -> None:
+        """Count."""
+        self._see(trainer, pl_module, outputs, batch)
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+    ) -> None:
+        """Count."""
+        self._see(trainer, pl_module, outputs, batch)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw."""
+        self._draw(trainer, pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw."""
+        self._draw(trainer, pl_module, "test")
+
+
+def confusion_figure(counts: Tensor, classes: list[str]) -> Any:
+    """A matrix of counts ``(true, predicted)`` as a heat map; shares of each true class give the colour."""
+    from matplotlib.figure import Figure
+
+    size = max(4.0, min(14.0, 0.5 * len(classes) + 2))
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    places = range(len(classes))
+    axes.set_xticks(places, classes, rotation=90 if max(map(len, classes)) > 2 else 0)
+    axes.set_yticks(places, classes)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if len(classes) <= 25:
+        for i in places:
+            for j in places:
+                if counts[i, j]:
+                    colour = "white" if shares[i, j] > 0.5 else "black"
+                    axes.text(j, i, int(counts[i, j]), ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> Any:
+    """A grid of images with the predicted and the true name and the probability of the former."""
+    from matplotlib.figure import Figure
+
+    columns = min(4, len(mistakes))
+    rows = -(-len(mistakes) // columns)
+    figure = Figure(figsize=(2.2 * columns, 2.4 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for place in grid.flat:
+        place.axis("off")
+    for place, (probability, predicted, true, image) in zip(grid.flat, mistakes, strict=False):
+        low, high = image.min(), image.max()
+        shown = ((image - low) / (high - low).clamp_min(1e-6)).permute(1, 2, 0)
+        place.imshow(shown.squeeze(-1), cmap="gray" if shown.shape[-1] == 1 else None)
+        place.set_title(f"{classes[predicted]} {probability:.0%}\nnot {classes[true]}", fontsize=8)
+    return figure
