@@ -35,13 +35,21 @@ class Words(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """A batch of sentences in word pieces.
+    """A batch of sentences in words, as ``Words``, and in word pieces.
 
     Attributes:
+        words: ``(batch, length)``.
+        shapes: ``(batch, length)``.
+        spelled: ``(batch, length)``.
+        spelling: ``(distinct words, characters)``.
         tokens: ``(windows, pieces)``; a sentence longer than the encoder can take lies in several windows.
-        first: ``(batch, length)``, where in ``tokens``, flattened, the first piece of each word is; 0 is padding.
+        first: ``(batch, length)``, where in ``tokens``, flattened, the first piece of each word is.
     """
 
+    words: Tensor
+    shapes: Tensor
+    spelled: Tensor
+    spelling: Tensor
     tokens: Tensor
     first: Tensor
 
@@ -60,11 +68,18 @@ def shape(word: str) -> str:
     return re.sub(r"(.)\1+", r"\1", "".join(kinds))[:8]
 
 
-def vocabulary(sentences: Sequence[Sentence], lower: bool) -> tuple[list[str], list[str], list[str]]:
+def shorten(word: str) -> str:
+    """The word, or begin and end of one that is longer than ``LONGEST_WORD``."""
+    half = LONGEST_WORD // 2
+    return word if len(word) <= LONGEST_WORD else word[:half] + word[-half:]
+
+
+def vocabulary(sentences: Sequence[Sentence], lower: bool) -> tuple[dict[str, int], list[str], list[str]]:
     """Words, characters and shapes of the training sentences, the most frequent ones first.
 
     Returns:
-        All words, in the form of ``normal``; characters; shapes. The last two without those seen only once.
+        All words, in the form of ``normal``, and their counts; characters; shapes. The last two without those seen
+        only once.
     """
     exact = Counter(word for sentence in sentences for word in sentence.words)
     words: Counter[str] = Counter()
@@ -76,113 +91,110 @@ def vocabulary(sentences: Sequence[Sentence], lower: bool) -> tuple[list[str], l
         for char in word:
             chars[char] += count
     return (
-        [word for word, _ in words.most_common()],
+        dict(words.most_common()),
         [char for char, count in chars.most_common() if count > 1],
         [name for name, count in shapes.most_common() if count > 1],
     )
 
 
-class _Tagged:
-    """What the two kinds of batches share: the tags."""
+class Facts(NamedTuple):
+    """What the batches are made by.
 
-    def __init__(self, sentences: Sequence[Sentence], tags: Sequence[str]) -> None:
-        ids = {tag: i for i, tag in enumerate(tags)}
-        # A tag that training did not have gets the id after the last one, which no tagger can predict.
-        self.tags = [torch.tensor([ids.get(tag, len(ids)) for tag in s.tags]) for s in sentences if s.tags]
-        self.lengths = [len(sentence.words) for sentence in sentences]
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def target(self, indices: Draw) -> Tensor | None:
-        if not self.tags:
-            return None
-        return pad_sequence([self.tags[i] for i in indices], batch_first=True, padding_value=PADDING)
-
-
-class WordSentences(_Tagged):
-    """Batches of ``(Words, tags)``.
-
-    Args:
-        sentences: What to batch.
-        tags: Facts, as are the next three.
+    Attributes:
+        tags: All tags.
         words: In the form of ``normal``.
         chars: Characters.
         shapes: Shapes.
         lower: Argument of ``normal``.
+        tokenizer: As JSON; empty for batches without word pieces.
+        max_pieces: Longest window of pieces, with those that the tokenizer adds.
     """
 
-    def __init__(
-        self,
-        sentences: Sequence[Sentence],
-        tags: Sequence[str],
-        words: Sequence[str],
-        chars: Sequence[str],
-        shapes: Sequence[str],
-        lower: bool,
-    ) -> None:
-        super().__init__(sentences, tags)
-        word_ids, char_ids, shape_ids = ({name: i + 2 for i, name in enumerate(x)} for x in (words, chars, shapes))
+    tags: Sequence[str]
+    words: Sequence[str]
+    chars: Sequence[str]
+    shapes: Sequence[str]
+    lower: bool
+    tokenizer: str
+    max_pieces: int
+
+
+class WordSentences:
+    """Batches of ``(Words, tags)``.
+
+    Args:
+        sentences: What to batch.
+        facts: By what.
+    """
+
+    def __init__(self, sentences: Sequence[Sentence], facts: Facts) -> None:
+        tag_ids = {tag: i for i, tag in enumerate(facts.tags)}
+        # A tag that training did not have gets the id after the last one, which no tagger can predict.
+        self.tags = [torch.tensor([tag_ids.get(tag, len(tag_ids)) for tag in s.tags]) for s in sentences if s.tags]
+        self.lengths = [len(sentence.words) for sentence in sentences]
+        tables = (facts.words, facts.chars, facts.shapes)
+        word_ids, char_ids, shape_ids = ({name: i for i, name in enumerate(table, start=2)} for table in tables)
         distinct = {word: i for i, word in enumerate(dict.fromkeys(w for s in sentences for w in s.words), start=1)}
         self.types = [torch.tensor([distinct[word] for word in sentence.words]) for sentence in sentences]
-        spelling = [torch.zeros(1, dtype=torch.long)]
-        half = LONGEST_WORD // 2
-        for word in distinct:
-            kept = word if len(word) <= LONGEST_WORD else word[:half] + word[-half:]
-            spelling.append(torch.tensor([char_ids.get(char, UNKNOWN) for char in kept]))
         # A row for each distinct word, row 0 for padding; tensors, so that a batch is a few indexing operations.
-        self.spelling = pad_sequence(spelling, batch_first=True)
-        self.words = torch.tensor([0, *(word_ids.get(normal(word, lower), UNKNOWN) for word in distinct)])
+        spelling = [torch.tensor([char_ids.get(char, UNKNOWN) for char in shorten(word)]) for word in distinct]
+        self.spelling = pad_sequence([torch.zeros(1, dtype=torch.long), *spelling], batch_first=True)
+        self.words = torch.tensor([0, *(word_ids.get(normal(word, facts.lower), UNKNOWN) for word in distinct)])
         self.shapes = torch.tensor([0, *(shape_ids.get(shape(word), UNKNOWN) for word in distinct)])
 
+    def __len__(self) -> int:
+        return len(self.lengths)
+
     def __getitems__(self, indices: Draw) -> Batch:
+        target = None
+        if self.tags:
+            target = pad_sequence([self.tags[i] for i in indices], batch_first=True, padding_value=PADDING)
+        return self.inputs(indices), target
+
+    def inputs(self, indices: Draw) -> Words | Pieces:
+        """The batch without the tags."""
         types = pad_sequence([self.types[i] for i in indices], batch_first=True)  # (batch, length)
-        distinct, spelled = torch.cat([torch.zeros(1, dtype=torch.long), types.flatten()]).unique(return_inverse=True)
+        distinct, spelled = torch.cat([types.new_zeros(1), types.flatten()]).unique(return_inverse=True)
         spelling = self.spelling[distinct]
         spelling = spelling[:, : max(1, int((spelling != 0).any(0).sum()))]
-        inputs = Words(self.words[types], self.shapes[types], spelled[1:].view(types.shape), spelling)
-        return inputs, self.target(indices)
+        return Words(self.words[types], self.shapes[types], spelled[1:].view(types.shape), spelling)
 
 
-class PieceSentences(_Tagged):
+class PieceSentences(WordSentences):
     """Batches of ``(Pieces, tags)``.
 
     Args:
         sentences: What to batch.
-        tags: Fact.
-        tokenizer: Fact: a tokenizer as JSON.
-        max_pieces: Longest window of pieces, with those that the tokenizer adds.
+        facts: By what.
     """
 
-    def __init__(self, sentences: Sequence[Sentence], tags: Sequence[str], tokenizer: str, max_pieces: int) -> None:
-        super().__init__(sentences, tags)
-        tokens = Tokens(tokenizer)
+    def __init__(self, sentences: Sequence[Sentence], facts: Facts) -> None:
+        super().__init__(sentences, facts)
+        tokens, limit = Tokens(facts.tokenizer), facts.max_pieces
         distinct = sorted({word for sentence in sentences for word in sentence.words})
+        encoded = zip(distinct, tokens.encode_words([[word] for word in distinct], limit), strict=True)
         # A word that the tokenizer drops altogether (of control characters, say) still needs a piece.
-        dropped = {
-            w
-            for w, (_, first) in zip(distinct, tokens.encode_words([[w] for w in distinct]), strict=True)
-            if first[0] < 0
-        }
+        dropped = {word for word, (_, first) in encoded if first[0] < 0}
         texts = [[word if word not in dropped else "?" for word in sentence.words] for sentence in sentences]
         self.windows: list[list[Tensor]] = []
         self.first: list[list[tuple[int, int]]] = []  # of each word: the window and the position in it
-        for words, (ids, first) in zip(texts, tokens.encode_words(texts, max_pieces), strict=True):
-            windows, places = [], []
+        for words, (ids, first) in zip(texts, tokens.encode_words(texts, limit), strict=True):
+            windows: list[Tensor] = []
+            places: list[tuple[int, int]] = []
             while True:
-                fit = sum(position >= 0 for position in first)
-                places += [(len(windows), position) for position in first[:fit]]
+                places += [(len(windows), position) for position in first if position >= 0]
                 windows.append(torch.tensor(ids))
                 if len(places) == len(words):
                     break
-                ids, first = tokens.encode_words([words[len(places) :]], max_pieces)[0]
+                ids, first = tokens.encode_words([words[len(places) :]], limit)[0]
             self.windows.append(windows)
             self.first.append(places)
 
-    def __getitems__(self, indices: Draw) -> Batch:
+    def inputs(self, indices: Draw) -> Pieces:
+        """The batch without the tags."""
         tokens = pad_sequence([window for i in indices for window in self.windows[i]], batch_first=True)
         first, row = [], 0
         for i in indices:
             first.append(torch.tensor([(row + window) * tokens.shape[1] + place for window, place in self.first[i]]))
             row += len(self.windows[i])
-        return Pieces(tokens, pad_sequence(first, batch_first=True)), self.target(indices)
+        return Pieces(*super().inputs(indices)[:4], tokens, pad_sequence(first, batch_first=True))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules import conll
 from datamodules.conll import Sentence
 from datamodules.data import Data, Row
-from datamodules.sentences import PieceSentences, WordSentences, vocabulary
+from datamodules.download import fetch
+from datamodules.sentences import Facts, PieceSentences, WordSentences, vocabulary
 from datamodules.splits import split_off
 from datamodules.tokens import Tokens
 
@@ -23,7 +24,7 @@ class Tagging(Data[list[Sentence]], ABC):
     """Base of the datamodules of tagged sentences.
 
     Facts: ``tags``; the ``scheme`` of the files (``IOB1``, ``IOB2``, ``BIOES``, empty if the tags mark no chunks);
-    ``words``, ``chars`` and ``shapes`` of the training split and their numbers; with a ``tokenizer``, that as JSON.
+    ``words`` with their counts, ``chars`` and ``shapes`` of the training split and their numbers; with a ``tokenizer``, that as JSON.
 
     Args:
         root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
@@ -70,7 +71,8 @@ class Tagging(Data[list[Sentence]], ABC):
             self.given_scheme, lambda _: self.given_scheme
         )(train)
         self.tags = self._tag_set(train)
-        self.words, self.chars, self.shapes = vocabulary(train, self.lower)
+        counts, self.chars, self.shapes = vocabulary(train, self.lower)
+        self.words, self.word_counts = list(counts), list(counts.values())
         # Two more of each: padding and unknown.
         self.num_words, self.num_chars, self.num_shapes = (len(x) + 2 for x in (self.words, self.chars, self.shapes))
         if self.tokenizer_name is not None:
@@ -83,7 +85,7 @@ class Tagging(Data[list[Sentence]], ABC):
         kinds = sorted({kind for sentence in train for *_, kind in conll.spans(sentence.tags)})
         return ["O", *(f"{prefix}-{kind}" for kind in kinds for prefix in ("BI" if self.chunks == "IOB2" else "BIES"))]
 
-    def examples(self, raw: list[Sentence], train: bool) -> WordSentences | PieceSentences:
+    def examples(self, raw: list[Sentence], train: bool) -> WordSentences:
         """Convert the chunks, and number words, characters and tags."""
         if self.scheme and raw[0].tags:
             fault = "" if self.given_scheme != "auto" else conll.find_fault(raw, self.scheme)
@@ -94,11 +96,11 @@ class Tagging(Data[list[Sentence]], ABC):
         if unseen:
             names = ", ".join(f"{tag} ({count}x)" for tag, count in unseen.most_common())
             rank_zero_warn(f"{raw[0].place}: tags that training did not have count as errors: {names}")
-        if self.tokenizer:
-            return PieceSentences(raw, self.tags, self.tokenizer, self.max_pieces)
-        return WordSentences(raw, self.tags, self.words, self.chars, self.shapes, self.lower)
+        kind = PieceSentences if self.tokenizer else WordSentences
+        known = (self.tags, self.words, self.chars, self.shapes, self.lower, self.tokenizer, self.max_pieces)
+        return kind(raw, Facts(*known))
 
-    def lengths(self, examples: WordSentences | PieceSentences) -> Sequence[int]:  # type: ignore[override]
+    def lengths(self, examples: WordSentences) -> Sequence[int]:  # type: ignore[override]
         """Words of each sentence."""
         return examples.lengths
 
@@ -135,10 +137,11 @@ class Columns(Tagging):
     """The user's own files: one word a line, its tag in another column, a blank line after each sentence; or CoNLL-U.
 
     Args:
-        path: A file, or a folder whose files start with ``train``, ``dev`` (or ``val``) and ``test``. What is missing is
-            split off the training sentences, a tenth each, by the seed. ``.gz`` is fine.
+        path: A file, or a folder whose files start with ``train``, ``dev`` (or ``val``) and ``test``. What is missing
+            is split off the training sentences, a tenth each, by the seed. ``.gz`` is fine.
         word: Column of the word, from 0.
-        target: Column of the tag (-1 is the last); for CoNLL-U ``upos``, ``xpos`` or a feature such as ``Number``.
+        target: Column of the tag (-1 is the last); for CoNLL-U ``upos``, ``xpos`` or a feature such as ``Number``. None
+            for text without tags, from which an ``HMMTagger`` finds classes of words by itself.
         root: Not needed.
         batch_size: Sentences in a batch, per process.
         num_workers: Processes that load batches.
@@ -154,7 +157,7 @@ class Columns(Tagging):
         self,
         path: str,
         word: int = 0,
-        target: int | str = -1,
+        target: int | str | None = -1,
         root: str | None = None,
         batch_size: int = 32,
         num_workers: int = 0,
@@ -194,6 +197,8 @@ class Columns(Tagging):
         return next((p for p in sorted(self.path.iterdir()) if p.name.lower().startswith(starts)), None)
 
     def _read_file(self, path: Path) -> list[Sentence]:
+        if self.target is None:
+            return self.read_untagged(path)
         if conll.is_conllu(path):
             return conll.read_conllu(path, self.target if isinstance(self.target, str) else "upos")
         if isinstance(self.target, str):
@@ -322,8 +327,9 @@ class WNUT17(Tagging):
 class CoNLL2003(Tagging):
     """English newswire with persons, locations, organisations and others (Tjong Kim Sang & De Meulder 2003).
 
-    The text is licensed (Reuters), so put the files into ``root/conll2003/`` yourself: ``eng.train``, ``eng.testa`` and
-    ``eng.testb``, or ``train``, ``valid`` and ``test`` with any ending. Words are in the first column, entities in the last.
+    The text is licensed (Reuters), so put the files into ``root/conll2003/`` yourself: ``eng.train``, ``eng.testa``
+    and ``eng.testb``, or ``train``, ``valid`` and ``test`` with any ending. Words are in the first column, entities in
+    the last.
 
     Args:
         root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.

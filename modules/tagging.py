@@ -6,12 +6,14 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from modules.metrics import EntityScores
 from modules.nets.crf import CRF, PADDING, legal_steps
+from modules.nets.hmm import HiddenHMM, TaggedHMM
 from modules.task import Row, Step, Task
 
 
@@ -87,21 +89,101 @@ class Tagger(Task):
 
     def predict_step(self, batch: tuple[Any, Tensor | None], batch_idx: int) -> list[Row]:
         """The tags of each sentence by name, and the probability of each."""
-        inputs = batch[0]
-        emissions = self(inputs)
-        lengths = num_words(inputs)
-        best = self._decode(emissions, lengths)
-        if self.head == "crf":
-            probabilities = self.crf.marginals(emissions, lengths)
+        emissions = self(batch[0])
+        lengths = (batch[0].words != 0).sum(1)
+        crf = self.crf if self.head == "crf" else None
+        probabilities = crf.marginals(emissions, lengths) if crf else emissions.float().softmax(2)
+        return tags_to_rows(self._decode(emissions, lengths), probabilities, lengths, self.tags)
+
+
+class HMMTagger(Task):
+    """A hidden Markov model of tags and words: a Bayesian network whose tables are counted in one pass.
+
+    With ``num_states`` the tags are not looked at: the model finds so many classes of words by itself, by expectation
+    maximisation (Baum et al. 1970), one iteration an epoch. There is no optimizer in either case.
+
+    Scores: ``accuracy`` and ``f1``, and those of entities, as ``Tagger`` has them; the loss is the negative
+    log-likelihood of the tags given the words, a word; without tags that of the words.
+
+    Args:
+        order: How many tags before a tag it depends on: 1 (bigrams) or 2 (trigrams).
+        decoding: ``viterbi`` for the most probable sequence, ``posterior`` for the most probable tag of each word.
+        strength: Weight of the prior of a word (its lower-case form) against its own counts.
+        ending_strength: Weight of the prior of each ending (the one a character shorter) against its own counts.
+        num_states: Number of classes to find; None learns the tags of the data.
+        smoothing: Added to each expected count, with ``num_states``.
+    """
+
+    def __init__(
+        self,
+        order: Literal[1, 2] = 2,
+        decoding: Literal["viterbi", "posterior"] = "viterbi",
+        strength: float = 3.0,
+        ending_strength: float = 5.0,
+        num_states: int | None = None,
+        smoothing: float = 0.01,
+    ) -> None:
+        super().__init__(torch.optim.SGD)
+        self.automatic_optimization = False
+        self.order, self.decoding, self.num_states, self.smoothing = order, decoding, num_states, smoothing
+        self.strength, self.ending_strength = strength, ending_strength
+
+    def build(self) -> None:
+        """Make the empty tables."""
+        self.tags: list[str] = self.fact("tags")
+        self.scheme: str = self.fact("scheme")
+        self.net: TaggedHMM | HiddenHMM
+        if self.num_states is not None:
+            self.tags = [f"class_{i}" for i in range(self.num_states)]
+            self.net = HiddenHMM(self.fact("num_words"), self.num_states, self.smoothing)
+        elif not self.tags:
+            raise MisconfigurationException("the data has no tags: say how many classes to find, --model.num_states")
         else:
-            probabilities = emissions.float().softmax(2)
-        return tags_to_rows(best, probabilities, lengths, self.tags)
+            words, chars = self.fact("words"), self.fact("chars")
+            self.net = TaggedHMM(words, chars, len(self.tags), self.order, self.strength, self.ending_strength)
+        # Distributed strategies want something to train.
+        self.nothing = nn.Parameter(torch.zeros(()))
 
+    def metrics(self) -> MetricCollection:
+        """Those of ``Tagger``; none for classes without names."""
+        return tag_scores(self.tags, bool(self.scheme)) if self.num_states is None else MetricCollection({})
 
-def num_words(inputs: Any) -> Tensor:
-    """Words of each sentence, ``(batch)``; position 0 in word pieces is never a word's, id 0 never a word."""
-    ids: Tensor = inputs.words if hasattr(inputs, "words") else inputs.first
-    return (ids != 0).sum(1)
+    def configure_optimizers(self) -> None:
+        """None: counting is all there is."""
+
+    def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:
+        """Add the counts of a batch, of all processes."""
+        inputs, target = batch
+        counts = self.net.count(inputs.words, target)
+        self.net.add(*(self.trainer.strategy.reduce(count, reduce_op="sum") for count in counts))
+        if self.trainer.is_last_batch:
+            self.net.fit()
+
+    def step(self, batch: tuple[Any, Tensor]) -> Step:
+        """Negative log-likelihood per word of ``(inputs, target)``, target ``(batch, length)``."""
+        inputs, target = batch
+        lengths = (inputs.words != 0).sum(1)
+        emissions = self.net.emissions(inputs)
+        total = self.net.log_partition(emissions, lengths)
+        if self.num_states is not None:
+            return Step(-total.sum().float() / lengths.sum(), lengths.sum())
+        known = (target < len(self.tags)).all(1)  # (batch)
+        losses = total - self.net.score(emissions, target.clamp(max=len(self.tags) - 1), lengths)
+        size = (lengths * known).sum()
+        loss = ((losses * known).sum() / size.clamp(min=1)).float()
+        return Step(loss, size, self._decode(emissions, lengths), target)
+
+    def _decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        if self.decoding == "posterior":
+            return self.net.marginals(emissions, lengths).argmax(2)
+        return self.net.decode(emissions, lengths)
+
+    def predict_step(self, batch: tuple[Any, Tensor | None], batch_idx: int) -> list[Row]:
+        """The tags of each sentence by name, and the probability of each."""
+        lengths = (batch[0].words != 0).sum(1)
+        emissions = self.net.emissions(batch[0])
+        probabilities = self.net.marginals(emissions, lengths)
+        return tags_to_rows(self._decode(emissions, lengths), probabilities, lengths, self.tags)
 
 
 def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:

@@ -1,14 +1,15 @@
 """The hidden Markov model of tags: a dynamic Bayesian network whose tables are counted, not descended to."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from modules.nets.crf import PADDING, log_partition, viterbi
+from modules.nets.recurrent import Words
 
-RARE = 10  # endings are counted in words seen at most so often: what is unknown is more like them
+RARE = 20  # endings are counted in words seen at most so often: what is unknown is more like them
 LONGEST = 8  # characters of an ending
 TINY = 1e-300  # in double precision, so that no logarithm is infinite
 
@@ -36,8 +37,8 @@ class TaggedHMM(nn.Module):
         chars: Sequence[str],
         num_tags: int,
         order: int = 2,
-        strength: float = 0.5,
-        ending_strength: float = 1.0,
+        strength: float = 3.0,
+        ending_strength: float = 5.0,
     ) -> None:
         super().__init__()
         self.chars, self.num_tags, self.order = ["", "\ufffd", *chars], num_tags, order
@@ -122,22 +123,15 @@ class TaggedHMM(nn.Module):
             tags = (own + weight * tags) / (own.sum(1, keepdim=True) + weight)
         return (tags / self.shares).clamp(min=TINY).log()
 
-    def emissions(self, words: Tensor, spelled: Tensor, spelling: Tensor) -> Tensor:
-        """``log p(word | tag)`` up to a constant of each word, ``(batch, length, tags)``.
-
-        Args:
-            words: ``(batch, length)``; 1 is unknown.
-            spelled: ``(batch, length)``, row of ``spelling``.
-            spelling: ``(distinct words, characters)``.
-        """
+    def emissions(self, inputs: Words) -> Tensor:
+        """``log p(word | tag)`` up to a constant of each word, ``(batch, length, tags)``."""
         self.fit()
-        emissions: Tensor = self.odds[words]
-        unknown = words == 1
+        emissions: Tensor = self.odds[inputs.words]
+        unknown = inputs.words == 1
         if unknown.any():
-            rows, inverse = spelled[unknown].unique(return_inverse=True)
-            texts = ["".join(self.chars[i] for i in ids) for ids in spelling[rows].tolist()]
-            found = self._log_odds(self._lookup(texts).to(words.device))
-            emissions[unknown] = found[inverse]
+            rows, inverse = inputs.spelled[unknown].unique(return_inverse=True)
+            texts = ["".join(self.chars[i] for i in ids) for ids in inputs.spelling[rows].tolist()]
+            emissions[unknown] = self._log_odds(self._lookup(texts).to(inverse.device))[inverse]
         return emissions
 
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
@@ -156,9 +150,7 @@ class TaggedHMM(nn.Module):
 
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Probability of each tag at each position, ``(batch, length, tags)``: the gradient of ``log_partition``."""
-        with torch.inference_mode(False), torch.enable_grad():
-            inputs = emissions.clone().requires_grad_()
-            return torch.autograd.grad(self.log_partition(inputs, lengths.clone()).sum(), inputs)[0]
+        return expected_tags(self.log_partition, emissions, lengths)
 
     def score(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Log-probability, up to the constants of the words, of given tags ``(batch, length)``; ``(batch)``."""
@@ -173,6 +165,84 @@ class TaggedHMM(nn.Module):
     def _chain(self) -> tuple[Tensor, Tensor, Tensor]:
         pairs = self.steps[0].clone()  # with bigrams all of them are alike
         return pairs[:-1, :-1], pairs[-1, :-1], pairs[:-1, -1]
+
+
+class HiddenHMM(nn.Module):
+    """A model of words alone, whose tags are hidden states: learned by expectation maximisation (Baum et al. 1970).
+
+    The expected counts of an iteration are gradients of the log-partition with respect to the log-probabilities.
+
+    Args:
+        num_words: Number of words, padding and unknown included.
+        num_states: Number of states.
+        smoothing: Added to each expected count.
+    """
+
+    def __init__(self, num_words: int, num_states: int, smoothing: float = 0.01) -> None:
+        super().__init__()
+        self.smoothing = smoothing
+        # Random, or all states would stay alike. The last row and column of the steps are the border of a sentence.
+        self.register_buffer("steps", self._normal(1 + 0.1 * torch.rand(num_states + 1, num_states + 1)))
+        self.register_buffer("words", self._normal(1 + torch.rand(num_states, num_words)))
+        self.register_buffer("step_counts", torch.zeros_like(self.steps))
+        self.register_buffer("word_counts", torch.zeros_like(self.words))
+
+    @staticmethod
+    def _normal(counts: Tensor) -> Tensor:
+        return (counts / counts.sum(1, keepdim=True)).log()
+
+    def emissions(self, inputs: Words) -> Tensor:
+        """``log p(word | state)``, ``(batch, length, states)``, double precision."""
+        return self.words.t()[inputs.words].double()
+
+    def _chain(self) -> tuple[Tensor, Tensor, Tensor]:
+        steps = self.steps.double()
+        return steps[:-1, :-1], steps[-1, :-1], steps[:-1, -1]
+
+    def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Log-likelihood of each sentence, ``(batch)``."""
+        return log_partition(emissions, *self._chain(), lengths)
+
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """The most probable sequence of states ``(batch, length)``."""
+        return viterbi(emissions, *self._chain(), lengths)
+
+    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Probability of each state at each position, ``(batch, length, states)``."""
+        return expected_tags(self.log_partition, emissions, lengths)
+
+    def count(self, words: Tensor, tags: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Expected counts of a batch: of steps from state to state, and of words in states.
+
+        Args:
+            words: ``(batch, length)``, 0 after a sentence's end.
+            tags: Not looked at.
+        """
+        with torch.enable_grad():
+            steps, table = (x.detach().double().requires_grad_() for x in (self.steps, self.words))
+            chain = steps[:-1, :-1], steps[-1, :-1], steps[:-1, -1]
+            total = log_partition(table.t()[words], *chain, (words != 0).sum(1)).sum()
+            step_counts, word_counts = torch.autograd.grad(total, (steps, table))
+        return step_counts.float(), word_counts.float()
+
+    def add(self, step_counts: Tensor, word_counts: Tensor) -> None:
+        """Add the expected counts of a batch."""
+        self.step_counts += step_counts
+        self.word_counts += word_counts
+
+    def fit(self) -> None:
+        """Make the tables from the expected counts, and forget these."""
+        self.steps.copy_(self._normal(self.step_counts + self.smoothing))
+        self.words.copy_(self._normal(self.word_counts + self.smoothing))
+        self.step_counts.zero_()
+        self.word_counts.zero_()
+
+
+def expected_tags(log_partition: Callable[[Tensor, Tensor], Tensor], emissions: Tensor, lengths: Tensor) -> Tensor:
+    """Gradient of a log-partition: the probability of each tag at each position, ``(batch, length, tags)``."""
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = emissions.detach().clone().requires_grad_()
+        return torch.autograd.grad(log_partition(inputs, lengths.clone()).sum(), inputs)[0]
 
 
 def word_features(word: str) -> Iterator[str]:

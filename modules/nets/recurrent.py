@@ -1,7 +1,7 @@
 """Recurrent networks over sentences: word embeddings, characters by a CNN, a bidirectional LSTM."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -97,7 +97,8 @@ class BiLSTMTagger(nn.Module):
         hidden: Units of the LSTM in each direction.
         num_layers: Layers of the LSTM.
         dropout: Share of the inputs and outputs of the LSTM set to zero.
-        word_dropout: Share of the words that training takes for unknown, so that it learns what to do with such.
+        word_dropout: Training takes a word that it has ``n`` times for unknown with probability
+            ``word_dropout / (word_dropout + n)``, so that it learns what to do with such (Kiperwasser & Goldberg 2016).
     """
 
     def __init__(
@@ -114,25 +115,30 @@ class BiLSTMTagger(nn.Module):
         hidden: int = 200,
         num_layers: int = 1,
         dropout: float = 0.5,
-        word_dropout: float = 0.1,
+        word_dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.words = nn.Embedding(num_words, word_size, padding_idx=0)
         self.shapes = nn.Embedding(num_shapes, shape_size, padding_idx=0)
         self.characters = CharacterCNN(num_chars, char_size, char_filters, char_widths)
         self.dropout, self.word_dropout = nn.Dropout(dropout), word_dropout
+        self.register_buffer("word_counts", torch.full((num_words,), torch.inf), persistent=False)
         num_inputs = word_size + shape_size + self.characters.num_features
         self.lstm = BiLSTM(num_inputs, hidden, num_layers, dropout)
         self.output = nn.Linear(self.lstm.num_features, num_tags)
         for embedding in (self.words, self.shapes):
             nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
 
+    def use_facts(self, fact: Callable[[str], Any]) -> None:
+        """Take the counts of the words; without them none is taken for unknown."""
+        self.word_counts[2:] = torch.tensor(fact("word_counts"))  # type: ignore[operator]
+
     def forward(self, inputs: Words) -> Tensor:
         """Emissions ``(batch, length, tags)``."""
         words = inputs.words
         if self.training and self.word_dropout:
-            drop = torch.rand(words.shape, device=words.device) < self.word_dropout
-            words = words.masked_fill(drop & (words > 0), 1)
+            rate = self.word_dropout / (self.word_dropout + self.word_counts[words])  # type: ignore[index]
+            words = words.masked_fill(torch.rand_like(rate) < rate, 1)
         spelled = self.characters(inputs.spelling)[inputs.spelled]
         vectors = torch.cat([self.words(words), self.shapes(inputs.shapes), spelled], 2)
         hidden = self.lstm(self.dropout(vectors), (inputs.words != 0).sum(1))
