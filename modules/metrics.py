@@ -54,6 +54,15 @@ class BLEU(Metric):
         score = SacreBLEU.compute_bleu(self.counts.tolist(), self.totals.tolist(), *lengths)
         return torch.tensor(score.score, device=self.counts.device)
 
+    @staticmethod
+    def signature() -> str:
+        """How sacrebleu says that it computes the score."""
+        from sacrebleu.metrics import BLEU as SacreBLEU
+
+        bleu = SacreBLEU()
+        bleu.corpus_score(["a"], [["a"]])  # it knows the number of references only then
+        return str(bleu.get_signature())
+
 
 class ChrF(Metric):
     """Character n-gram F-score (Popović 2015), 0 to 100, as the tool sacrebleu computes it by default: n to 6, beta 2."""
@@ -126,6 +135,7 @@ class ForecastErrors(Metric):
 
     NAMES = ("mse", "mae", "mae_original", "mse_original", "smape", "mase", "naive_mse", "naive_mae", "naive_mase")
     full_state_update = False
+    count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,6 +187,10 @@ class QuantileScores(Metric):
     """
 
     full_state_update = False
+    levels: Tensor
+    covered: Tensor
+    loss: Tensor
+    count: Tensor
 
     def __init__(self, levels: Sequence[float]) -> None:
         super().__init__()
@@ -277,3 +291,45 @@ class EntityScores(Metric):
             "entity_recall": correct / true.clamp(min=1),
             "entity_f1": 2 * correct / (predicted + true).clamp(min=1),
         }
+
+
+class Ranking(Metric):
+    """Where the true one comes among scored candidates: recall at k, and the mean reciprocal rank.
+
+    A candidate of the same score comes first, so that a constant score earns nothing.
+
+    Args:
+        at: For each k, the share of examples whose true candidate is among the k best.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    found: Tensor
+    reciprocal: Tensor
+    size: Tensor
+
+    def __init__(self, at: Sequence[int] = (1, 5)) -> None:
+        super().__init__()
+        self.at = tuple(at)
+        self.add_state("found", torch.zeros(len(self.at), dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("reciprocal", torch.zeros((), dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("size", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Rank the candidates of a batch.
+
+        Args:
+            preds: Scores ``(batch, candidates)``.
+            target: Which candidate is the true one, ``(batch)``.
+        """
+        true = preds.gather(1, target[:, None])  # (batch, 1)
+        ranks = (preds >= true).sum(1)  # the true one counts itself
+        self.found += torch.stack([(ranks <= k).sum() for k in self.at])
+        self.reciprocal += ranks.double().reciprocal().sum()
+        self.size += len(ranks)
+
+    def compute(self) -> dict[str, Tensor]:
+        """``recall_at_1``, ``recall_at_5`` (or whatever k were asked for) and ``mrr``."""
+        size = self.size.clamp(min=1)
+        recalls = {f"recall_at_{k}": found / size for k, found in zip(self.at, self.found, strict=True)}
+        return {**recalls, "mrr": (self.reciprocal / size).float()}

@@ -6,20 +6,40 @@ from typing import Literal
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torchmetrics import MetricCollection
 
 from modules.metrics import BLEU, ChrF, Generated, Perplexity
 from modules.nets.losses import linear_cross_entropy
-from modules.nets.search import greedy
-from modules.nets.seq2seq import PAD, EncoderDecoder
+from modules.nets.search import Sampling, beam_search, write
+from modules.nets.seq2seq import END, PAD, EncoderDecoder
 from modules.task import Row, Step, Task
 
 Batch = tuple[Tensor, Tensor | None, list[str] | None]
 
 
 class Translator(Task):
-    """Writes a target for each source.
+    """Writes a target for each source: a translation, or a reply.
+
+    Trained on the cross-entropy of each token after the true ones before it (teacher forcing). Scores: ``bleu``, the
+    same as the tool sacrebleu gives for the texts as they are; ``chrf``; ``perplexity`` of a token (of the vocabulary,
+    so it compares only with that of the same vocabulary), without label smoothing.
+
+    Args:
+        net: Makes the network from the numbers of source and of target tokens.
+        optimizer: Makes the optimizer from the parameters.
+        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
+        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
+        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+        label_smoothing: Probability spread evenly over all tokens in training (Szegedy et al. 2016).
+        beam_size: Hypotheses that the search keeps open in test and prediction; 1 takes the best token each time.
+        val_beam_size: The same in validation, where it should cost little.
+        length_penalty: The search divides a log-probability by so high a power of the length.
+        temperature: If not 0, predictions are drawn by chance instead; below 1 they keep to what is probable.
+        top_k: Draw from so many of the most probable tokens; from all if 0.
+        top_p: Draw from the fewest tokens that have this probability together.
+        max_length: Tokens of the longest target; twice those of the source, and ten, if None.
     """
 
     def __init__(
@@ -31,24 +51,44 @@ class Translator(Task):
         decay_all: bool = False,
         label_smoothing: float = 0.1,
         beam_size: int = 5,
+        val_beam_size: int = 1,
+        length_penalty: float = 1.0,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        max_length: int | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler, interval, decay_all)
+        if min(beam_size, val_beam_size) < 1:
+            raise MisconfigurationException(f"beam_size is {beam_size}, val_beam_size {val_beam_size}; take at least 1")
         self.make_net = net
-        self.label_smoothing, self.beam_size = label_smoothing, beam_size
+        self.label_smoothing = label_smoothing
+        self.beam_size, self.val_beam_size, self.length_penalty = beam_size, val_beam_size, length_penalty
+        try:
+            self.sampling = Sampling(temperature, top_k, top_p) if temperature else None
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from error
+        self.max_length = max_length
 
     def build(self) -> None:
         """Make the network."""
         from tokenizers import Tokenizer
 
-        self.tokenizer = Tokenizer.from_str(self.fact("target_tokenizer"))
-        self.net = self.make_net(self.fact("num_source_tokens"), self.fact("num_target_tokens"))
+        source, target = self.fact("source_tokenizer"), self.fact("target_tokenizer")
+        self.source_tokens, self.target_tokens = Tokenizer.from_str(source), Tokenizer.from_str(target)
+        try:
+            self.net = self.make_net(self.fact("num_source_tokens"), self.fact("num_target_tokens"))
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from error
+        if self.net.source_embedding is self.net.target_embedding and source != target:
+            raise MisconfigurationException("tied: all needs a vocabulary that both languages share (data.joint: true)")
 
     def metrics(self) -> MetricCollection:
         """BLEU, chrF and perplexity."""
         return MetricCollection({"bleu": BLEU(), "chrf": ChrF(), "perplexity": Perplexity()})
 
     def step(self, batch: Batch) -> Step:
-        """Cross-entropy of ``(sources, targets, references)``."""
+        """Cross-entropy of sources ``(batch, source)`` and targets ``(batch, target)``; the references for the scores."""
         source, target, references = batch
         assert target is not None
         features = self.net.decode(target[:, :-1], self.net.encode(source))  # (batch, target - 1, features)
@@ -58,12 +98,49 @@ class Translator(Task):
         loss = linear_cross_entropy(features[counted], self.net.output, truth, smoothing)
         if self.training:
             return Step(loss, len(truth))
-        texts = self.write(source)
+        testing = self.trainer.testing if self._trainer is not None else True
+        texts = self.write(source, self.beam_size if testing else self.val_beam_size)
         return Step(loss, len(truth), Generated(texts, loss.double() * len(truth), len(truth)), references)
 
-    def write(self, source: Tensor) -> list[str]:
-        limits = (source != PAD).sum(1) * 2 + 10
-        return [text.strip() for text in self.tokenizer.decode_batch(greedy(self.net, source, limits))]
+    def write(self, source: Tensor, beam_size: int = 1, sampling: Sampling | None = None) -> list[str]:
+        """Texts for sources ``(batch, source)``; an empty one for an empty source.
+
+        Args:
+            source: Token ids, each row ended by ``END``.
+            beam_size: Hypotheses that the search keeps open; 1 takes the best token each time.
+            sampling: Draw the tokens by chance instead.
+        """
+        lengths = (source != PAD).sum(1)  # (batch)
+        limits = 2 * lengths + 10 if self.max_length is None else torch.full_like(lengths, self.max_length)
+        if sampling is None and beam_size > 1:
+            found = beam_search(self.net, source, limits, beam_size, self.length_penalty)
+            written = [hypotheses[0].tokens for hypotheses in found]
+        else:
+            written = write(self.net, source, limits, sampling)
+        texts = (text.strip().replace("\n", " ") for text in self.target_tokens.decode_batch(written))
+        return [text if first != END else "" for text, first in zip(texts, source[:, 0].tolist(), strict=True)]
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
-        return [{"translation": text} for text in self.write(batch[0])]
+        """A ``translation`` of each source."""
+        return [{"translation": text} for text in self.write(batch[0], self.beam_size, self.sampling)]
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores and say how BLEU was computed."""
+        super().on_test_epoch_end()
+        rank_zero_info(f"BLEU is sacrebleu's, {BLEU.signature()}, with beam {self.beam_size}")
+
+    def attention(self, batch: Batch) -> list[tuple[list[str], list[str], Tensor]]:
+        """Words of each source, words of its true target and the attention ``(target, source)`` between them."""
+        source, target, _ = batch
+        assert target is not None
+        weights = self.net.attention(source, target[:, :-1]).float().cpu()  # (batch, target - 1, source)
+        pictures = []
+        for read, wrote, weight in zip(source.tolist(), target[:, 1:].tolist(), weights, strict=True):
+            sides = [_words(tokens, ids) for tokens, ids in ((self.source_tokens, read), (self.target_tokens, wrote))]
+            pictures.append((sides[0], sides[1], weight[: len(sides[1]), : len(sides[0])]))
+        return pictures
+
+
+def _words(tokens: object, ids: list[int]) -> list[str]:
+    # Each token as text: byte-level ones are unreadable as they are in the vocabulary.
+    return ["<end>" if i == END else tokens.decode([i], skip_special_tokens=False) for i in ids if i != PAD]  # type: ignore[attr-defined]
