@@ -97,8 +97,9 @@ def to_days(values: "Series[Any]", source: str) -> Array:
 def _not_a(kind: str, values: "Series[Any]", wrong: Array, source: str) -> MisconfigurationException:
     first = int(np.argmax(wrong))
     more = int(wrong.sum()) - 1
+    value = values.iloc[first]
     others = f" ({more} more like it)" if more else ""
     return MisconfigurationException(
         f"{source}, row {values.index[first] + 1}, column `{values.name}`: "
-        f"{values.iloc[first]!r} is not a {kind}{others}"
+        f"{repr(value) if isinstance(value, str) else value} is not a {kind}{others}"
     )

@@ -71,7 +71,7 @@ class Table(Data[Rows]):
         self.target_mean: list[float] | None = None
         self.target_scale: list[float] | None = None
         self.num_rows = 0
-        self._frame: DataFrame | None = None
+        self._parts: tuple[Rows, Array] | None = None  # all rows, and the split of each
 
     @abstractmethod
     def frame(self) -> "DataFrame":
@@ -85,16 +85,18 @@ class Table(Data[Rows]):
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs."""
         super().setup(stage)
-        self._frame = None  # it is large, and the splits have been encoded
+        self._parts = None  # large, and the splits have been encoded
 
     # ---- splits
 
     def read(self, split: str) -> Rows:
         """The rows of a split, without those whose target is missing."""
-        if self._frame is None:
-            self._frame = self.frame()
-        whole = self.with_target(Rows(self._frame, np.arange(len(self._frame)), self.source))
-        return whole._replace(where=whole.where[self.split(whole) == split])
+        if self._parts is None:
+            frame = self.frame()
+            whole = self.with_target(Rows(frame, np.arange(len(frame)), self.source))
+            self._parts = whole, self.split(whole)
+        whole, names = self._parts
+        return whole._replace(where=whole.where[names == split])
 
     def with_target(self, rows: Rows) -> Rows:
         """Leave out the rows whose target is missing."""

@@ -11,8 +11,6 @@ from torch import nn
 
 from datamodules.tables import Iris, Line
 from experiments import cli  # noqa: F401 - sets jsonargparse up
-from modules.classification import Classifier
-from modules.nets.mlp import MLP
 from modules.regression import Regressor
 from modules.task import Task
 

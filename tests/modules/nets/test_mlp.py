@@ -1,0 +1,46 @@
+import pytest
+import torch
+from torch import nn
+
+from modules.nets.mlp import MLP, ResidualMLP
+
+
+def test_layers_in_order():
+    net = MLP(4, 3, hidden=[8, 6], norm="batch", dropout=0.5, activation=nn.Tanh)
+    kinds = [type(layer) for layer in net]
+    block = [nn.Linear, nn.BatchNorm1d, nn.Tanh, nn.Dropout]
+    assert kinds == [*block, *block, nn.Linear]
+    assert net(torch.zeros(5, 4)).shape == (5, 3)
+
+
+def test_without_hidden_layers_it_is_linear():
+    net = MLP(4, 3, hidden=[])
+    assert [type(layer) for layer in net] == [nn.Linear]
+
+
+def test_plain_layers_by_hand():
+    net = MLP(3, 2, hidden=[5])
+    inputs = torch.randn(7, 3)
+    hidden = (inputs @ net[0].weight.T + net[0].bias).clamp(min=0)
+    assert torch.allclose(net(inputs), hidden @ net[2].weight.T + net[2].bias, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", None])
+def test_residual_blocks_are_added_to_what_goes_past_them(norm):
+    net = ResidualMLP(4, 2, width=6, num_blocks=3, norm=norm, dropout=0.0).eval()
+    inputs = torch.randn(5, 4)
+    features = net.first(inputs)
+    for block in net.blocks:
+        nn.init.zeros_(block[4].weight)
+        nn.init.zeros_(block[4].bias)
+    assert torch.allclose(net(inputs), net.head(features), atol=1e-6)
+    nn.init.ones_(net.blocks[1][4].bias)
+    assert torch.allclose(net(inputs), net.head(features + 1), atol=1e-6)
+
+
+def test_dropout_acts_in_training_only():
+    net = ResidualMLP(4, 2, dropout=0.5)
+    inputs = torch.randn(16, 4)
+    assert not net(inputs).equal(net(inputs))
+    net.eval()
+    assert net(inputs).equal(net(inputs))
