@@ -38,6 +38,7 @@ class Classifier(Task):
         mixup: Parameter of the Beta distribution of MixUp (Zhang et al. 2018); off if 0.
         cutmix: Parameter of the Beta distribution of CutMix (Yun et al. 2019); off if 0. With both, either is drawn.
         top_k: How many classes a prediction names.
+        mirror: Classify an image by the mean of its logits and those of its mirror image, outside training.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class Classifier(Task):
         mixup: float = 0.0,
         cutmix: float = 0.0,
         top_k: int = 3,
+        mirror: bool = False,
     ) -> None:
         super().__init__(optimizer, scheduler, interval, decay_all)
         self.make_net = net
         self.label_smoothing, self.class_weights = label_smoothing, class_weights
-        self.mixup, self.cutmix, self.top_k = mixup, cutmix, top_k
+        self.mixup, self.cutmix, self.top_k, self.mirror = mixup, cutmix, top_k, mirror
 
     def build(self) -> None:
         """Make the network and the mixing of examples."""
@@ -97,6 +99,8 @@ class Classifier(Task):
         if isinstance(inputs, Tensor) and inputs.ndim == 4:  # convolutions are faster so
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.net(inputs)
+        if self.mirror and not self.training:
+            logits = (logits + self.net(inputs.flip(-1))) / 2
         return logits
 
     def step(self, batch: tuple[Any, Tensor]) -> Step:
