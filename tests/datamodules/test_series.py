@@ -116,7 +116,11 @@ def hours(k, time):
     [
         (hours(5, "2020-01-01 04:00:00"), {}, "row 6: 2020-01-01 04:00:00 is the same time as the row before"),
         (hours(5, "2020-01-01 04:30:00"), {}, "row 6: 2020-01-01 04:30:00 is not on a step of `h`"),
-        ({"b": [*[1.5, 2.5] * 15, None, None, *[0.5] * 28]}, {}, "row 31 .*: column `b` has no value, nor in the 1 row"),
+        (
+            {"b": [*[1.5, 2.5] * 15, None, None, *[0.5] * 28]},
+            {},
+            "row 31 .*: column `b` has no value, nor in the 1 row",
+        ),
         ({"b": [*[1.0] * 42, *[2.0] * 18]}, {}, "column `b` is constant in the training part"),
         ({"b": ["x", *[2.0] * 59]}, {"target": ["a", "b"]}, "row 1, column `b`: `x` is not a finite number"),
         ({}, {"target": "c"}, "has no column `c`; its columns are time, a, b"),
@@ -160,7 +164,10 @@ def test_forecasts_go_on_where_the_file_ends(tmp_path):
     assert known.shape == (1, 9, 0)
     restored = history[0].double() * data.std[0] + data.mean[0]
     torch.testing.assert_close(restored[:, 0], torch.arange(54.0, 60.0).double(), atol=1e-4, rtol=0)
-    row = {"forecast": [[60.0, 0.0], [61.0, 1.0], [62.0, 2.0]], "quantiles": {0.1: [[0.0, 0.0]] * 3, 0.9: [[99.0, 5.0]] * 3}}
+    row = {
+        "forecast": [[60.0, 0.0], [61.0, 1.0], [62.0, 2.0]],
+        "quantiles": {0.1: [[0.0, 0.0]] * 3, 0.9: [[99.0, 5.0]] * 3},
+    }
     assert data.describe(0) == {"series": ""}
     written = pd.read_csv(data.write([row], tmp_path))
     assert written.columns.tolist() == ["time", "a", "a_0.1", "a_0.9", "b", "b_0.1", "b_0.9"]
@@ -184,7 +191,9 @@ def test_known_covariates_are_taken_from_the_rows_ahead(tmp_path):
     data = learned(Series(**SHOPS))
     frame = pd.read_csv(SHOPS["path"])
     days = pd.date_range("2021-04-01", periods=4).astype(str)
-    ahead = pd.concat([pd.DataFrame({"day": days, "shop": shop, "holiday": [0, 0, 1, 0]}) for shop in ("north", "south")])
+    ahead = pd.concat(
+        [pd.DataFrame({"day": days, "shop": shop, "holiday": [0, 0, 1, 0]}) for shop in ("north", "south")]
+    )
     path = tmp_path / "ahead.csv"
     pd.concat([frame, ahead]).to_csv(path, index=False)
     data = trained(data, path)
@@ -193,14 +202,16 @@ def test_known_covariates_are_taken_from_the_rows_ahead(tmp_path):
     assert series.tolist() == [0, 1]
     assert (known[0, -4:, 0] > 0).tolist() == [False, False, True, False]
     last = frame.sales[frame.shop == "south"].to_numpy()[-10:]
-    torch.testing.assert_close(history[1, :, 0].double() * data.std[1, 0] + data.mean[1, 0], torch.tensor(last), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        history[1, :, 0].double() * data.std[1, 0] + data.mean[1, 0], torch.tensor(last), atol=1e-3, rtol=0
+    )
     row = {"forecast": [[1.0]] * 4, "quantiles": {}}
     written = pd.read_csv(data.write([row, row], tmp_path))
     assert written.shop.tolist() == ["north"] * 4 + ["south"] * 4
     assert written.day.tolist() == [*days, *days]
 
     frame.to_csv(path, index=False)
-    with pytest.raises(MisconfigurationException, match="holiday must be given for 4 more rows .* there are 0"):
+    with pytest.raises(MisconfigurationException, match=r"holiday must be given for 4 more rows .* there are 0"):
         trained(learned(Series(**SHOPS)), path).setup("predict")
 
 
@@ -210,7 +221,10 @@ def test_prediction_names_what_differs_from_training(tmp_path):
     path = tmp_path / "new.csv"
 
     table.assign(time=pd.date_range("2020-01-01", periods=60, freq="D")).to_csv(path, index=False)
-    with pytest.raises(MisconfigurationException, match="row 2: 2020-01-02 00:00:00 is a step of `D` after .* but the step must be `h`"):
+    with pytest.raises(
+        MisconfigurationException,
+        match=r"row 2: 2020-01-02 00:00:00 is a step of `D` after .* but the step must be `h`",
+    ):
         trained(data, path).setup("predict")
     table.assign(a=table.b, b=table.a * 1000).to_csv(path, index=False)
     with pytest.warns(UserWarning, match="column `b` is .* in training: is it the same quantity"):

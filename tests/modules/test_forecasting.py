@@ -1,0 +1,230 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torchmetrics.functional import (
+    mean_absolute_error,
+    mean_squared_error,
+    symmetric_mean_absolute_percentage_error,
+)
+
+from datamodules.sampling import Draw
+from datamodules.series import Series, Univariate
+from experiments.callbacks.forecasting import ForecastFigures
+from modules.forecasting import Forecaster, Forecasts, Truth, pinball
+from modules.metrics import ForecastErrors, QuantileScores
+from modules.nets.segments import SegmentGRU
+from modules.nets.series import Linear, Recurrent, Recursive
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+def passengers(**more):
+    arguments = {"context": 24, "horizon": 12, "borders": ["1957-01-01", "1959-01-01"], "root": str(SAMPLES)}
+    return Univariate(**{**arguments, **more})
+
+
+def shops(**more):
+    return Series(
+        str(SAMPLES / "series" / "shops.csv"),
+        target="sales",
+        id="shop",
+        past_covariates=["visitors"],
+        calendar=["weekday"],
+        context=14,
+        horizon=5,
+        splits=(0.6, 0.2, 0.2),
+        **more,
+    )
+
+
+def built(data, net=lambda sizes: Linear(sizes, 0, "last"), **more):
+    data.setup("fit")
+    task = Forecaster(net, **more)
+    task.data = data
+    task.configure_model()
+    return task.eval()
+
+
+def everything(data, split="val"):
+    return data.datasets[split].__getitems__(Draw(range(len(data.datasets[split]))))
+
+
+def trainer(folder, epochs=1, **more):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    return Trainer(default_root_dir=folder, max_epochs=epochs, accelerator="cpu", **{"logger": False, **quiet, **more})
+
+
+def test_scores_are_those_of_torchmetrics_over_all_windows():
+    torch.manual_seed(0)
+    size = (7, 5, 2)
+    scaled, original, naive, naive_original = (torch.randn(size) for _ in range(4))
+    truth, truth_original = torch.randn(size), torch.randn(size)
+    error = torch.rand(7, 1, 2) + 0.5
+    metric = ForecastErrors()
+    for part in (slice(0, 4), slice(4, 7)):  # batches of different size
+        forecasts = Forecasts(
+            scaled[part, ..., None], original[part, ..., None], naive[part], naive_original[part], error[part]
+        )
+        metric.update(forecasts, Truth(truth[part], truth_original[part]))
+    flat = [values.flatten() for values in (scaled, truth, original, truth_original, naive)]
+    expected = {
+        "mse": mean_squared_error(flat[0], flat[1]),
+        "mae": mean_absolute_error(flat[0], flat[1]),
+        "rmse": mean_squared_error(flat[0], flat[1], squared=False),
+        "mae_original": mean_absolute_error(flat[2], flat[3]),
+        "rmse_original": mean_squared_error(flat[2], flat[3], squared=False),
+        "smape": symmetric_mean_absolute_percentage_error(flat[2], flat[3]),
+        "mase": ((original - truth_original).abs() / error).mean(),
+        "naive_mse": mean_squared_error(flat[4], flat[1]),
+        "naive_mae": mean_absolute_error(flat[4], flat[1]),
+        "naive_mase": ((naive_original - truth_original).abs() / error).mean(),
+    }
+    found = metric.compute()
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, msg=name)
+
+
+def test_quantiles_are_scored_one_by_one():
+    torch.manual_seed(0)
+    levels = [0.1, 0.5, 0.9]
+    forecast, truth = torch.randn(6, 4, 2, 3).sort(-1).values, torch.randn(6, 4, 2)
+    metric = QuantileScores(levels)
+    for part in (slice(0, 1), slice(1, 6)):
+        metric.update(SimpleNamespace(scaled=forecast[part]), SimpleNamespace(scaled=truth[part]))
+    covered, loss = [], []
+    for quantiles, value in zip(forecast.view(-1, 3).tolist(), truth.flatten().tolist(), strict=True):
+        covered.append(quantiles[0] <= value <= quantiles[2])
+        for q, level in zip(quantiles, levels, strict=True):
+            loss.append(2 * (level * (value - q) if value >= q else (1 - level) * (q - value)))
+    assert metric.compute()["coverage"].item() == pytest.approx(np.mean(covered))
+    assert metric.compute()["crps"].item() == pytest.approx(np.mean(loss))
+
+
+def test_the_crps_of_many_quantiles_is_that_of_the_normal_distribution():
+    levels = (torch.arange(999) + 1) / 1000
+    quantiles = torch.distributions.Normal(0.0, 1.0).icdf(levels)
+    metric = QuantileScores(levels.tolist())
+    metric.update(SimpleNamespace(scaled=quantiles.view(1, 1, 1, -1)), SimpleNamespace(scaled=torch.zeros(1, 1, 1)))
+    # CRPS(N(0, 1), 0) = 2 phi(0) - 1 / sqrt(pi), Gneiting et al. 2005
+    assert metric.compute()["crps"].item() == pytest.approx(2 / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi), abs=2e-3)
+
+
+def test_the_pinball_loss_is_least_at_the_quantile():
+    values = torch.randn(4000)
+    guesses = torch.linspace(-2, 2, 401)
+    for level in (0.1, 0.5, 0.8):
+        losses = pinball(guesses.view(1, 1, 1, -1).expand(4000, 1, 1, -1), values.view(-1, 1, 1), torch.tensor([level]))
+        assert guesses[losses.mean((0, 1, 2)).argmin()] == pytest.approx(values.quantile(level).item(), abs=0.02)
+
+
+def test_mase_divides_by_the_error_of_the_season_before_in_training():
+    data = passengers(scale="log")
+    task = built(data)
+    whole = everything(data, "train")
+    output = task.step(whole)
+    series = data.datasets["train"].values[:, :, 0]  # all windows; undo the scaling by hand
+    months = torch.cat([series[:, 0], series[-1, 1:]])
+    original = (months * data.std[0, 0] + data.mean[0, 0]).exp()
+    assert task.seasonal_error.item() == pytest.approx((original[12:] - original[:-12]).abs().mean().item(), rel=1e-4)
+    torch.testing.assert_close(
+        output.preds.naive_original[5, :, 0], original[5 + 12 : 5 + 24].float(), rtol=1e-4, atol=0
+    )
+    torch.testing.assert_close(output.target.original[5, :, 0], original[5 + 24 : 5 + 36].float(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_losses(loss):
+    data = passengers()
+    task = built(data, loss=loss)
+    batch = everything(data)
+    forecast = task(batch[0]).squeeze(-1)
+    error = (forecast - batch[1]).detach().numpy()
+    expected = {
+        "mse": (error**2).mean(),
+        "mae": np.abs(error).mean(),
+        "huber": np.where(np.abs(error) < 1, error**2 / 2, np.abs(error) - 0.5).mean(),
+    }
+    assert task.step(batch).loss.item() == pytest.approx(expected[loss], rel=1e-5)
+
+
+def test_a_series_has_its_own_units_back():
+    data = shops()
+    task = built(data)
+    inputs, target = everything(data, "train")
+    original = task.to_original(target, inputs[2])
+    south = inputs[2] == 1
+    assert original[south].mean() > 150
+    assert original[~south].mean() < 50
+
+
+def test_quantiles_do_not_cross_and_name_themselves():
+    data = shops()
+    task = built(data, lambda sizes: SegmentGRU(sizes, 7, 8), quantiles=[0.1, 0.5, 0.9])
+    inputs, target = everything(data)
+    output = task.step((inputs, target))
+    assert (output.preds.scaled.diff(dim=-1) >= 0).all()
+    rows = task.predict_step((inputs, None), 0)
+    assert list(rows[0]["quantiles"]) == [0.1, 0.5, 0.9]
+    torch.testing.assert_close(torch.tensor(rows[3]["forecast"]), output.preds.original[3, ..., 1])
+    torch.testing.assert_close(torch.tensor(rows[3]["quantiles"][0.9]), output.preds.original[3, ..., 2])
+
+
+def test_a_recursive_network_trains_on_its_first_steps():
+    data = passengers()
+    task = built(data, lambda sizes: Recursive(sizes, lambda s: Linear(s, 0), step=2))
+    batch = everything(data, "train")
+    assert task.step(batch).preds.scaled.shape[1] == 12
+    task.train()
+    batch[1][:, 2:] = torch.nan  # not looked at
+    assert task.step(batch).loss.isfinite()
+
+
+@pytest.mark.parametrize(
+    ("levels", "sentence"),
+    [([0.5, 0.1, 0.9], "must rise"), ([0.0, 0.5, 1.0], "between 0 and 1"), ([0.1, 0.9], "middle one must be 0.5")],
+)
+def test_bad_quantiles_are_named(levels, sentence):
+    with pytest.raises(MisconfigurationException, match=sentence):
+        Forecaster(Linear, quantiles=levels)
+
+
+def test_it_learns_a_season_with_noise_better_than_naive(tmp_path):
+    torch.manual_seed(0)
+    data = passengers(batch_size=16)
+    task = Forecaster(lambda sizes: Linear(sizes, 0, "last"), optimizer=lambda p: torch.optim.AdamW(p, lr=3e-3))
+    run = trainer(tmp_path, 60)
+    run.fit(task, data)
+    scores = run.test(task, data, verbose=False)[0]
+    assert scores["test/mase"] < 0.8 * scores["test/naive_mase"]
+
+
+def test_scores_of_a_split_are_means_over_its_windows_whatever_the_batches(tmp_path):
+    found = []
+    for batch_size in (1, 5, 64):
+        torch.manual_seed(0)
+        data = shops(batch_size=batch_size)
+        task = Forecaster(lambda sizes: Recurrent(sizes, "gru", 8), quantiles=[0.2, 0.5, 0.8])
+        found.append(trainer(tmp_path).test(task, data, verbose=False)[0])
+    assert {"test/mse", "test/mase", "test/naive_mase", "test/coverage", "test/crps", "test/loss"} <= set(found[0])
+    for scores in found[1:]:
+        assert scores == pytest.approx(found[0], rel=1e-5)
+
+
+def test_forecasts_are_drawn(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    data = shops(batch_size=8)
+    task = Forecaster(lambda sizes: Recurrent(sizes, "gru", 8), quantiles=[0.2, 0.5, 0.8])
+    logger = TensorBoardLogger(tmp_path, "", "")
+    run = trainer(tmp_path, logger=logger, callbacks=[ForecastFigures(count=2)])
+    run.fit(task, data)
+    run.test(task, data, verbose=False)
+    events = EventAccumulator(str(tmp_path), size_guidance={"images": 0}).Reload()
+    assert set(events.Tags()["images"]) == {"val/forecasts", "test/forecasts"}
