@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.columns import Kinds
+from datamodules.download import fetch
 from datamodules.sampling import mix
 from datamodules.table import Table
 
@@ -169,10 +170,8 @@ class CaliforniaHousing(Public):
         folder = self.root / "california_housing"
         if (folder / "cal_housing.data").is_file():
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        archive = folder / "cal_housing.tgz"
-        torch.hub.download_url_to_file(self.URL, str(archive), hash_prefix=self.SHA256)
-        with tarfile.open(archive) as tar:
+        fetch(self.URL, folder / "cal_housing.tgz", self.SHA256)
+        with tarfile.open(folder / "cal_housing.tgz") as tar:
             member = tar.extractfile("CaliforniaHousing/cal_housing.data")
             assert member is not None
             (folder / "cal_housing.data").write_bytes(member.read())

@@ -135,7 +135,7 @@ def test_origins_of_the_inputs():
 
 def test_classes_and_their_counts():
     data = people("active", "class")
-    inputs, target, where = rows(data, "train")
+    _, target, where = rows(data, "train")
     truth = pd.read_csv(SAMPLE)["active"].iloc[where]
     assert data.classes == ["no", "yes"]
     assert [data.classes[k] for k in target] == truth.tolist()
