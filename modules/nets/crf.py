@@ -92,8 +92,10 @@ class _LogPartition(torch.autograd.Function):
     def forward(
         ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor
     ) -> Tensor:
-        size, length, num_tags = emissions.shape
+        length, num_tags = emissions.shape[1:]
         steps = torch.arange(length, device=emissions.device)
+        inside = steps < lengths[:, None]  # (batch, length)
+        emissions = emissions.masked_fill(~inside[..., None], 0)
         # Position t seen from the end of the sentence; both recursions then start at 0 and need no mask.
         mirror = (lengths[:, None] - 1 - steps).clamp(min=0)[..., None].expand_as(emissions)  # (batch, length, tags)
         both = torch.stack([emissions, emissions.gather(1, mirror)])  # (2, batch, length, tags)
@@ -105,13 +107,12 @@ class _LogPartition(torch.autograd.Function):
             sums.append(torch.bmm((sums[-1] - top).exp_(), weights).log_().add_(top).add_(both[:, :, t]))
         alpha, beta = torch.stack(sums, 2)  # (batch, length, tags) each, both with the emission of their position
         beta = beta.gather(1, mirror)
-        inside = steps < lengths[:, None]  # (batch, length)
         total = torch.logsumexp(beta[:, 0] + start, 1)  # beta holds everything from position 0 on
         # What the gradients need: expected counts, zero in the padding.
-        nodes = (alpha + beta - emissions - total[:, None, None]).exp() * inside[..., None]
+        nodes = (alpha + beta - emissions - total[:, None, None]).exp().masked_fill(~inside[..., None], 0)
         left, right = alpha[:, :-1] - total[:, None, None], beta[:, 1:]
         top = right.amax(2, keepdim=True)
-        left = (left + top).exp() * inside[:, 1:, None]
+        left = (left + top).exp().masked_fill(~inside[:, 1:, None], 0)
         pairs = torch.bmm(left.transpose(1, 2), (right - top).exp()) * transitions.exp()  # (batch, from, to)
         last = nodes.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, num_tags))[:, 0]
         ctx.save_for_backward(nodes, pairs, last)
@@ -140,7 +141,7 @@ def path_score(
     nodes = emissions.gather(2, tags[..., None])[..., 0]
     pairs = transitions.flatten()[tags[:, :-1] * len(start) + tags[:, 1:]]
     last = tags.gather(1, lengths[:, None] - 1)[:, 0]
-    return start[tags[:, 0]] + (nodes * inside).sum(1) + (pairs * inside[:, 1:]).sum(1) + end[last]
+    return start[tags[:, 0]] + nodes.masked_fill(~inside, 0).sum(1) + (pairs * inside[:, 1:]).sum(1) + end[last]
 
 
 @torch.no_grad()
