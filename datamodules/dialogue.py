@@ -1,0 +1,337 @@
+"""Dialogues: what was said before, and the reply to it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+
+from datamodules.data import Data, Row
+from datamodules.download import fetch
+from datamodules.exchanges import ME, YOU, Choices, TurnTokens
+from datamodules.parallel import Sentences
+from datamodules.ragged import Ragged
+from datamodules.sampling import mix
+from datamodules.tokens import BEGIN, END, Tokens
+from datamodules.turns import Turns, read_daily_dialog, read_dialogues
+
+
+class Dialogues(NamedTuple):
+    """Raw dialogues; those that are ``open`` end with a turn that wants a reply."""
+
+    dialogues: list[Turns]
+    open: bool = False
+
+
+class DialogueText(Data[Dialogues]):
+    """Your own dialogues, in which two people speak in turn.
+
+    ``path`` is a file in UTF-8, or a folder of ``train``, ``val`` and ``test`` files: JSON Lines
+    (``{"turns": ["Hello!", "Hi, how are you?"]}``, or ``{"question": "...", "answer": "..."}``), or a table (``.csv``,
+    ``.tsv``) with the columns ``question`` and ``answer``. Of one file, ``val_share`` and ``test_share`` of the
+    dialogues, drawn by chance, are set aside.
+
+    Every turn but the first is a reply to the ``num_turns`` before it. Of these, as many of the last ones are kept as
+    fit into ``max_length`` tokens; a last turn longer than that is cut. Dialogues of one turn, pairs in which the reply
+    or the turn before it is empty and, in training, replies longer than ``max_length`` are left out and counted.
+
+    For ``modules.translation.Translator``, which writes replies, leave ``candidates`` at 0; for
+    ``modules.dialogue.ResponseSelector``, which chooses them, give their number.
+
+    Facts: the ``tokenizer`` and, with candidates, the ``replies`` of the training split to choose from.
+
+    Args:
+        path: Where the dialogues are.
+        num_turns: Turns that a reply depends on.
+        candidates: Replies to choose from in validation and test, the true one among them; 0 to write replies.
+        num_replies: Replies of the training split that predictions choose from: the most frequent ones.
+        num_tokens: Tokens of the vocabulary, learned by byte-pair encoding on the training turns.
+        tokenizer: Name or folder of a pretrained tokenizer, instead of a vocabulary of one's own; with candidates only.
+        max_length: Tokens of the longest context, and of the longest reply.
+        max_tokens: Bound on (pairs) x (longest length) of a batch, per process; ``batch_size`` rules if not given.
+        val_share: Share of the dialogues to validate on, if ``path`` is one file.
+        test_share: Share of the dialogues to test on, if ``path`` is one file.
+        text: Something said, to reply to by ``leyden predict``, instead of ``predict_path``.
+        root: Folder of datasets, not used here.
+        batch_size: Pairs in a batch, per process, if there is no ``max_tokens``.
+        num_workers: Processes that load batches; 0 loads them in the training process.
+        predict_path: Dialogues (``.jsonl``) whose last turn wants a reply.
+    """
+
+    facts = ("tokenizer", "replies")
+
+    def __init__(
+        self,
+        path: str,
+        num_turns: int = 3,
+        candidates: int = 0,
+        num_replies: int = 10000,
+        num_tokens: int = 8000,
+        tokenizer: str | None = None,
+        max_length: int = 128,
+        max_tokens: int | None = None,
+        val_share: float = 0.1,
+        test_share: float = 0.1,
+        text: str | None = None,
+        root: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+    ) -> None:
+        super().__init__(root, batch_size, num_workers, predict_path)
+        if num_turns < 1 or max_length < 4:
+            raise MisconfigurationException(f"num_turns is {num_turns}, max_length {max_length}; take at least 1 and 4")
+        if candidates == 1 or candidates < 0:
+            raise MisconfigurationException(f"candidates is {candidates}; take at least 2, or 0 to write replies")
+        if tokenizer is not None and not candidates:
+            raise MisconfigurationException("a pretrained tokenizer is for choosing among candidates, not for writing")
+        self.path = Path(path)
+        self.num_turns, self.candidates, self.num_replies = num_turns, candidates, num_replies
+        self.num_tokens, self.tokenizer_name = num_tokens, tokenizer
+        self.max_length, self.max_tokens = max_length, max_tokens
+        self.shares = {"val": val_share, "test": test_share}
+        self.text = text
+        self.tokenizer = ""
+        self.replies: list[str] = []
+
+    # ---- facts
+
+    def learn(self, train: Dialogues) -> None:
+        """Learn the vocabulary; choose the replies that predictions choose from."""
+        turns = [turn for dialogue in train.dialogues for turn in dialogue]
+        if self.tokenizer_name is not None:
+            self.tokenizer = Tokens.pretrained(self.tokenizer_name).json
+        else:
+            tokens = Tokens.learn(turns, "bpe", self.num_tokens, lowercase=False, special=(YOU, ME))
+            self.tokenizer = tokens.json
+        if self.candidates:
+            counts = Counter(turn for dialogue in train.dialogues for turn in dialogue[1:] if turn.strip())
+            # Most occur once: which of these are taken must not depend on where they stand.
+            chance = {reply: mix(self.seed, number) for number, reply in enumerate(counts)}
+            self.replies = sorted(counts, key=lambda reply: (-counts[reply], chance[reply]))[: self.num_replies]
+
+    @property
+    def source_tokenizer(self) -> str:
+        """The tokenizer of the contexts."""
+        return self.tokenizer
+
+    @property
+    def target_tokenizer(self) -> str:
+        """The tokenizer of the replies: the same."""
+        return self.tokenizer
+
+    @property
+    def num_source_tokens(self) -> int:
+        """Size of the vocabulary."""
+        return len(Tokens(self.tokenizer))
+
+    @property
+    def num_target_tokens(self) -> int:
+        """Size of the vocabulary."""
+        return len(Tokens(self.tokenizer))
+
+    @property
+    def reply_tokens(self) -> list[list[int]]:
+        """Token ids of ``replies``."""
+        code = TurnTokens(self.tokenizer, self.max_length)
+        return [code.reply(ids) for ids in code.encode(self.replies).values()]
+
+    # ---- reading
+
+    def read(self, split: str) -> Dialogues:
+        """Read the dialogues of a split."""
+        if self.path.is_dir():
+            return Dialogues(read_dialogues(_the_file(self.path, split)))
+        if not self.path.exists():
+            raise FileNotFoundError(f"there is no {self.path}")
+        whole = read_dialogues(self.path)
+        first, second = self.shares["val"], self.shares["val"] + self.shares["test"]
+        low, high = {"val": (0.0, first), "test": (first, second), "train": (second, 1.0)}[split]
+        # Drawn by number, so that they stay the same when dialogues are added at the end.
+        mine = [turns for number, turns in enumerate(whole) if low <= mix(20, number) / 2**63 < high]
+        if not mine:
+            raise MisconfigurationException(f"{self.path}: of {len(whole)} dialogues none fell to {split}")
+        return Dialogues(mine)
+
+    def read_predict(self, path: Path) -> Dialogues:
+        """Read dialogues to go on with."""
+        if path.is_dir() or path.suffix != ".jsonl":
+            raise MisconfigurationException(f'--data.predict_path {path}: give .jsonl lines of {{"turns": [...]}}')
+        return Dialogues(read_dialogues(path), open=True)
+
+    def setup(self, stage: str) -> None:
+        """Read the splits that a stage needs; for a prediction, the one text if it was given."""
+        if stage == "predict" and self.text is not None:
+            super().setup("facts")
+            self.take([[self.text]])
+        else:
+            super().setup(stage)
+
+    def take(self, dialogues: list[Turns]) -> None:
+        """Make these the dialogues to reply to."""
+        self.asked = dialogues
+        self.datasets["predict"] = self.examples(Dialogues(dialogues, open=True), train=False)
+
+    # ---- batches
+
+    def examples(self, raw: Dialogues, train: bool) -> Sentences | Choices:
+        """Contexts and replies of a split."""
+        code = TurnTokens(self.tokenizer, self.max_length)
+        if raw.open:
+            self.asked = raw.dialogues
+            contexts, texts = [turns[-self.num_turns :] for turns in raw.dialogues], []
+            ids = code.encode(turn for turns in contexts for turn in turns)
+        else:
+            pairs = self.pairs(raw.dialogues)
+            ids = code.encode(turn for turns in raw.dialogues for turn in turns)
+            if train:
+                pairs = self.not_too_long(pairs, ids)
+            contexts, texts = [turns for turns, _ in pairs], [reply for _, reply in pairs]
+        inputs = Ragged(code.context([ids[turn] for turn in turns]) for turns in contexts)
+        if not self.candidates:
+            target = None if raw.open else Ragged([BEGIN, *ids[reply], END] for reply in texts)
+            return Sentences(inputs, target, None if train or raw.open else texts)
+        replies = None if raw.open else Ragged(code.reply(ids[reply]) for reply in texts)
+        return Choices(inputs, replies, texts, 0 if train or raw.open else self.candidates)
+
+    def pairs(self, dialogues: list[Turns]) -> list[tuple[Turns, str]]:
+        """Each reply with the turns before it."""
+        every = [
+            (turns[max(0, place - self.num_turns) : place], turns[place])
+            for turns in dialogues
+            for place in range(1, len(turns))
+        ]
+        pairs = [(context, reply) for context, reply in every if context[-1].strip() and reply.strip()]
+        alone = sum(len(turns) == 1 for turns in dialogues)
+        if alone or len(pairs) < len(every):
+            rank_zero_warn(
+                f"left out {alone} of {len(dialogues)} dialogues, of one turn, and {len(every) - len(pairs)} of "
+                f"{len(every)} replies, empty or to an empty turn"
+            )
+        if not pairs:
+            raise MisconfigurationException(f"none of {len(dialogues)} dialogues has a turn and a reply to it")
+        return pairs
+
+    def not_too_long(self, pairs: list[tuple[Turns, str]], ids: dict[str, list[int]]) -> list[tuple[Turns, str]]:
+        """Pairs whose reply, with what begins and ends it, is not longer than ``max_length``."""
+        kept = [(context, reply) for context, reply in pairs if len(ids[reply]) + 2 <= self.max_length]
+        if len(kept) < len(pairs):
+            rank_zero_warn(
+                f"left out {len(pairs) - len(kept)} of {len(pairs)} training replies, "
+                f"longer than {self.max_length} tokens (max_length)"
+            )
+        if not kept:
+            raise MisconfigurationException("no training reply is left")
+        return kept
+
+    def lengths(self, examples: Any) -> Sequence[int]:
+        """Tokens of the context or, if replies are written, of the longer of the two."""
+        if isinstance(examples, Choices):
+            lengths = examples.contexts.lengths
+        elif examples.target is None:
+            lengths = examples.source.lengths
+        else:
+            lengths = torch.maximum(examples.source.lengths, examples.target.lengths)
+        return [int(length) for length in lengths]
+
+    # ---- predictions
+
+    def describe(self, index: int) -> Row:
+        """The dialogue."""
+        return {"turns": self.asked[index]}
+
+    def write(self, rows: Sequence[Row], folder: Path) -> Path:
+        """Write JSON Lines: the turns, and the reply to them; a reply to a text on the command line is also printed."""
+        path = folder / "predictions.jsonl"
+        rows = [{{"translation": "reply"}.get(name, name): value for name, value in row.items()} for row in rows]
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        if self.text is not None:
+            rank_zero_info("\n".join(row["reply"] for row in rows))
+        return path
+
+
+def _the_file(folder: Path, split: str) -> Path:
+    for ending in ("jsonl", "jsonl.gz", "csv", "csv.gz", "tsv", "tsv.gz"):
+        if (folder / f"{split}.{ending}").exists():
+            return folder / f"{split}.{ending}"
+    raise FileNotFoundError(f"{folder} holds no {split}.jsonl, {split}.csv or {split}.tsv")
+
+
+class DailyDialog(DialogueText):
+    """13,118 everyday dialogues of learners' English, 7.9 turns each (Li et al. 2017); CC BY-NC-SA 4.0.
+
+    11,118 dialogues to train on, 1,000 to validate and 1,000 to test on. Its splits share dialogues: about a quarter of
+    the test replies follow the very same turn in training. ``unseen`` leaves such dialogues out of validation and test.
+
+    Args:
+        num_turns: Turns that a reply depends on.
+        candidates: Replies to choose from in validation and test, the true one among them; 0 to write replies.
+        num_replies: Replies of the training split that predictions choose from: the most frequent ones.
+        num_tokens: Tokens of the vocabulary, learned by byte-pair encoding on the training turns.
+        tokenizer: Name or folder of a pretrained tokenizer, instead of a vocabulary of one's own; with candidates only.
+        max_length: Tokens of the longest context, and of the longest reply.
+        max_tokens: Bound on (pairs) x (longest length) of a batch, per process; ``batch_size`` rules if not given.
+        unseen: Evaluate on dialogues only of which no two successive turns occur in training.
+        text: Something said, to reply to by ``leyden predict``, instead of ``predict_path``.
+        root: Folder of datasets; this one lies in ``root/daily_dialog``.
+        batch_size: Pairs in a batch, per process, if there is no ``max_tokens``.
+        num_workers: Processes that load batches; 0 loads them in the training process.
+        predict_path: Dialogues (``.jsonl``) whose last turn wants a reply.
+    """
+
+    URL = (
+        "https://raw.githubusercontent.com/Ls-Dai/Deep-Reinforcement-Learning-for-Dialogue-Generation-in-PyTorch/"
+        "bae51b16e3e8c0ce4ffd70b75ecfc40fbeb8e7ee/data"
+    )
+    ARCHIVES = {  # noqa: RUF012
+        "train": "6191257f8250da0e045bfd1d017645e15b2358df975ec4c5c431a5a1f99662a4",
+        "validation": "f068cf7526a56ab5f26e99b74ce9edbc2766f7b060a3c6cef035920b0dd28153",
+        "test": "5f9526a5ce4b8af4ca237aa3ff38cbf03becbc596c70b0974d7f5f9af2ea0615",
+    }
+
+    def __init__(
+        self,
+        num_turns: int = 3,
+        candidates: int = 0,
+        num_replies: int = 10000,
+        num_tokens: int = 8000,
+        tokenizer: str | None = None,
+        max_length: int = 128,
+        max_tokens: int | None = None,
+        unseen: bool = False,
+        text: str | None = None,
+        root: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        predict_path: str | None = None,
+    ) -> None:
+        super().__init__(
+            "", num_turns, candidates, num_replies, num_tokens, tokenizer, max_length, max_tokens,
+            text=text, root=root, batch_size=batch_size, num_workers=num_workers, predict_path=predict_path,
+        )  # fmt: skip
+        self.path = self.root / "daily_dialog"
+        self.unseen = unseen
+
+    def download(self) -> None:
+        """Fetch the three archives."""
+        for name, checksum in self.ARCHIVES.items():
+            fetch(f"{self.URL}/{name}.zip", self.path / f"{name}.zip", checksum)
+
+    def read(self, split: str) -> Dialogues:
+        """Read the dialogues of a split."""
+        dialogues = read_daily_dialog(self.path / f"{'validation' if split == 'val' else split}.zip")
+        if self.unseen and split != "train":
+            seen = {pair for turns in self._raw("train").dialogues for pair in _successive(turns)}
+            dialogues = [turns for turns in dialogues if seen.isdisjoint(_successive(turns))]
+        return Dialogues(dialogues)
+
+
+def _successive(turns: Turns) -> Iterator[tuple[str, str]]:
+    """Each turn and the next, in letters and digits alone."""
+    plain = ["".join(filter(str.isalnum, turn.lower())) for turn in turns]
+    yield from pairwise(plain)
