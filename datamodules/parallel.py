@@ -1,10 +1,8 @@
 """Parallel text: sentences and their translations, line by line."""
 
-import csv
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -12,16 +10,11 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from datamodules.data import Data, Row
+from datamodules.download import fetch
+from datamodules.parallel_files import Pairs, read_lines, read_table, read_text
 from datamodules.ragged import Ragged
 from datamodules.sampling import Draw, mix
 from datamodules.tokens import BEGIN, END, Tokens
-
-
-class Pairs(NamedTuple):
-    """Raw sentences; ``target`` is None where there is nothing but the sources."""
-
-    source: list[str]
-    target: list[str] | None
 
 
 class Sentences:
@@ -53,13 +46,13 @@ class ParallelText(Data[Pairs]):
 
     ``path`` is one of
 
-    - a folder of ``train.en``, ``train.de``, ``val.en``, ... with a sentence a line, plain or gzipped (``train.en.gz``);
+    - a folder of ``train.en``, ``train.de``, ``val.en``, ..., a sentence a line, plain or gzipped (``train.en.gz``);
     - a folder of ``train.tsv``, ``val.tsv``, ``test.tsv`` whose first line names the columns ``en`` and ``de``;
-    - one such TSV file, or the common stem of two files ``stem.en`` and ``stem.de``: ``val_share`` and ``test_share`` of
-      their pairs, drawn by chance, are then set aside.
+    - one such TSV file, or the common stem of two files ``stem.en`` and ``stem.de``: ``val_share`` and ``test_share``
+      of their pairs, drawn by chance, are then set aside.
 
     Training pairs with an empty side, or a side of more than ``max_length`` tokens, are left out and counted. In the
-    other splits none is left out: a source longer than that is cut.
+    other splits none is left out: a source longer than that is cut (and so is a target, for the perplexity only).
 
     Args:
         path: Where the sentences are.
@@ -143,8 +136,9 @@ class ParallelText(Data[Pairs]):
         """Take the vocabularies from a checkpoint."""
         super().load_state_dict(state_dict)
         if self.languages != [self.source, self.target]:
+            source, target = self.languages
             raise MisconfigurationException(
-                f"the checkpoint translates {self.languages[0]} to {self.languages[1]}, not {self.source} to {self.target}"
+                f"the checkpoint translates {source} to {target}, not {self.source} to {self.target}"
             )
 
     # ---- reading
@@ -153,43 +147,11 @@ class ParallelText(Data[Pairs]):
         """Read the pairs of a split."""
         if self.path.is_dir():
             table = self.path / f"{split}.tsv"
-            return self.read_table(table) if table.exists() else self.read_lines(self.path / split)
-        whole = self.read_table(self.path) if self.path.is_file() else self.read_lines(self.path)
-        return self.share(whole, split)
+            return self._read(table if table.exists() else self.path / split)
+        return self.share(self._read(self.path), split)
 
-    def read_lines(self, stem: Path) -> Pairs:
-        """Read ``stem.en`` and ``stem.de``, plain or gzipped."""
-        sides = []
-        for language in (self.source, self.target):
-            plain = stem.with_name(f"{stem.name}.{language}")
-            zipped = plain.with_name(f"{plain.name}.gz")
-            if not plain.exists() and not zipped.exists():
-                raise FileNotFoundError(f"there is neither {plain} nor {zipped}")
-            sides.append((plain if plain.exists() else zipped, read_text(plain if plain.exists() else zipped)))
-        (first, source), (second, target) = sides
-        if len(source) != len(target):
-            raise MisconfigurationException(f"{first} has {len(source)} lines, {second} has {len(target)}")
-        return self.check(Pairs(source, target), f"{first} and {second}")
-
-    def read_table(self, path: Path) -> Pairs:
-        """Read two columns of a TSV file."""
-        rows = list(csv.reader(read_text(path), delimiter="\t", quoting=csv.QUOTE_NONE))
-        header = rows[0] if rows else []
-        for column in (self.source, self.target):
-            if column not in header:
-                raise MisconfigurationException(f"{path} has no column `{column}`; its first line names {', '.join(header)}")
-        for line, row in enumerate(rows, start=1):
-            if len(row) != len(header):
-                raise MisconfigurationException(f"{path}, line {line}: {len(row)} columns instead of {len(header)}")
-        source, target = header.index(self.source), header.index(self.target)
-        return self.check(Pairs([row[source] for row in rows[1:]], [row[target] for row in rows[1:]]), str(path))
-
-    def check(self, pairs: Pairs, name: str) -> Pairs:
-        """Refuse a split in which one language has nothing."""
-        for language, side in zip((self.source, self.target), pairs, strict=True):
-            if not any(text.strip() for text in side or ()):
-                raise MisconfigurationException(f"{name}: there is no text in `{language}`")
-        return pairs
+    def _read(self, path: Path) -> Pairs:
+        return (read_table if path.is_file() else read_lines)(path, self.source, self.target)
 
     def share(self, whole: Pairs, split: str) -> Pairs:
         """The pairs of a split, drawn by number, so that they stay the same when lines are added at the end."""
@@ -199,13 +161,13 @@ class ParallelText(Data[Pairs]):
         bounds = {"val": (0.0, first), "test": (first, second), "train": (second, 1.0)}[split]
         mine = [line for line, value in enumerate(chance) if bounds[0] <= value < bounds[1]]
         if not mine:
-            raise MisconfigurationException(f"{self.path}: no pair of {len(chance)} fell to {split}; raise {split}_share")
+            raise MisconfigurationException(f"{self.path}: none of {len(chance)} pairs fell to {split}")
         return Pairs([whole.source[line] for line in mine], [whole.target[line] for line in mine])
 
     def read_predict(self, path: Path) -> Pairs:
         """Read sentences, one a line."""
         if path.is_dir():
-            raise MisconfigurationException(f"--data.predict_path {path} is a folder; give a text file, one sentence a line")
+            raise MisconfigurationException(f"--data.predict_path {path} is a folder; give a text file")
         return Pairs(read_text(path), None)
 
     def setup(self, stage: str) -> None:
@@ -220,8 +182,8 @@ class ParallelText(Data[Pairs]):
 
     def examples(self, raw: Pairs, train: bool) -> Sentences:
         """Encode a split; leave out of training what is empty or too long."""
-        sources = Tokens(self.source_tokenizer).encode(raw.source)
-        targets = None if raw.target is None else Tokens(self.target_tokenizer).encode(raw.target)
+        sources = _encode(self.source_tokenizer, raw.source)
+        targets = None if raw.target is None else _encode(self.target_tokenizer, raw.target)
         longest = self.max_length - 1  # and the end
         if train and targets is not None:
             pairs = list(zip(sources, targets, strict=True))
@@ -237,10 +199,10 @@ class ParallelText(Data[Pairs]):
             sources, targets = [s for s, _ in kept], [t for _, t in kept]
         cut = sum(len(s) > longest for s in sources)
         if cut:
-            rank_zero_warn(f"{cut} of {len(sources)} sources are longer than {self.max_length} tokens and were cut there")
+            rank_zero_warn(f"{cut} of {len(sources)} sources are longer than {self.max_length} tokens and were cut")
         return Sentences(
             Ragged([*s[:longest], END] for s in sources),
-            None if targets is None else Ragged([BEGIN, *t, END] for t in targets),
+            None if targets is None else Ragged([BEGIN, *t[:longest], END] for t in targets),
             None if train else raw.target,
         )
 
@@ -265,28 +227,21 @@ class ParallelText(Data[Pairs]):
         return path
 
 
-def read_text(path: Path) -> list[str]:
-    """Lines of a UTF-8 file, plain or gzipped; only a line feed ends a line.
+def _encode(tokenizer: str, texts: list[str]) -> list[list[int]]:
+    # Somebody may have typed "<eos>": that ends nothing, it is left out.
+    return [[index for index in ids if index > END] for ids in Tokens(tokenizer).encode(texts)]
 
-    Raises:
-        MisconfigurationException: If a line is not UTF-8.
-    """
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
-            raise MisconfigurationException(f"{path} is damaged: {error}") from error
-    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    texts = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            texts.append(line.decode("utf-8").removesuffix("\r"))
-        except UnicodeDecodeError as error:
-            raise MisconfigurationException(f"{path}, line {number} is not UTF-8: {error}") from error
-    return texts
+
+SHA256 = {
+    "train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+    "train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+    "val.en.gz": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+    "val.de.gz": "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+    "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+    "test_2016_flickr.de.gz": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+    "test_2017_flickr.en.gz": "76a444ee25172e72695cddb13ae4a3bda59430617be88e0bb46b60504f054074",
+    "test_2017_flickr.de.gz": "a2c89666db00c495cd8513b9d708d5a3acc205d7de312ef2bf5fb7ebc1540aee",
+}
 
 
 class Multi30k(ParallelText):
@@ -308,6 +263,8 @@ class Multi30k(ParallelText):
         num_workers: Processes that load batches; 0 loads them in the training process.
         predict_path: Text file of sentences to translate, one a line.
     """
+
+    URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
 
     def __init__(
         self,
@@ -331,6 +288,13 @@ class Multi30k(ParallelText):
         self.path = self.root / "multi30k"
         self.test_set = test_set
 
+    def download(self) -> None:
+        """Fetch the files of both languages."""
+        for split in ("train", "val", self.test_set):
+            for language in (self.source, self.target):
+                name = f"{split}.{language}.gz"
+                fetch(f"{self.URL}/{name}", self.path / name, SHA256.get(name))
+
     def read(self, split: str) -> Pairs:
         """Read the pairs of a split."""
-        return self.read_lines(self.path / (self.test_set if split == "test" else split))
+        return self._read(self.path / (self.test_set if split == "test" else split))

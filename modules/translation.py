@@ -88,7 +88,7 @@ class Translator(Task):
         return MetricCollection({"bleu": BLEU(), "chrf": ChrF(), "perplexity": Perplexity()})
 
     def step(self, batch: Batch) -> Step:
-        """Cross-entropy of sources ``(batch, source)`` and targets ``(batch, target)``; the references for the scores."""
+        """Cross-entropy of sources ``(batch, source)`` and targets ``(batch, target)``; references for the scores."""
         source, target, references = batch
         assert target is not None
         features = self.net.decode(target[:, :-1], self.net.encode(source))  # (batch, target - 1, features)

@@ -104,7 +104,7 @@ class MultiHeadAttention(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of what is attended to ``(batch, source, size)``: each ``(batch, heads, source, head size)``."""
+        """Keys and values, ``(batch, heads, source, head size)``, of what is attended to, ``(batch, source, size)``."""
         keys, values = self.key_value(memory).chunk(2, dim=2)  # (batch, source, size) each
         return self._split(keys), self._split(values)
 

@@ -21,13 +21,15 @@ class LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float
     ) -> Tensor:
         num, size = len(target), len(weight)
-        low = torch.get_autocast_dtype(features.device.type) if torch.is_autocast_enabled(features.device.type) else None
+        low = (
+            torch.get_autocast_dtype(features.device.type) if torch.is_autocast_enabled(features.device.type) else None
+        )
         x, w = features.to(low or features.dtype), weight.to(low or weight.dtype)
         wanted = any(ctx.needs_input_grad[:3])
         d_features = torch.empty_like(x) if wanted else None
         d_weight, d_bias = torch.zeros_like(weight, dtype=torch.float), torch.zeros_like(bias, dtype=torch.float)
         loss = torch.zeros((), device=x.device)
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast(device, enabled=False):
             for first in range(0, num, LinearCrossEntropy.CHUNK):
                 rows = slice(first, first + LinearCrossEntropy.CHUNK)
                 truth = target[rows, None]  # (chunk, 1)

@@ -68,7 +68,7 @@ class Sampling:
     def __init__(self, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:
         if temperature <= 0 or not 0 < top_p <= 1 or top_k < 0:
             raise ValueError(
-                f"temperature {temperature} must be above 0, top_p {top_p} above 0 and at most 1, top_k {top_k} at least 0"
+                f"temperature {temperature} must be above 0, top_p {top_p} in (0, 1], top_k {top_k} not below 0"
             )
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
 
@@ -143,7 +143,13 @@ def beam_search(
             break
         state = _pick(state, (rows[:, None] * width + parent[rows]).flatten())
         if len(rows) < len(going):
-            going, tokens, written, sums, memory = going[rows], tokens[rows], written[rows], sums[rows], _pick(memory, rows)
+            going, tokens, written, sums, memory = (
+                going[rows],
+                tokens[rows],
+                written[rows],
+                sums[rows],
+                _pick(memory, rows),
+            )
     return done.hypotheses()
 
 

@@ -134,9 +134,7 @@ class RecurrentSeq2Seq(EncoderDecoder):
         self.source_embedding, self.target_embedding, self.output = embeddings(num_source, num_target, size, tied)
         recurrent, one_step = (nn.LSTM, nn.LSTMCell) if self.is_lstm else (nn.GRU, nn.GRUCell)
         between = dropout if num_layers > 1 else 0.0
-        self.encoder = recurrent(
-            size, hidden // 2, num_layers, batch_first=True, dropout=between, bidirectional=True
-        )
+        self.encoder = recurrent(size, hidden // 2, num_layers, batch_first=True, dropout=between, bidirectional=True)
         self.open = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(num_layers))
         self.input_feeding = input_feeding
         inputs = [size + size * input_feeding] + [hidden] * (num_layers - 1)

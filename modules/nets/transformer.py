@@ -142,7 +142,7 @@ class Transformer(EncoderDecoder):
         self.dropout = Dropout(dropout)
 
     def encode(self, source: Tensor) -> Tensors:
-        """Keys and values of the sources, one pair for each layer of the decoder: ``(batch, heads, source, head size)``."""
+        """Keys and values of the sources for each layer of the decoder, ``(batch, heads, source, head size)``."""
         padding = (source == PAD)[:, None, None]  # (batch, 1, 1, source)
         features = self._embed(self.source_embedding, source)  # (batch, source, size)
         for layer in self.encoder:

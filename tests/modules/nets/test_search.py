@@ -38,7 +38,9 @@ def log_probability(net: EncoderDecoder, source: Tensor, target: list[int]) -> f
     return logits.log_softmax(1)[torch.arange(len(target)), target].sum().item()
 
 
-def brute_force(net: EncoderDecoder, source: Tensor, limit: int, length_penalty: float) -> list[tuple[float, list[int]]]:
+def brute_force(
+    net: EncoderDecoder, source: Tensor, limit: int, length_penalty: float
+) -> list[tuple[float, list[int]]]:
     words = range(END + 1, TOKENS)
     targets = [[*t, END] for n in range(limit) for t in itertools.product(words, repeat=n)]
     targets += [list(t) for t in itertools.product(words, repeat=limit)]  # those without an end
