@@ -21,10 +21,9 @@ class LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float
     ) -> Tensor:
         num, size = len(target), len(weight)
-        low = (
-            torch.get_autocast_dtype(features.device.type) if torch.is_autocast_enabled(features.device.type) else None
-        )
-        x, w = features.to(low or features.dtype), weight.to(low or weight.dtype)
+        device = features.device.type
+        low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
+        x, w = features.to(low), weight.to(low)
         wanted = any(ctx.needs_input_grad[:3])
         d_features = torch.empty_like(x) if wanted else None
         d_weight, d_bias = torch.zeros_like(weight, dtype=torch.float), torch.zeros_like(bias, dtype=torch.float)
