@@ -1,0 +1,242 @@
+"""Word vectors, learned from which words stand near each other."""
+
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.regression import SpearmanCorrCoef
+
+from modules.schedules import Linear
+from modules.task import Row, Step, Task
+
+
+class Asked(Protocol):
+    """What vectors are tested on, as word ids (section "facts" of the data: ``datamodules.corpus.Questions``)."""
+
+    similarity: list[tuple[str, Tensor, Tensor]]
+    analogies: Tensor
+
+
+class SkipGram(Task):
+    """Vectors from which a word's neighbours can be told, by negative sampling (Mikolov et al. 2013).
+
+    For each word and each neighbour within a window of random width, ``softplus(-x y)`` is added, x and y being the
+    vectors of the two, and ``softplus(x n)`` for each of ``num_negatives`` other words n. A stretch of ``stretch``
+    successive words shares its negatives, of which it draws more, each with a smaller weight that makes up for it; so
+    all products of vectors are products of matrices.
+
+    A training step's gradient is the sum over all pairs, not the mean, so a learning rate means what it means in
+    word2vec: 0.025 to 0.05 for SGD.
+
+    Scores of a test: ``wordsim353`` and ``simlex999``, Spearman's correlation with what people said, and ``analogies``,
+    the share that is right (the nearest to ``b - a + c`` but for these three).
+
+    Args:
+        size: Length of a vector.
+        window: Most words between a word and its neighbour, plus one.
+        num_negatives: Negative words for each pair.
+        stretch: Successive words that share negatives.
+        num_shared: Negative words that they share.
+        optimizer: Makes the optimizer from the parameters; it must take sparse gradients (SGD, Adagrad, SparseAdam).
+        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
+        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
+        top_k: How many neighbours a prediction names.
+    """
+
+    def __init__(
+        self,
+        size: int = 100,
+        window: int = 5,
+        num_negatives: int = 5,
+        stretch: int = 16,
+        num_shared: int = 16,
+        optimizer: OptimizerCallable = lambda parameters: torch.optim.SGD(parameters, lr=0.025),
+        scheduler: LRSchedulerCallable | None = Linear,
+        interval: str = "step",
+        top_k: int = 10,
+    ) -> None:
+        super().__init__(optimizer, scheduler, interval)  # type: ignore[arg-type]
+        self.size, self.window, self.num_negatives = size, window, num_negatives
+        self.stretch, self.num_shared, self.top_k = stretch, num_shared, top_k
+
+    def build(self) -> None:
+        """Make the vectors: of words, and of words as neighbours."""
+        self.words: list[str] = self.fact("words")
+        counts = torch.tensor(self.fact("word_counts"), dtype=torch.float64)
+        # The authors' choice: frequencies to the power of 3/4.
+        self.register_buffer("noise", (counts**0.75).cumsum(0) / (counts**0.75).sum(), persistent=False)
+        self.inner = nn.Embedding(len(counts), self.size, sparse=True)
+        self.outer = nn.Embedding(len(counts), self.size, sparse=True)
+        nn.init.uniform_(self.inner.weight, -0.5 / self.size, 0.5 / self.size)
+        nn.init.zeros_(self.outer.weight)
+
+    def metrics(self) -> MetricCollection:
+        """Spearman's correlations and the share of right analogies."""
+        return MetricCollection(
+            {"wordsim353": SpearmanCorrCoef(), "simlex999": SpearmanCorrCoef()}, compute_groups=False
+        )
+
+    # ---- training
+
+    def neighbours(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cut a text into stretches and find the neighbours of each word.
+
+        Args:
+            words: ``(words)``; 0 ends a line.
+
+        Returns:
+            Words ``(stretches, stretch)``, the words of their surroundings ``(stretches, stretch + 2 window)``, and a
+            mask ``(stretches, stretch, stretch + 2 window)`` of those that are neighbours.
+        """
+        length, window = self.stretch, self.window
+        words = F.pad(words, (0, -len(words) % length))
+        line = F.pad((words == 0).cumsum(0), (window, window), value=-1)
+        around = F.pad(words, (window, window)).unfold(0, length + 2 * window, length)
+        lines = line.unfold(0, length + 2 * window, length)
+        words = words.view(-1, length)
+        place = torch.arange(length + 2 * window, device=words.device)
+        distance = (place - place[:length, None] - window).abs()  # (stretch, stretch + 2 window)
+        distance[distance == 0] = window + 1  # a word is no neighbour of itself
+        # A window of random width weighs near words more (Mikolov et al. 2013, "Efficient estimation").
+        width = torch.randint(1, window + 1, words.shape, device=words.device)
+        width = width.masked_fill(words == 0, 0)
+        near = distance <= width[:, :, None]
+        same = lines[:, window:-window, None] == lines[:, None, :]
+        return words, around, near & same & (around != 0)[:, None]
+
+    def negatives(self, num_stretches: int) -> Tensor:
+        """Draw words ``(stretches, shared)`` by the noise distribution."""
+        drawn = torch.rand(num_stretches, self.num_shared, dtype=torch.float64, device=self.device)
+        return torch.searchsorted(self.noise, drawn).clamp_(max=len(self.words) - 1)  # type: ignore[arg-type]
+
+    def losses(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum of the losses of all pairs in ``words`` ``(words)``, and number of pairs."""
+        centres, around, near = self.neighbours(words)
+        num_near = near.sum(2)  # (stretches, stretch)
+        share = num_near * (self.num_negatives / self.num_shared)
+        weights = torch.cat([near, share[:, :, None].expand(-1, -1, self.num_shared)], 2)
+        x = self.inner(centres)  # (stretches, stretch, size)
+        y = self.outer(torch.cat([around, self.negatives(len(centres))], 1))  # (stretches, around + shared, size)
+        return PairLoss.apply(x, y, weights, around.shape[1]), num_near.sum()
+
+    def step(self, batch: Tensor) -> Step:
+        """Mean loss of the pairs in a batch of words ``(words)``."""
+        total, num = self.losses(batch)
+        return Step(total / num.clamp(min=1), num)
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Sum of the loss over the pairs; their mean is logged."""
+        total, num = self.losses(batch)
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log("train/loss", total.detach() / num.clamp(min=1), prog_bar=True)
+        return total
+
+    # ---- what the vectors are good for
+
+    def vectors(self) -> Tensor:
+        """Vectors of unit length ``(words, size)``; that of padding is zero."""
+        unit = F.normalize(self.inner.weight.detach(), dim=1)
+        return unit.index_fill(0, torch.zeros(1, dtype=torch.long, device=unit.device), 0.0)
+
+    def _evaluate(self, batch: Any, counts: bool, loss: Any, metrics: MetricCollection) -> Step | None:
+        if isinstance(batch, Tensor):  # validation: the loss on text
+            output = self.step(batch)
+            if counts:
+                loss.update(output.loss, output.size)
+            return output
+        return None
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the loss."""
+        self.log("val/loss", self.val_loss.compute(), prog_bar=True, sync_dist=True, reduce_fx="max")
+        self.val_loss.reset()
+
+    def test_step(self, batch: Asked, batch_idx: int) -> None:
+        """Ask what people were asked."""
+        vectors = self.vectors()
+        for name, pairs, scores in batch.similarity:
+            if len(pairs) > 1:
+                cosine = (vectors[pairs[:, 0]] * vectors[pairs[:, 1]]).sum(1)
+                self.test_metrics[name].update(cosine, scores.to(cosine))
+        self.right, self.asked = right_analogies(vectors, batch.analogies), len(batch.analogies)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores."""
+        scores = {f"test/{name}": metric.compute() for name, metric in self.test_metrics.items(keep_base=True)}
+        scores["test/analogies"] = torch.tensor(self.right / max(1, self.asked))
+        self.log_dict(scores, prog_bar=True)
+        self.test_metrics.reset()
+
+    def predict_step(self, batch: Tensor, batch_idx: int) -> list[Row]:
+        """The nearest neighbours of each word, with their cosines; nothing for an unknown word."""
+        vectors = self.vectors()
+        cosines = vectors[batch] @ vectors.T  # (batch, words)
+        cosines[:, 0] = -torch.inf
+        cosines.scatter_(1, batch[:, None], -torch.inf)  # not the word itself
+        best = cosines.topk(min(self.top_k, len(self.words) - 2), dim=1)
+        rows = []
+        for word, values, indices in zip(batch.tolist(), best.values.tolist(), best.indices.tolist(), strict=True):
+            row: Row = {}
+            for rank, (value, index) in enumerate(zip(values, indices, strict=True), start=1):
+                row[f"neighbour_{rank}"] = self.words[index] if word else ""
+                row[f"cosine_{rank}"] = round(value, 4) if word else ""
+            rows.append(row)
+        return rows
+
+
+class CBOW(SkipGram):
+    """Vectors whose mean over a window tells the word in its middle (Mikolov et al. 2013, "Efficient estimation").
+
+    Negatives are shared and the options the same as in ``SkipGram``.
+    """
+
+    def losses(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum of the losses of all words in ``words`` ``(words)``, and number of them."""
+        centres, around, near = self.neighbours(words)
+        num_near = near.sum(2, keepdim=True)  # (stretches, stretch, 1)
+        context = (near / num_near.clamp(min=1)) @ self.inner(around)  # (stretches, stretch, size)
+        has_context = num_near[:, :, 0] > 0
+        noise = self.outer(self.negatives(len(centres)))  # (stretches, shared, size)
+        positive = F.softplus(-(context * self.outer(centres)).sum(2)) * has_context
+        weights = has_context[:, :, None] * (self.num_negatives / self.num_shared)
+        weights = weights.expand(-1, -1, self.num_shared)
+        return positive.sum() + PairLoss.apply(context, noise, weights, 0), has_context.sum()
+
+
+class PairLoss(torch.autograd.Function):
+    """Logistic loss of all pairs of two sets of vectors; its gradient is written out, which halves the time.
+
+    With ``s = x y``, it is the weighted sum of ``softplus(-s)`` over the first ``num_positive`` vectors of ``y`` and of
+    ``softplus(s)`` over the others.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, weights: Tensor, num_positive: int) -> Tensor:
+        """Sum of the losses of ``x`` ``(batch, n, size)``, ``y`` ``(batch, m, size)``, weights ``(batch, n, m)``."""
+        error = torch.sigmoid(x @ y.mT)
+        error[:, :, :num_positive] -= 1
+        # What is wrong is |error|, so the loss is -log(1 - |error|).
+        loss = (torch.log1p(-error.abs().clamp(max=1 - 1e-6)) * weights).sum().neg()
+        ctx.save_for_backward(x, y, error.mul_(weights))
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Gradients with respect to ``x`` and ``y``."""
+        x, y, error = ctx.saved_tensors
+        error = error * grad
+        return error @ y, error.mT @ x, None, None
+
+
+def right_analogies(vectors: Tensor, questions: Tensor, chunk: int = 500) -> int:
+    """How many of the analogies ``(questions, 4)`` are right: d is nearest to b - a + c (but for a, b, c)."""
+    right = 0
+    for part in questions.split(chunk):
+        a, b, c, d = part.T
+        cosines = F.normalize(vectors[b] - vectors[a] + vectors[c], dim=1) @ vectors.T
+        cosines.scatter_(1, part[:, :3], -torch.inf)
+        right += int((cosines.argmax(1) == d).sum())
+    return right
