@@ -1,5 +1,7 @@
 """Scores that torchmetrics lacks, as sums that stay exact over any number of processes."""
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -333,3 +335,53 @@ class Ranking(Metric):
         size = self.size.clamp(min=1)
         recalls = {f"recall_at_{k}": found / size for k, found in zip(self.at, self.found, strict=True)}
         return {**recalls, "mrr": (self.reciprocal / size).float()}
+
+
+class Distinct(Metric):
+    """How diverse texts are: different n-grams over all n-grams, for n = 1 and 2 (Li et al. 2016).
+
+    Words and punctuation marks are counted, in lower case.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    size: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Different n-grams by their hashes: the chance that any two of a million share one is 3e-8.
+        self.add_state("ngrams_1", [], dist_reduce_fx="cat")
+        self.add_state("ngrams_2", [], dist_reduce_fx="cat")
+        self.add_state("size", torch.zeros(2, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Any, target: Any = None) -> None:
+        """Add texts.
+
+        Args:
+            preds: Texts, or what has them as its ``texts``.
+            target: Not used.
+        """
+        texts = getattr(preds, "texts", preds)
+        words = [re.findall(r"\w+(?:'\w+)*|[^\w\s]", text.lower()) for text in texts]
+        for n, kept in ((1, self.ngrams_1), (2, self.ngrams_2)):
+            ngrams = [" ".join(text[i : i + n]) for text in words for i in range(len(text) - n + 1)]
+            hashes = [hashlib.blake2b(ngram.encode(), digest_size=8).digest() for ngram in set(ngrams)]
+            numbers = [int.from_bytes(digest, "little", signed=True) for digest in hashes]
+            kept.append(torch.tensor(numbers, dtype=torch.long, device=self.device))  # type: ignore[union-attr,operator]
+            self.size[n - 1] += len(ngrams)
+
+    def _sync_dist(self, *args: Any, **kwargs: Any) -> None:
+        # A process without texts must send integers like the others.
+        for kept in (self.ngrams_1, self.ngrams_2):
+            if not kept:
+                kept.append(torch.empty(0, dtype=torch.long, device=self.device))  # type: ignore[union-attr,operator]
+        super()._sync_dist(*args, **kwargs)
+
+    def compute(self) -> dict[str, Tensor]:
+        """``distinct_1`` and ``distinct_2``."""
+        states: list[Any] = [self.ngrams_1, self.ngrams_2]
+        # A tensor once the processes have come together, a list before.
+        joined = [torch.cat(state) if isinstance(state, list) and state else torch.as_tensor(state) for state in states]
+        different = torch.stack([numbers.unique().numel() * torch.ones((), device=self.device) for numbers in joined])
+        first, second = different / self.size.clamp(min=1)
+        return {"distinct_1": first, "distinct_2": second}
