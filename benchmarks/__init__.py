@@ -1,0 +1,1 @@
+"""Measurements: Leyden beside a hand-written loop, under random kills, on GPUs."""

@@ -1,0 +1,93 @@
+"""What the benchmarks put into a run: a clock, and data that cost nothing to load."""
+
+import time
+from typing import NamedTuple
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from datamodules.data import Data
+from datamodules.memory import TensorExamples
+
+
+class Instant(NamedTuple):
+    """A moment, on the clock and in processor time (of all threads), in seconds."""
+
+    clock: float
+    processor: float
+
+    @classmethod
+    def now(cls) -> "Instant":
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, start: "Instant", steps: int) -> tuple[float, float]:
+        """Milliseconds a step, by the clock and by the processor."""
+        return 1000 * (self.clock - start.clock) / steps, 1000 * (self.processor - start.processor) / steps
+
+
+class Clock(Callback):
+    """Measures training: from before the first batch until the last checkpoint is written."""
+
+    result: tuple[float, float]
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.started = Instant.now()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        Clock.result = Instant.now().since(self.started, trainer.global_step)
+
+
+def points(split: str, size: int) -> tuple[Tensor, Tensor]:
+    """Random inputs ``(size, 10)`` and a target ``(size)`` that depends on them."""
+    generator = torch.Generator().manual_seed(len(split))
+    inputs = torch.randn(size, 10, generator=generator)
+    return inputs, (inputs.sum(1) > 0).long()
+
+
+class Points(Data[tuple[Tensor, Tensor]]):
+    """Points in ten dimensions, of two classes.
+
+    Args:
+        size: Number of training points; a tenth as many are for validation.
+        root: Not needed.
+        batch_size: Points in a batch, per process.
+        num_workers: Processes that load batches.
+    """
+
+    facts = ("classes", "class_counts", "num_inputs")
+
+    def __init__(self, size: int, root: str | None = None, batch_size: int = 10, num_workers: int = 0) -> None:
+        super().__init__(root, batch_size, num_workers)
+        self.size = size
+
+    def read(self, split: str) -> tuple[Tensor, Tensor]:
+        """Draw the points."""
+        return points(split, self.size if split == "train" else self.size // 10)
+
+    def learn(self, train: tuple[Tensor, Tensor]) -> None:
+        """Two classes, ten inputs."""
+        self.classes, self.num_inputs = ["left", "right"], 10
+        self.class_counts = train[1].bincount(minlength=2).tolist()
+
+    def examples(self, raw: tuple[Tensor, Tensor], train: bool) -> TensorExamples:
+        """The points in memory."""
+        return TensorExamples(*raw)
+
+
+class TinyMLP(nn.Module):
+    """One hidden layer of five units.
+
+    Args:
+        num_inputs: Number of inputs.
+        num_classes: Number of classes.
+    """
+
+    def __init__(self, num_inputs: int, num_classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(num_inputs, 5), nn.ReLU(), nn.Linear(5, num_classes))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``(batch, inputs)`` to logits ``(batch, classes)``."""
+        logits: Tensor = self.layers(inputs)
+        return logits
