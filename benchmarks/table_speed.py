@@ -59,7 +59,7 @@ def by_hand(inputs: torch.Tensor, target: torch.Tensor, batch_size: int) -> floa
     net = MLP(10, 2, hidden=[5])
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
     pairs: list[Any] = list(zip(inputs, target, strict=True))
-    loader = DataLoader(pairs, batch_size=batch_size, shuffle=True)
+    loader: DataLoader[Any] = DataLoader(pairs, batch_size=batch_size, shuffle=True)  # type: ignore[arg-type]
     started = time.perf_counter()
     for x, y in loader:
         optimizer.zero_grad()

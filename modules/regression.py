@@ -29,7 +29,6 @@ class Regressor(Task):
             ``torch.nn.HuberLoss`` or ``torch.nn.L1Loss``.
     """
 
-    mean: Tensor
     scale: Tensor
 
     def __init__(
@@ -49,7 +48,7 @@ class Regressor(Task):
         """Make the network, and keep the units of the targets."""
         self.num_outputs: int = self.fact("num_outputs")
         self.targets: list[str] = self.fact("targets")
-        self.register_buffer("mean", torch.tensor(self.fact("target_mean")), persistent=False)
+        self.mean: list[float] = self.fact("target_mean")
         self.register_buffer("scale", torch.tensor(self.fact("target_scale")), persistent=False)
         self.net = self.make_net(self.fact("num_inputs"), self.num_outputs)
 
@@ -77,6 +76,8 @@ class Regressor(Task):
 
     def predict_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> list[Row]:
         """The targets in their units: ``prediction``, or ``prediction_NAME`` for each of several."""
-        numbers = self(batch[0]).float() * self.scale + self.mean
+        # In double precision: far from zero, single precision would cost digits.
+        outputs = self(batch[0]).float().cpu().double()  # (batch, targets)
+        numbers = outputs * self.scale.cpu().double() + torch.tensor(self.mean, dtype=torch.float64)
         names = ["prediction"] if self.num_outputs == 1 else [f"prediction_{name}" for name in self.targets]
-        return [dict(zip(names, row, strict=True)) for row in numbers.tolist()]
+        return [dict(zip(names, (float(f"{x:.9g}") for x in row), strict=True)) for row in numbers.tolist()]

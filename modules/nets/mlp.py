@@ -3,14 +3,25 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Norm = Literal["batch", "layer"]
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalization that passes a training batch of one row, which has no variance, by the running statistics."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(batch, features)`` to the same."""
+        if self.training and len(features) == 1:
+            return F.batch_norm(features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(features)
+
+
 def make_norm(norm: Norm | None, width: int) -> nn.Module:
     """Batch normalization (Ioffe & Szegedy 2015), layer normalization (Ba et al. 2016), or nothing."""
-    return {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[norm](width) if norm else nn.Identity()
+    return {"batch": BatchNorm, "layer": nn.LayerNorm}[norm](width) if norm else nn.Identity()
 
 
 class MLP(nn.Sequential):

@@ -73,7 +73,7 @@ def test_several_targets_and_their_predictions_by_name(tmp_path):
 
 
 def test_targets_far_from_zero_cost_no_digits(tmp_path):
-    scores = []
+    scores, predictions = [], []
     for offset in (0.0, 1e7):
         pl.seed_everything(0, verbose=False)
         data = several(tmp_path, offset)
@@ -81,7 +81,10 @@ def test_targets_far_from_zero_cost_no_digits(tmp_path):
         trained = trainer(max_epochs=5)
         trained.fit(task, data)
         scores.append(trained.test(task, data, verbose=False)[0])
+        rows = task.predict_step((truth(data, "test")[0], None), 0)
+        predictions.append([row["prediction_first"] - offset for row in rows])
     assert scores[1] == pytest.approx(scores[0], rel=1e-3)
+    assert predictions[1] == pytest.approx(predictions[0], abs=0.02)
 
 
 def test_other_losses():

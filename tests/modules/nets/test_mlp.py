@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from modules.nets.mlp import MLP, ResidualMLP
+from modules.nets.mlp import MLP, BatchNorm, ResidualMLP
 
 
 def test_layers_in_order():
     net = MLP(4, 3, hidden=[8, 6], norm="batch", dropout=0.5, activation=nn.Tanh)
     kinds = [type(layer) for layer in net]
-    block = [nn.Linear, nn.BatchNorm1d, nn.Tanh, nn.Dropout]
+    block = [nn.Linear, BatchNorm, nn.Tanh, nn.Dropout]
     assert kinds == [*block, *block, nn.Linear]
     assert net(torch.zeros(5, 4)).shape == (5, 3)
 
@@ -44,3 +44,15 @@ def test_dropout_acts_in_training_only():
     assert not net(inputs).equal(net(inputs))
     net.eval()
     assert net(inputs).equal(net(inputs))
+
+
+def test_a_batch_of_one_row_is_normalized_by_the_running_statistics():
+    norm = BatchNorm(3)
+    reference = nn.BatchNorm1d(3)
+    for _ in range(3):
+        inputs = torch.randn(8, 3)
+        assert norm(inputs).equal(reference(inputs))
+    row = torch.randn(1, 3)
+    assert torch.allclose(norm(row), reference.eval()(row))
+    assert norm.running_mean.equal(reference.running_mean)
+    norm(row).sum().backward()
