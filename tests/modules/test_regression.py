@@ -84,7 +84,7 @@ def test_targets_far_from_zero_cost_no_digits(tmp_path):
         rows = task.predict_step((truth(data, "test")[0], None), 0)
         predictions.append([row["prediction_first"] - offset for row in rows])
     assert scores[1] == pytest.approx(scores[0], rel=1e-3)
-    assert predictions[1] == pytest.approx(predictions[0], abs=0.02)
+    assert predictions[1] == pytest.approx(predictions[0], abs=0.06)  # single precision would be off by 1
 
 
 def test_other_losses():
