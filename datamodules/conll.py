@@ -1,6 +1,7 @@
 """Files of tagged sentences: columns as of the CoNLL shared tasks, CoNLL-U, and the schemes that mark chunks."""
 
 import gzip
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -35,8 +36,8 @@ def read_columns(path: Path, word: int = 0, target: int | None = -1) -> list[Sen
         MisconfigurationException: If a line has too few columns, or the file no sentence.
     """
     lines = list(_lines(path))
-    separator = "\t" if any("\t" in line for line in lines) else None
-    least = 1 + max(word, 1 if target is not None and target < 0 and word == 0 else target or 0)
+    separator = "\t" if any("\t" in line.strip() for line in lines) else None
+    least = 1 + (word if target is None else max(word, target, 1))  # a word's column is not its tag's too
 
     def rows() -> Iterator[tuple[int, list[str] | None]]:
         for number, line in enumerate(lines, start=1):
@@ -90,13 +91,15 @@ def read_conllu(path: Path, target: str | None = "upos") -> list[Sentence]:
 def read_untagged(path: Path, word: int = 0) -> list[Sentence]:
     """Read words without tags: CoNLL-U, columns, or plain text with a sentence a line, its words separated by spaces.
 
-    A file is columns if blank lines part it and all other lines have equally many fields.
+    A file is columns if blank lines part it into blocks of lines and all lines have equally many fields.
     """
     if is_conllu(path):
         return read_conllu(path, None)
     lines = [line.split() for line in _lines(path)]
+    widths = {len(fields) for fields in lines if fields and fields[0] != "-DOCSTART-"}
     inner = lines[: max((i for i, fields in enumerate(lines) if fields), default=0)]
-    if [] in inner and len({len(fields) for fields in lines if fields and fields[0] != "-DOCSTART-"}) == 1:
+    neighbours = any(a and b for a, b in itertools.pairwise(lines))
+    if [] in inner and len(widths) == 1 and (neighbours or widths == {1}):
         return read_columns(path, word, None)
     rows = ((number + i, [w] if w else None) for number, fields in enumerate(lines, 1) for i, w in _split(fields))
     return _sentences(path, rows)
