@@ -5,6 +5,7 @@ import inspect
 import shutil
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -218,7 +219,12 @@ class TorchvisionImages(Images):
         names = getattr(dataset, "classes", None) or [str(i) for i in range(int(max(targets)) + 1)]
         self._names = [name[0] if isinstance(name, tuple) else name for name in names]
         labels = [self._names[int(target)] for target in targets]
-        pictures = Pictures(dataset if pixels is None else _channels_first(torch.as_tensor(pixels)), labels)
+        images: Any = dataset
+        if pixels is not None:
+            images = _channels_first(torch.as_tensor(pixels))
+        elif hasattr(dataset, "samples"):  # files by class, as in ImageNet: decoded by us, which is faster
+            images = [Path(path) for path, _ in dataset.samples]
+        pictures = Pictures(images, labels)
         if split == "test":
             return pictures
         train, val = split_off(len(labels), self.val_fraction, self.seed, stratify=labels)

@@ -31,15 +31,24 @@ class TorchvisionModel(nn.Module):
         weights: Name of pretrained weights (``DEFAULT``, ``IMAGENET1K_V1``), downloaded where they are not at hand; or
             a file of a state dict (``.pth``, ``.pt``, ``.th``, ``.bin``), looked for from here and then in
             ``$LEYDEN_DATA``. Random weights if None. Not read where a checkpoint brings the weights.
+        dropout: Probability of all the model's dropout layers; the model's own if None.
 
     Raises:
         MisconfigurationException: If the model or the weights are unknown, or the file's tensors do not fit.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, name: str = "resnet18", weights: str | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        name: str = "resnet18",
+        weights: str | None = None,
+        dropout: float | None = None,
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
-        needed = weights if pretrained_needed() else None
+        # The command line hands `--model.net.weights null` on as "None".
+        needed = weights if pretrained_needed() and weights != "None" else None
         file = find_weights(needed) if needed and needed.endswith(FILES) else None
         published = None if file else needed
         if name.startswith(TIMM):
@@ -51,6 +60,9 @@ class TorchvisionModel(nn.Module):
             self.head_name = replace_head(self.model, num_classes)
         if file is not None:
             load_matching(self.model, file, new=self.head_name)
+        for layer in self.model.modules():
+            if dropout is not None and isinstance(layer, nn.Dropout):
+                layer.p = dropout
 
     @property
     def head(self) -> nn.Module:
