@@ -40,9 +40,9 @@ class BLEU(Metric):
 
     def update(self, preds: Generated, target: Sequence[str]) -> None:
         """Add the matches of texts with their references."""
-        from sacrebleu.metrics import BLEU as SacreBLEU
+        from sacrebleu import metrics as sacrebleu
 
-        score = SacreBLEU().corpus_score(preds.texts, [list(target)])
+        score = sacrebleu.BLEU().corpus_score(preds.texts, [list(target)])
         device = self.counts.device
         self.counts += torch.tensor(score.counts, device=device)
         self.totals += torch.tensor(score.totals, device=device)
@@ -50,24 +50,24 @@ class BLEU(Metric):
 
     def compute(self) -> Tensor:
         """The score of all texts together."""
-        from sacrebleu.metrics import BLEU as SacreBLEU
+        from sacrebleu import metrics as sacrebleu
 
         lengths = self.lengths.tolist()
-        score = SacreBLEU.compute_bleu(self.counts.tolist(), self.totals.tolist(), *lengths)
+        score = sacrebleu.BLEU.compute_bleu(self.counts.tolist(), self.totals.tolist(), *lengths, smooth_method="exp")
         return torch.tensor(score.score, device=self.counts.device)
 
     @staticmethod
     def signature() -> str:
         """How sacrebleu says that it computes the score."""
-        from sacrebleu.metrics import BLEU as SacreBLEU
+        from sacrebleu import metrics as sacrebleu
 
-        bleu = SacreBLEU()
+        bleu = sacrebleu.BLEU()
         bleu.corpus_score(["a"], [["a"]])  # it knows the number of references only then
         return str(bleu.get_signature())
 
 
 class ChrF(Metric):
-    """Character n-gram F-score (Popović 2015), 0 to 100, as the tool sacrebleu computes it by default: n to 6, beta 2."""
+    """Character n-gram F-score (Popović 2015), 0 to 100, as sacrebleu computes it by default: n to 6, beta 2."""
 
     higher_is_better = True
     ORDER, BETA = 6, 2
@@ -95,13 +95,12 @@ class ChrF(Metric):
             state += more.to(state.device)
 
     def compute(self) -> Tensor:
-        """The mean over n of the F-scores of all texts together."""
-        precision = self.matched / self.written.clamp(min=1)
-        recall = self.matched / self.wanted.clamp(min=1)
-        weighed = self.BETA**2 * precision + recall
-        f_score = (1 + self.BETA**2) * precision * recall / weighed.where(weighed > 0, 1)
+        """The F-score of the means over n of precision and recall, of all texts together."""
         counted = (self.written > 0) & (self.wanted > 0)
-        return 100 * f_score[counted].sum() / counted.sum().clamp(min=1)
+        precision = (self.matched[counted] / self.written[counted]).sum() / counted.sum().clamp(min=1)
+        recall = (self.matched[counted] / self.wanted[counted]).sum() / counted.sum().clamp(min=1)
+        weighed = self.BETA**2 * precision + recall
+        return 100 * (1 + self.BETA**2) * precision * recall / weighed.where(weighed > 0, 1)
 
 
 class Perplexity(Metric):
