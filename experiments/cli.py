@@ -78,10 +78,17 @@ class SaveConfig(SaveConfigCallback):
         self._compare(trainer)
 
     def _compare(self, trainer: Trainer) -> None:
-        if isinstance(trainer.logger, TensorBoardLogger):
-            options = {key: str(value) for key, value in _leaves(yaml.safe_load(self.text)) if value is not None}
-            scores = {name: float(value) for name, value in trainer.callback_metrics.items() if "/" in name}
-            trainer.logger.log_hyperparams(options, scores, trainer.global_step)
+        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
+            return
+        from torch.utils.tensorboard.summary import hparams
+
+        options = {key: str(value) for key, value in _leaves(yaml.safe_load(self.text)) if value is not None}
+        # The tab finds the values by the names of the curves: nothing is logged a second time.
+        scores = {name: 0.0 for name in trainer.callback_metrics if name.startswith(("val/", "test/"))}
+        writer = trainer.logger.experiment._get_file_writer()
+        for summary in hparams(options, scores):
+            writer.add_summary(summary)
+        trainer.logger.experiment.flush()
 
 
 class LeydenCLI(LightningCLI):
@@ -95,7 +102,10 @@ class LeydenCLI(LightningCLI):
             save_config_callback=SaveConfig,
             seed_everything_default=0,
             parser_class=LeydenParser,
-            parser_kwargs={name: {"default_config_files": [str(DEFAULTS)]} for name in self.subcommands()},
+            parser_kwargs={
+                "epilog": "leyden chat --ckpt_path RUN talks to a model trained on dialogues.",
+                **{name: {"default_config_files": [str(DEFAULTS)]} for name in self.subcommands()},
+            },
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
@@ -281,7 +291,12 @@ def main(args: list[str] | None = None) -> int:
     """
     _quiet()
     torch.set_float32_matmul_precision("high")
+    words = sys.argv[1:] if args is None else args
     try:
+        if words[:1] == ["chat"]:
+            from experiments import chat  # with its tasks and data, which the other commands need not wait for
+
+            return chat.main(words[1:])
         cli = LeydenCLI(args)
     except Interrupted as stop:
         folder = os.environ.get("LEYDEN_RUN", "RUN")

@@ -194,7 +194,7 @@ class RunCheckpoint(Checkpoint):
             torch.distributed.all_gather_object(states, state)
         checkpoint["resume"] = {
             "in_epoch": in_epoch,
-            "batch_progress": loop.batch_progress.state_dict(),
+            "progress": [progress.state_dict() for progress in _progress(trainer)],
             "batches_that_stepped": loop._batches_that_stepped,
             "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
             "processes": states,
@@ -212,7 +212,9 @@ class RunCheckpoint(Checkpoint):
         resume, self._resume = self._resume, None
         loop = trainer.fit_loop.epoch_loop
         if resume["in_epoch"]:
-            loop.batch_progress.load_state_dict(resume["batch_progress"])
+            for progress, kept in zip(_progress(trainer), resume["progress"], strict=True):
+                progress.load_state_dict(kept)
+            trainer.fit_loop._restarting = False  # or the scheduler on a plateau would leave this epoch out
         loop._batches_that_stepped = resume["batches_that_stepped"]
         trainer._logger_connector._callback_metrics.update(
             {name: torch.tensor(value) for name, value in resume["metrics"].items()}
@@ -222,6 +224,13 @@ class RunCheckpoint(Checkpoint):
         for name, grad in state["grads"].items():
             parameters[name].grad = grad.to(parameters[name].device)
         set_random_state(state["random"])
+
+
+def _progress(trainer: Trainer) -> list[Any]:
+    """The counters within an epoch, which Lightning sets back when it restarts."""
+    loop = trainer.fit_loop.epoch_loop
+    optimization = loop.automatic_optimization.optim_progress
+    return [loop.batch_progress, loop.scheduler_progress, optimization, loop.val_loop.batch_progress]
 
 
 def random_state() -> dict[str, Any]:

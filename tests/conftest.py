@@ -1,0 +1,73 @@
+"""Running ``leyden`` inside the test's process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.cli import main
+
+QUIET = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
+
+
+@pytest.fixture
+def leyden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEYDEN_DATA", raising=False)
+
+    def run(command: str, *words: Any) -> int:
+        return main([command, *QUIET, *map(str, words)])
+
+    return run
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> Path:
+    """A run on the digits that takes a second: 4 steps an epoch, 2 epochs."""
+    path = tmp_path / "digits.yaml"
+    path.write_text(
+        """
+model:
+  class_path: modules.classification.Classifier
+  init_args:
+    net:
+      class_path: modules.nets.images.SmallCNN
+      init_args: {width: 4, num_stages: 1, dropout: 0.2}
+    optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.01}}
+data:
+  class_path: datamodules.images.Digits
+  init_args:
+    batch_size: 300
+    train_transforms: [{class_path: datamodules.pixels.BatchAffine, init_args: {degrees: 10, translate: 0.1}}]
+trainer: {max_epochs: 2, log_every_n_steps: 1, enable_model_summary: false}
+checkpoint: {monitor: val/accuracy, mode: max}
+"""
+    )
+    return path
+
+
+def leaves(tree: Any, path: str = "") -> dict[str, Any]:
+    """All values of a checkpoint by their paths."""
+    if isinstance(tree, dict):
+        return {k: v for key, value in tree.items() for k, v in leaves(value, f"{path}/{key}").items()}
+    if isinstance(tree, list | tuple):
+        return {k: v for i, value in enumerate(tree) for k, v in leaves(value, f"{path}/{i}").items()}
+    return {path: tree}
+
+
+@pytest.fixture
+def differences() -> Callable[[Path, Path], list[str]]:
+    """Where two checkpoints differ in a single bit, but for their configurations."""
+
+    def compare(first: Path, second: Path) -> list[str]:
+        a, b = (leaves(torch.load(path, weights_only=True)) for path in (first, second))
+        same = {
+            key
+            for key in a.keys() & b.keys()
+            if (torch.equal(a[key], b[key]) if isinstance(a[key], torch.Tensor) else a[key] == b[key])
+        }
+        return sorted((a.keys() | b.keys()) - same - {"/config"})
+
+    return compare

@@ -1,0 +1,143 @@
+"""A run that is killed and goes on is equal, to the last bit, to one that was never stopped."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from experiments.callbacks.checkpointing import RunCheckpoint, random_state, set_random_state
+from modules.classification import Classifier
+
+STEPLR = "--model.scheduler=torch.optim.lr_scheduler.StepLR"
+SETTINGS = {
+    "plain": [],
+    "every step": ["--checkpoint.every_n_train_steps=1"],
+    "accumulation": ["--trainer.accumulate_grad_batches=3", "--checkpoint.train_time_interval=00:00:00"],
+    "validation within the epoch": ["--trainer.val_check_interval=2", "--checkpoint.every_n_train_steps=1"],
+    "by steps": ["--trainer.max_epochs=-1", "--trainer.max_steps=9", "--checkpoint.every_n_train_steps=2"],
+    "mixup": ["--model.mixup=0.4", "--model.cutmix=1.0", "--checkpoint.every_n_train_steps=1"],
+    "schedule by step": [STEPLR, "--model.scheduler.step_size=2", "--model.interval=step"],
+    "schedule by epoch": [STEPLR, "--model.scheduler.step_size=1", "--checkpoint.every_n_train_steps=3"],
+    "plateau": [
+        "--model.scheduler=lightning.pytorch.cli.ReduceLROnPlateau",
+        "--model.scheduler.monitor=val/loss",
+        "--model.scheduler.patience=0",
+        "--model.scheduler.threshold=10.0",
+    ],
+    "ema": [
+        "--trainer.callbacks+=experiments.callbacks.averaging.EMA",
+        "--trainer.callbacks.decay=0.7",
+        "--checkpoint.every_n_train_steps=1",
+    ],
+}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no ordinary handler catches it."""
+
+
+@contextmanager
+def killed_at(nth: int) -> Iterator[None]:
+    """Make the nth training or validation step of the process its last."""
+    step, calls = Classifier.step, iter(range(10_000))
+
+    def last_step(self: Classifier, batch: Any) -> Any:
+        if next(calls) == nth:
+            raise Killed
+        return step(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Classifier, "step", last_step)
+        yield
+
+
+# of 2 (sanity check) + 2 x (4 training + 2 validation) steps
+EARLY_AND_LATE = [pytest.param(5, marks=pytest.mark.slow), 9, pytest.param(13, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("nth", EARLY_AND_LATE)
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_resume_is_exact(
+    settings: list[str],
+    nth: int,
+    leyden: Callable[..., int],
+    digits: Path,
+    differences: Callable[[Path, Path], list[str]],
+) -> None:
+    leyden("fit", "--config", digits, "--name", "whole", *settings)
+    with killed_at(nth):
+        leyden("fit", "--config", digits, "--name", "parts", *settings)
+    if not Path("runs/parts/0/checkpoints/last.ckpt").exists():
+        pytest.skip("killed before the first checkpoint")
+    assert leyden("fit", "--ckpt_path", "runs/parts/0") == 0
+    for name in ("last", "best"):
+        assert differences(*(Path(f"runs/{run}/0/checkpoints/{name}.ckpt") for run in ("whole", "parts"))) == []
+
+
+@pytest.mark.slow
+def test_resume_is_exact_with_workers(leyden: Callable[..., int], digits: Path) -> None:
+    leyden("fit", "--config", digits, "--name", "whole")
+    options = ["--data.num_workers=2", "--checkpoint.every_n_train_steps=1"]
+    with killed_at(9):
+        leyden("fit", "--config", digits, "--name", "parts", *options)
+    leyden("fit", "--ckpt_path", "runs/parts/0")
+    weights = [
+        torch.load(f"runs/{name}/0/checkpoints/last.ckpt", weights_only=True)["state_dict"] for name in ("whole", "parts")
+    ]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_curves_join_up(leyden: Callable[..., int], digits: Path) -> None:
+    with killed_at(10):
+        leyden("fit", "--config", digits)
+    leyden("fit", "--ckpt_path", "runs/digits/0")
+    events = EventAccumulator("runs/digits/0")
+    events.Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == list(range(8))
+    assert [event.step for event in events.Scalars("val/loss")] == [3, 7]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_signal_writes_a_checkpoint(
+    signum: int,
+    leyden: Callable[..., int],
+    digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start = RunCheckpoint.on_train_batch_start
+
+    def signalled(self: RunCheckpoint, trainer: Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.global_step == 2:
+            os.kill(os.getpid(), signum)
+        start(self, trainer, module, batch, batch_idx)
+
+    before = signal.getsignal(signum)
+    monkeypatch.setattr(RunCheckpoint, "on_train_batch_start", signalled)
+    assert leyden("fit", "--config", digits) == 128 + signum
+    assert signal.getsignal(signum) == before
+    assert "leyden fit --ckpt_path runs/digits/0" in capsys.readouterr().out
+    content = torch.load("runs/digits/0/checkpoints/last.ckpt", weights_only=True)
+    assert content["global_step"] == 2
+
+
+def test_random_state_round_trip() -> None:
+    import random
+
+    import numpy as np
+
+    def draws() -> list[float]:
+        return [random.random(), random.gauss(0, 1), float(np.random.rand()), float(torch.rand(1))]
+
+    state = random_state()
+    first = draws()
+    draws()
+    set_random_state(state)
+    assert draws() == first
