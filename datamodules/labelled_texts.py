@@ -161,6 +161,11 @@ class TextData(Data[Texts], ABC):
         lengths: Sequence[int] = examples.encoded.lengths
         return lengths
 
+    def decode(self, inputs: Inputs, rows: Sequence[int]) -> list[str]:
+        """The texts of some rows of a batch's inputs, as far as the tokens tell."""
+        tokens = inputs[list(rows)] if isinstance(inputs, Tensor) else inputs[1][:, 0][inputs[0][list(rows)]]
+        return Tokens(self.tokenizer).decode(tokens.tolist())
+
     # ---- predictions
 
     def describe(self, index: int) -> Row:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from modules.nets.loading import pretrained_needed
+
 
 class PretrainedEncoder(nn.Module):
     """A pretrained encoder of tokens: a state for every token, or one for the whole text.
@@ -34,14 +36,18 @@ class PretrainedEncoder(nn.Module):
         rate_decay: float = 1.0,
     ) -> None:
         super().__init__()
-        from transformers import AutoModel
+        from transformers import AutoConfig, AutoModel
 
         self.num_inputs, self.name, self.pooling = num_inputs, name, pooling
         self.trained_layers, self.rate_decay = trained_layers, rate_decay
         self.model: nn.Module | None = None
         folder = Path(os.environ.get("LEYDEN_DATA", "data")) / name
+        place = str(folder) if folder.is_dir() else name
         try:
-            self._use(AutoModel.from_pretrained(str(folder) if folder.is_dir() else name, dtype=torch.float32))
+            if pretrained_needed():
+                self._use(AutoModel.from_pretrained(place, dtype=torch.float32))
+            else:
+                self._use(AutoModel.from_config(AutoConfig.from_pretrained(place, local_files_only=True)))
         except OSError as error:  # a checkpoint may bring architecture and weights
             self.reason = str(error).strip().splitlines()[0]
 
