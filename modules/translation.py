@@ -1,7 +1,7 @@
 """Translation: from one sequence of tokens to another."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torchmetrics import MetricCollection
 
-from modules.metrics import BLEU, ChrF, Generated, Perplexity
+from modules.metrics import BLEU, ChrF, Distinct, Generated, Perplexity
 from modules.nets.losses import linear_cross_entropy
 from modules.nets.search import Sampling, beam_search, write
 from modules.nets.seq2seq import END, PAD, EncoderDecoder
@@ -24,7 +24,8 @@ class Translator(Task):
 
     Trained on the cross-entropy of each token after the true ones before it (teacher forcing). Scores: ``bleu``, the
     same as the tool sacrebleu gives for the texts as they are; ``chrf``; ``perplexity`` of a token (of the vocabulary,
-    so it compares only with that of the same vocabulary), without label smoothing.
+    so it compares only with that of the same vocabulary), without label smoothing; with ``distinct``, also
+    ``distinct_1`` and ``distinct_2``.
 
     Args:
         net: Makes the network from the numbers of source and of target tokens.
@@ -36,10 +37,11 @@ class Translator(Task):
         beam_size: Hypotheses that the search keeps open in test and prediction; 1 takes the best token each time.
         val_beam_size: The same in validation, where it should cost little.
         length_penalty: The search divides a log-probability by so high a power of the length.
-        temperature: If not 0, predictions are drawn by chance instead; below 1 they keep to what is probable.
+        temperature: If not 0, test and prediction draw by chance instead; below 1 they keep to what is probable.
         top_k: Draw from so many of the most probable tokens; from all if 0.
         top_p: Draw from the fewest tokens that have this probability together.
         max_length: Tokens of the longest target; twice those of the source, and ten, if None.
+        distinct: Also score how diverse the texts are, as of replies in dialogues.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Translator(Task):
         top_k: int = 0,
         top_p: float = 1.0,
         max_length: int | None = None,
+        distinct: bool = False,
     ) -> None:
         super().__init__(optimizer, scheduler, interval, decay_all)
         if min(beam_size, val_beam_size) < 1:
@@ -68,7 +71,7 @@ class Translator(Task):
             self.sampling = Sampling(temperature, top_k, top_p) if temperature else None
         except ValueError as error:
             raise MisconfigurationException(str(error)) from error
-        self.max_length = max_length
+        self.max_length, self.distinct = max_length, distinct
 
     def build(self) -> None:
         """Make the network."""
@@ -84,8 +87,9 @@ class Translator(Task):
             raise MisconfigurationException("tied: all needs a vocabulary that both languages share (data.joint: true)")
 
     def metrics(self) -> MetricCollection:
-        """BLEU, chrF and perplexity."""
-        return MetricCollection({"bleu": BLEU(), "chrf": ChrF(), "perplexity": Perplexity()})
+        """BLEU, chrF and perplexity; distinct n-grams if wanted."""
+        scores: dict[str, Any] = {"bleu": BLEU(), "chrf": ChrF(), "perplexity": Perplexity()}
+        return MetricCollection(scores | ({"distinct": Distinct()} if self.distinct else {}))
 
     def step(self, batch: Batch) -> Step:
         """Cross-entropy of sources ``(batch, source)`` and targets ``(batch, target)``; references for the scores."""
@@ -99,7 +103,7 @@ class Translator(Task):
         if self.training:
             return Step(loss, len(truth))
         testing = self.trainer.testing if self._trainer is not None else True
-        texts = self.write(source, self.beam_size if testing else self.val_beam_size)
+        texts = self.write(source, self.beam_size, self.sampling) if testing else self.write(source, self.val_beam_size)
         return Step(loss, len(truth), Generated(texts, loss.double() * len(truth), len(truth)), references)
 
     def write(self, source: Tensor, beam_size: int = 1, sampling: Sampling | None = None) -> list[str]:
