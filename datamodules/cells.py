@@ -1,6 +1,7 @@
 """Cells of a table as numbers, days and categories; what does not fit is named by file, row, column and value."""
 
 import difflib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -47,11 +48,15 @@ def categories(values: "Series[Any]") -> tuple[list[str], Array]:
     """The different values as texts, and for each row which one it has, -1 where it is missing."""
     import pandas as pd
 
-    codes, unique = pd.factorize(values)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, unique = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        codes, unique = pd.factorize(values)
     # Missing values make whole numbers floats: 1 and 1.0 are one category.
     texts = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in unique.tolist()]
-    names = {text: k for k, text in enumerate(dict.fromkeys(texts))}
-    merged = np.array([names[text] for text in texts] + [-1])
+    used = np.bincount(codes + 1, minlength=len(texts) + 1)[1:] > 0  # by these rows
+    names = {text: k for k, text in enumerate(dict.fromkeys(t for t, u in zip(texts, used, strict=True) if u))}
+    merged = np.array([names.get(text, -1) for text in texts] + [-1], dtype=np.int32)
     return list(names), merged[codes]
 
 
@@ -61,10 +66,8 @@ def to_numbers(values: "Series[Any]", source: str) -> Array:
     Raises:
         MisconfigurationException: If a value is not a finite number; tells the row and the value.
     """
-    import pandas as pd
-
-    array = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
-    wrong = (np.isnan(array) & values.notna().to_numpy()) | np.isinf(array)
+    array = _convert(values, _to_numeric)
+    wrong = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
     if wrong.any():
         raise _not_a(
             f"number (are they categories? then list `{values.name}` under categorical)", values, wrong, source
@@ -78,6 +81,30 @@ def to_days(values: "Series[Any]", source: str) -> Array:
     Raises:
         MisconfigurationException: If a value is not a date; tells the row and the value.
     """
+    array = _convert(values, _to_days)
+    wrong = np.isnan(array) & values.notna().to_numpy()
+    if wrong.any():
+        raise _not_a("date", values, wrong, source)
+    return array
+
+
+def _convert(values: "Series[Any]", convert: "Callable[[Series[Any]], Array]") -> Array:
+    """Convert each different text of a categorical column once; always a new array."""
+    import pandas as pd
+
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return convert(values)
+    each = np.append(convert(pd.Series(values.cat.categories)), np.nan)
+    return np.asarray(each[values.cat.codes.to_numpy()])  # code -1, missing, is the last one
+
+
+def _to_numeric(values: "Series[Any]") -> Array:
+    import pandas as pd
+
+    return pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan, copy=True)
+
+
+def _to_days(values: "Series[Any]") -> Array:
     import pandas as pd
 
     dates = values
@@ -85,9 +112,6 @@ def to_days(values: "Series[Any]", source: str) -> Array:
         dates = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
         if (dates.isna() & values.notna()).any():
             dates = pd.to_datetime(values, errors="coerce", utc=True)
-    wrong = (dates.isna() & values.notna()).to_numpy()
-    if wrong.any():
-        raise _not_a("date", values, wrong, source)
     naive = dates.dt.tz_convert(None) if dates.dt.tz is not None else dates
     days = naive.astype("datetime64[ns]").astype("int64").to_numpy() / DAY
     days[dates.isna().to_numpy()] = np.nan

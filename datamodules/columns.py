@@ -1,7 +1,7 @@
 """Columns of a table: what is learned about them from the training rows, and how they become numbers."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +51,14 @@ class Kinds:
             return "date"
         if pd.api.types.is_numeric_dtype(values.dtype):
             return "number"
-        known = values.dropna()
-        if values.dtype == object and all(isinstance(value, bool) for value in known):
+        if values.dtype == object and all(isinstance(value, bool) for value in values.dropna()):
             return "category"
-        if pd.to_numeric(known, errors="coerce").notna().mean() >= MOSTLY:
+        known = values.astype("category").cat.remove_unused_categories()
+        texts = known.cat.categories
+        is_number = pd.to_numeric(pd.Series(texts), errors="coerce").notna().to_numpy()
+        if is_number[known.cat.codes[known.notna()]].mean() >= MOSTLY:
             return "number"
-        if pd.to_datetime(known[:1000], errors="coerce", format="ISO8601", utc=True).notna().all():
+        if pd.to_datetime(texts[:1000], errors="coerce", format="ISO8601", utc=True).notna().all():
             return "date"
         return "category"
 
@@ -147,15 +149,18 @@ def encode(rows: Rows, columns: list[Column]) -> tuple[Tensor, Tensor]:
     return numbers, codes
 
 
-def _numbers(array: Array, column: Column) -> list[Array]:
+def _numbers(array: Array, column: Column) -> Iterator[Array]:
     unknown = np.isnan(array)
-    array = np.where(unknown, column["median"], array)
-    arrays = [(array - column["mean"]) / column["scale"]]
+    array[unknown] = column["median"]
+    yield (array - column["mean"]) / column["scale"]
     if column["kind"] == "date":
-        cycles = [(array + 3) / 7, array / 365.25]  # 1970-01-01 was a Thursday
-        for cycle in cycles + [array] * column["hours"]:
-            arrays += [np.where(unknown, 0, wave(2 * math.pi * cycle)) for wave in (np.sin, np.cos)]
-    return arrays + [unknown] * column["missing"]
+        for start, period in ((3, 7.0), (0, 365.25), (0, 1.0))[: 2 + column["hours"]]:  # 1970-01-01 was a Thursday
+            for wave in (np.sin, np.cos):
+                cycle = wave(2 * math.pi / period * (array + start))
+                cycle[unknown] = 0
+                yield cycle
+    if column["missing"]:
+        yield unknown
 
 
 def _hot(values: "Series[Any]", column: Column, offset: int, none: int) -> Array:

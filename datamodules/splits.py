@@ -3,20 +3,24 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.sampling import mix
 
+Array = np.ndarray[Any, Any]
+Labels = Sequence[Hashable] | Array
+
 
 def split_off(
     size: int,
     fraction: float,
     seed: int,
-    stratify: Sequence[Hashable] | None = None,
-    groups: Sequence[Hashable] | None = None,
-    times: Sequence[Any] | None = None,
+    stratify: Labels | None = None,
+    groups: Labels | None = None,
+    times: Sequence[Any] | Array | None = None,
 ) -> tuple[list[int], list[int]]:
     """Split a fraction of the examples off.
 
@@ -46,11 +50,14 @@ def split_mask(
     size: int,
     fraction: float,
     seed: int,
-    stratify: Sequence[Hashable] | None = None,
-    groups: Sequence[Hashable] | None = None,
-    times: Sequence[Any] | None = None,
+    stratify: Labels | None = None,
+    groups: Labels | None = None,
+    times: Sequence[Any] | Array | None = None,
 ) -> Tensor:
-    """Like ``split_off``, but return a mask ``(size)`` that is true where an example is split off."""
+    """Like ``split_off``, but return a mask ``(size)`` that is true where an example is split off.
+
+    For long tables classes and groups may also be arrays of numbers from 0, and times arrays of numbers.
+    """
     if sum(kind is not None for kind in (stratify, groups, times)) > 1:
         raise ValueError("give only one of stratify, groups and times")
     if not 0 < fraction < 1:
@@ -59,8 +66,11 @@ def split_mask(
     generator = torch.Generator().manual_seed(mix(seed))
     off = torch.zeros(size, dtype=torch.bool)
     if times is not None:
-        cut = sorted(times)[-num]
-        off |= torch.tensor([time >= cut for time in times])
+        ordered = np.sort(times) if isinstance(times, np.ndarray) else sorted(times)
+        cut = ordered[-num]
+        off |= (
+            torch.from_numpy(times >= cut) if isinstance(times, np.ndarray) else torch.tensor([t >= cut for t in times])
+        )
     elif groups is not None:
         off[_whole_groups(_members(groups), num, generator)] = True
     elif stratify is not None:
@@ -69,7 +79,8 @@ def split_mask(
         off[torch.randperm(size, generator=generator)[:num]] = True
     if not 0 < int(off.sum()) < size:
         unit = "groups" if groups is not None else "times" if times is not None else "examples"
-        count = len(set(groups or times or range(size)))
+        kinds = next((kind for kind in (groups, times) if kind is not None), range(size))
+        count = len(set(kinds))
         raise MisconfigurationException(f"{count} {unit} are too few to split {fraction:g} of them off")
     return off
 
@@ -100,8 +111,12 @@ def _of_each_class(members: list[Tensor], num: int, generator: torch.Generator) 
     return torch.cat(drawn)
 
 
-def _members(values: Sequence[Hashable]) -> list[Tensor]:
-    """Indices of the examples of each class or group, in the order of their first appearance."""
-    numbers: dict[Hashable, int] = {}
-    ids = torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
-    return list(ids.argsort(stable=True).split(ids.bincount().tolist()))
+def _members(values: Labels) -> list[Tensor]:
+    """Indices of the examples of each class or group."""
+    if isinstance(values, np.ndarray):
+        ids = torch.from_numpy(values)  # a long table would be many times larger as Python objects
+    else:
+        numbers: dict[Hashable, int] = {}
+        ids = torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
+    parts = ids.argsort(stable=True).split(ids.bincount().tolist())
+    return [part for part in parts if len(part)]

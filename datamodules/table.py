@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+SPLITS = ("train", "val", "test")
+
+
 class Table(Data[Rows]):
     """Base of the tables. A subclass writes ``frame``.
 
@@ -96,7 +99,7 @@ class Table(Data[Rows]):
             whole = self.with_target(Rows(frame, np.arange(len(frame)), self.source))
             self._parts = whole, self.split(whole)
         whole, names = self._parts
-        return whole._replace(where=whole.where[names == split])
+        return whole._replace(where=whole.where[names == SPLITS.index(split)])
 
     def with_target(self, rows: Rows) -> Rows:
         """Leave out the rows whose target is missing."""
@@ -106,7 +109,7 @@ class Table(Data[Rows]):
         return rows._replace(where=rows.where[~unknown])
 
     def split(self, whole: Rows) -> Array:
-        """Name the split of each row; classes have the same share in every split."""
+        """The split of each row, as an index into ``SPLITS``; classes have the same share in every split."""
         return self.share_out(whole, stratify=self.class_of(whole))
 
     def class_of(self, rows: Rows) -> Array | None:
@@ -120,13 +123,13 @@ class Table(Data[Rows]):
                 f"{self.source} has {len(whole.frame)} rows, but had {self.num_rows} when the model was trained, so "
                 "which were its test rows cannot be told any more"
             )
-        names = np.full(len(whole.where), "train")
+        names = np.zeros(len(whole.where), dtype=np.int8)
         left = np.arange(len(names))
         for name, fraction in (("test", self.test_fraction if test else 0), ("val", self.val_fraction)):
             if fraction:
-                some = {key: value[left].tolist() for key, value in how.items() if value is not None}
+                some = {key: value[left] for key, value in how.items() if value is not None}
                 off = split_mask(len(left), fraction * len(names) / len(left), self.seed, **some).numpy()
-                names[left[off]], left = name, left[~off]
+                names[left[off]], left = SPLITS.index(name), left[~off]
         return names
 
     # ---- facts
@@ -192,8 +195,12 @@ class Table(Data[Rows]):
 
     def read_predict(self, path: Path) -> Rows:
         """Read the rows to predict; they need the columns that the model was trained on, not the target."""
-        self._predicted = read_table(path, self.separator)
-        return Rows(self._predicted, np.arange(len(self._predicted)), str(path), labelled=False)
+        frame = self.read_file(path)
+        return Rows(frame, np.arange(len(frame)), str(path), labelled=False)
+
+    def read_file(self, path: Path) -> "DataFrame":
+        """Read a file of the user's."""
+        return read_table(path, self.separator)
 
     def describe(self, index: int) -> Row:
         """Nothing: ``write`` copies the whole row."""
@@ -206,7 +213,7 @@ class Table(Data[Rows]):
         extra = pd.DataFrame(list(rows))
         if self.kind == "class":
             extra = extra.rename(columns=lambda name: str(name).replace("class", "prediction"))
-        return write_with(Path(str(self.predict_path)), self.separator, self._predicted, extra, folder)
+        return write_with(Path(str(self.predict_path)), self.separator, extra, folder)
 
 
 def _constant(source: str, name: str) -> str:

@@ -4,14 +4,15 @@ import csv
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 PARQUET = (".parquet", ".pq")
+CHUNK = 250_000  # rows that are read at a time
 
 
 def read_table(
@@ -41,7 +42,7 @@ def read_table(
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
             raise MisconfigurationException(f"{path} is not a Parquet file: {_first_line(error)}") from error
-        frame = frame.reset_index(drop=True)
+        frame = _join([_compact(frame.reset_index(drop=True))])
     else:
         frame = _read_csv(path, separator or find_separator(path), decimal, missing)
     names = [str(name) for name in frame.columns]
@@ -66,7 +67,7 @@ def _read_csv(path: Path, separator: str, decimal: str, missing: Sequence[str]) 
         # Rows longer than the header lose their last cells with a mere warning.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            return pd.read_csv(
+            chunks = pd.read_csv(
                 path,
                 sep=separator,
                 decimal=decimal,
@@ -74,13 +75,44 @@ def _read_csv(path: Path, separator: str, decimal: str, missing: Sequence[str]) 
                 index_col=False,
                 encoding="utf-8",
                 skipinitialspace=True,
+                chunksize=CHUNK,
             )
+            return _join([_compact(chunk) for chunk in chunks])
         except UnicodeDecodeError as error:
             raise _not_utf8(path) from error
         except pd.errors.ParserWarning as error:
             raise MisconfigurationException(f"{path}: rows have more cells than the header") from error
         except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise MisconfigurationException(f"{path}: {_first_line(error)}") from error
+
+
+def _compact(chunk: "DataFrame") -> "dict[Any, Series[Any]]":
+    """The columns, each on its own, as small as they get: texts as categories, whole numbers of few bytes."""
+    import pandas as pd
+
+    columns = {}
+    for name, values in chunk.items():
+        if isinstance(values.dtype, pd.StringDtype):
+            columns[name] = values.astype("category")
+        elif values.dtype == "int64":
+            columns[name] = pd.to_numeric(values, downcast="integer").copy()
+        else:
+            columns[name] = values.copy()
+    return columns
+
+
+def _join(chunks: "list[dict[Any, Series[Any]]]") -> "DataFrame":
+    import pandas as pd
+
+    columns = {}
+    for name in list(chunks[0]):
+        parts = [chunk.pop(name) for chunk in chunks]  # column by column, so that only one is there twice
+        if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+            columns[name] = pd.Series(pd.api.types.union_categoricals(parts))
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+        del parts
+    return pd.DataFrame(columns, copy=False)
 
 
 def find_separator(path: Path) -> str:
@@ -110,19 +142,19 @@ def _not_utf8(path: Path) -> MisconfigurationException:
     return MisconfigurationException(f"{path} is not UTF-8")
 
 
-def write_with(source: Path, separator: str | None, frame: "DataFrame", extra: "DataFrame", folder: Path) -> Path:
+def write_with(source: Path, separator: str | None, extra: "DataFrame", folder: Path) -> Path:
     """Write the rows of a file with further columns.
 
     Args:
         source: The file. The cells of a CSV are copied as they are written there.
         separator: Of the file; told from the header if None.
-        frame: What was read from it.
         extra: The further columns; those of the same name in the file are replaced.
         folder: Where to write ``predictions.csv`` (or ``.parquet``, like the source).
     """
     import pandas as pd
 
     if source.suffix in PARQUET:
+        frame = pd.read_parquet(source)
         kept = frame.drop(columns=[name for name in extra if name in frame])
         path = folder / "predictions.parquet"
         pd.concat([kept, extra.set_axis(kept.index)], axis=1).to_parquet(path)

@@ -9,13 +9,13 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.cells import Array, Rows, categories, to_days, to_numbers
 from datamodules.columns import Kinds
-from datamodules.table import Table
+from datamodules.table import SPLITS, Table
 from datamodules.table_files import read_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
+NAMES = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1}  # of splits in a table
 
 
 class Tabular(Table):
@@ -126,17 +126,20 @@ class Tabular(Table):
         return self.share_out(whole, test, stratify=self.class_of(whole))
 
     def _named(self, values: Any, test: bool) -> Array:
-        known = SPLITS | ({"test": "test"} if test else {})
-        names = values.astype(str).str.strip().str.lower().map(known)
-        if names.isna().any():
-            row = int(names.isna().to_numpy().argmax())
+        known = NAMES | ({"test": 2} if test else {})
+        texts, codes = categories(values)
+        numbers = np.array([known.get(text.strip().lower(), -1) for text in texts] + [-1], dtype=np.int8)[codes]
+        if (numbers < 0).any():
+            row = int((numbers < 0).argmax())
             raise MisconfigurationException(
                 f"{self.source}, row {values.index[row] + 1}, column `{self.split_column}`: "
-                f"{values.iloc[row]!r} is not {', '.join(sorted(set(known.values())))}"
+                f"{values.iloc[row]!r} is not train, val{' or test' if test else ''}"
             )
-        for name in sorted(set(known.values()) - set(names)):
-            raise MisconfigurationException(f"{self.source}: column `{self.split_column}` names no row `{name}`")
-        return np.asarray(names.to_numpy(dtype=object))
+        for number in sorted(set(known.values()) - set(numbers.tolist())):
+            raise MisconfigurationException(
+                f"{self.source}: column `{self.split_column}` names no row `{SPLITS[number]}`"
+            )
+        return np.asarray(numbers)
 
     def _times(self, whole: Rows) -> Array:
         import pandas as pd

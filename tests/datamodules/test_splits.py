@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.splits import split_off
+from datamodules.splits import split_mask, split_off
 
 
 def check_partition(size, parts):
@@ -88,3 +89,12 @@ def test_too_few_to_split(arguments, message):
 def test_one_way_at_a_time():
     with pytest.raises(ValueError, match="only one"):
         split_off(4, 0.25, 0, stratify=[0, 0, 1, 1], groups=[0, 1, 2, 3])
+
+
+def test_masks_of_arrays():
+    classes = np.array([2, 0, 2, 2, 0, 0, 2, 2, 2, 2])  # no example of class 1
+    mask = split_mask(10, 0.4, 0, stratify=classes)
+    assert sorted(classes[mask.numpy()]) == [0, 2, 2, 2]
+    assert split_mask(4, 0.5, 0, times=np.array([3.0, 1.0, 2.0, 4.0])).tolist() == [True, False, False, True]
+    groups = split_mask(10, 0.3, 0, groups=np.array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2]))
+    assert int(groups.sum()) in (3, 4)  # one whole group

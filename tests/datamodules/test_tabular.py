@@ -204,7 +204,7 @@ def test_split_column(tmp_path):
     assert data.read("val").where.tolist() == [1, 6, 11, 16]
     assert data.read("test").where.tolist() == [2, 7, 12, 17]
     bad = Tabular(write(tmp_path, text + "hold,1,1\n"), "y", "number", split_column="s")
-    with pytest.raises(MisconfigurationException, match="row 21, column `s`: 'hold' is not test, train, val"):
+    with pytest.raises(MisconfigurationException, match="row 21, column `s`: 'hold' is not train, val or test"):
         bad.read("train")
     none = Tabular(write(tmp_path, text.replace("test", "train")), "y", "number", split_column="s")
     with pytest.raises(MisconfigurationException, match="names no row `test`"):
