@@ -133,18 +133,38 @@ class Translator(Task):
         super().on_test_epoch_end()
         rank_zero_info(f"BLEU is sacrebleu's, {BLEU.signature()}, with beam {self.beam_size}")
 
-    def attention(self, batch: Batch) -> list[tuple[list[str], list[str], Tensor]]:
-        """Words of each source, words of its true target and the attention ``(target, source)`` between them."""
-        source, target, _ = batch
-        assert target is not None
+    @torch.no_grad()
+    def attention(self, source: Tensor, target: Tensor) -> list[tuple[list[str], list[str], Tensor]]:
+        """Words of each source, words of its target, and the attention ``(target words, source words)`` between them.
+
+        Args:
+            source: ``(batch, source)``.
+            target: ``(batch, target)``.
+        """
         weights = self.net.attention(source, target[:, :-1]).float().cpu()  # (batch, target - 1, source)
         pictures = []
-        for read, wrote, weight in zip(source.tolist(), target[:, 1:].tolist(), weights, strict=True):
-            sides = [_words(tokens, ids) for tokens, ids in ((self.source_tokens, read), (self.target_tokens, wrote))]
-            pictures.append((sides[0], sides[1], weight[: len(sides[1]), : len(sides[0])]))
+        for read, written, weight in zip(source.tolist(), target[:, 1:].tolist(), weights, strict=True):
+            (from_, columns), (to, rows) = _words(self.source_tokens, read), _words(self.target_tokens, written)
+            weight = weight[: len(rows), : len(columns)]  # (target, source)
+            # To all tokens of a source word together, and from the tokens of a target word on average.
+            weight = torch.zeros(len(rows), len(from_)).index_add_(1, torch.tensor(columns), weight)
+            counts = torch.tensor(rows).bincount()[:, None]
+            pictures.append(
+                (from_, to, torch.zeros(len(to), len(from_)).index_add_(0, torch.tensor(rows), weight) / counts)
+            )
         return pictures
 
 
-def _words(tokens: object, ids: list[int]) -> list[str]:
-    # Each token as text: byte-level ones are unreadable as they are in the vocabulary.
-    return ["<end>" if i == END else tokens.decode([i], skip_special_tokens=False) for i in ids if i != PAD]  # type: ignore[attr-defined]
+def _words(tokens: Any, ids: list[int]) -> tuple[list[str], list[int]]:
+    """Words that tokens make up, and the number of the word that each belongs to."""
+    groups: list[list[int]] = []
+    owners = []
+    for index in ids:
+        if index == PAD:
+            break
+        # A token that begins with a space (which byte-level vocabularies write so) begins a word.
+        if not groups or index == END or tokens.id_to_token(index).startswith("Ġ"):
+            groups.append([])
+        groups[-1].append(index)
+        owners.append(len(groups) - 1)
+    return [tokens.decode(group).strip() or "<end>" for group in groups], owners

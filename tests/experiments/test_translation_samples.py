@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from datamodules.parallel import Multi30k
+from experiments.callbacks.translation import TranslationSamples, attention_figure
+from modules.nets.transformer import Transformer
+from modules.translation import Translator
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+def test_samples_and_heat_maps_are_on_the_board(tmp_path: Path) -> None:
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        logger=TensorBoardLogger(tmp_path),
+        callbacks=[TranslationSamples(num_samples=3, figures_every_n_epochs=2)],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+    )
+    data = Multi30k(root=str(SAMPLES), num_tokens=400)
+    trainer.fit(Translator(lambda a, b: Transformer(a, b, 8, 1, 2, 8)), data)
+    board = EventAccumulator(trainer.logger.log_dir).Reload()
+    texts = board.Tensors("val/sample_2/text_summary")
+    assert len(texts) == 2, "every epoch"
+    text = texts[0].tensor_proto.string_val[0].decode()
+    _, _, references = data.datasets["val"].__getitems__([4])
+    assert f"reference: {references[0]}" in text
+    assert "source: " in text
+    assert len(board.Images("val/attention_2")) == 1, "every second epoch"
+
+
+def test_heat_map_has_the_words_on_its_axes() -> None:
+    axes = attention_figure(["A", "dog", "<end>"], ["Ein", "Hund"], torch.eye(2, 3)).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "dog", "<end>"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Ein", "Hund"]

@@ -1,0 +1,136 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from sacrebleu.metrics import BLEU
+
+from datamodules.parallel import Multi30k
+from modules.nets.seq2seq import RecurrentSeq2Seq
+from modules.nets.transformer import Transformer
+from modules.translation import Translator
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+def transformer(num_source: int, num_target: int) -> Transformer:
+    return Transformer(num_source, num_target, 32, 1, 2, 64, dropout=0.0)
+
+
+def recurrent(num_source: int, num_target: int) -> RecurrentSeq2Seq:
+    return RecurrentSeq2Seq(num_source, num_target, 32, 48, dropout=0.0)
+
+
+def built(net: Any = transformer, data: dict[str, Any] | None = None, **options: Any) -> tuple[Translator, Multi30k]:
+    torch.manual_seed(0)
+    module = Multi30k(root=str(SAMPLES), num_tokens=400, **(data or {}))
+    module.setup("fit")
+    task = Translator(net, **options)
+    task.data = module
+    task.configure_model()
+    return task, module
+
+
+def test_loss_is_that_of_the_tokens_without_padding() -> None:
+    task, module = built(label_smoothing=0.1)
+    batch = module.datasets["train"].__getitems__([0, 1, 2, 3])
+    source, target, _ = batch
+    assert (target == 0).any()
+    output = task.step(batch)
+    logits = task.net(source, target[:, :-1])
+    expected = F.cross_entropy(logits.transpose(1, 2), target[:, 1:], ignore_index=0, label_smoothing=0.1)
+    torch.testing.assert_close(output.loss, expected)
+    assert output.size == (target[:, 1:] != 0).sum()
+
+    task.eval()
+    batch = module.datasets["val"].__getitems__([0, 1])
+    output = task.step(batch)
+    logits = task.net(batch[0], batch[1][:, :-1])
+    torch.testing.assert_close(output.loss, F.cross_entropy(logits.transpose(1, 2), batch[1][:, 1:], ignore_index=0))
+    assert output.target == batch[2]
+
+
+@pytest.mark.parametrize("net", [transformer, recurrent])
+def test_learns_to_translate(net: Any) -> None:
+    task, module = built(net)
+    optimizer = torch.optim.AdamW(task.parameters(), lr=1e-2)
+    batch = module.datasets["train"].__getitems__(range(44))
+    for _ in range(60 if net is transformer else 90):
+        optimizer.zero_grad()
+        task.step(batch).loss.backward()
+        optimizer.step()
+    task.eval()
+    source, _, references = module.datasets["val"].__getitems__(range(6))
+    for beam_size in (1, 4):
+        assert BLEU().corpus_score(task.write(source, beam_size), [references]).score > 60
+
+
+def test_leyden_fits_tests_and_predicts(leyden: Callable[..., int], tmp_path: Path, capsys: Any, caplog: Any) -> None:
+    config = Path(__file__).parents[2] / "configs/translation/multi30k_gru.yaml"
+    small = ["--model.net.size=16", "--model.net.hidden=16", "--trainer.max_epochs=2", f"--data.root={SAMPLES}"]
+    assert leyden("fit", "--config", config, *small) == 0
+    run = tmp_path / "runs/multi30k_gru/0"
+    assert leyden("test", "--ckpt_path", run, "--model.max_length=12") == 0
+    assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp" in caplog.text
+    scores = (run / "metrics.json").read_text()
+    assert all(f'"test/{name}"' in scores for name in ("bleu", "chrf", "perplexity", "loss"))
+    (tmp_path / "in.txt").write_text("A dog sleeps.\n\nMy sister sings.\n")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "in.txt") == 0
+    lines = (run / "predictions.txt").read_text().split("\n")
+    assert len(lines) == 4
+    assert lines[1] == ""
+    assert leyden("predict", "--ckpt_path", run, "--data.text", "A dog.", "--model.temperature=2") == 0
+    assert len((run / "predictions.txt").read_text().splitlines()) == 1
+    assert (
+        leyden("predict", "--ckpt_path", run, "--data.text", "Ein Hund.", "--data.source=de", "--data.target=en") == 1
+    )
+    assert "translates en to de" in capsys.readouterr().err
+
+
+def test_perplexity_is_the_exponential_of_the_loss() -> None:
+    task, module = built()
+    task.eval()
+    output = task.step(module.datasets["val"].__getitems__(range(6)))
+    task.val_metrics.update(output.preds, output.target)
+    perplexity = task.val_metrics.compute()["val/perplexity"].item()
+    assert perplexity == pytest.approx(math.exp(output.loss.item()), rel=1e-5)
+
+
+def test_targets_end_where_they_must_and_an_empty_source_stays_empty() -> None:
+    task, _ = built()
+    source = torch.tensor([[50, 60, 3], [3, 0, 0]])
+    for options in ({"beam_size": 3}, {"beam_size": 1}):
+        texts = task.eval().write(source, **options)
+        assert texts[0] != ""
+        assert texts[1] == ""
+    task.max_length = 1
+    assert len(task.write(source, 1)[0]) <= len(task.write(source, 3)[0] + "longest word of all")
+    task.max_length = 0
+
+
+def test_attention_of_words() -> None:
+    task, module = built()
+    source, target, references = module.datasets["val"].__getitems__([0, 1])
+    for (read, written, weights), row, reference in zip(
+        task.attention(source, target), source, references, strict=True
+    ):
+        assert " ".join(written) == f"{reference} <end>"
+        assert " ".join(read) == f"{task.source_tokens.decode(row.tolist()).strip()} <end>"
+        assert weights.shape == (len(written), len(read))
+        torch.testing.assert_close(weights.sum(1), torch.ones(len(written)))
+
+
+def test_a_vocabulary_each_cannot_have_one_embedding() -> None:
+    def tied(num_source: int, num_target: int) -> Transformer:
+        return Transformer(400, 400, 32, 1, 2, 64, tied="all")
+
+    with pytest.raises(MisconfigurationException, match="a vocabulary that both languages share"):
+        built(tied, {"joint": False})
+    with pytest.raises(MisconfigurationException, match="beam_size is 0"):
+        Translator(transformer, beam_size=0)
+    with pytest.raises(MisconfigurationException, match="top_p"):
+        Translator(transformer, temperature=1.0, top_p=2.0)
