@@ -40,7 +40,7 @@ class Tagging(Data[list[Sentence]], ABC):
     """
 
     facts: ClassVar[tuple[str, ...]] = (
-        "tags", "scheme", "words", "chars", "shapes", "num_words", "num_chars", "num_shapes", "tokenizer",
+        "tags", "scheme", "words", "word_counts", "chars", "shapes", "num_words", "num_chars", "num_shapes", "tokenizer",
     )  # fmt: skip
 
     def __init__(

@@ -38,7 +38,9 @@ def check(tags: list[str], preds: list[list[str]], true: list[list[str]]) -> Non
     by_type = precision_recall_fscore_support(true, preds, average=None, zero_division=0)
     for kind, *row in zip(kinds, *by_type, strict=True):
         ours = scores.by_type()[kind]
-        assert [float(ours[x]) for x in ("entity_precision", "entity_recall", "entity_f1", "support")] == pytest.approx(row)
+        assert [float(ours[x]) for x in ("entity_precision", "entity_recall", "entity_f1", "support")] == pytest.approx(
+            row
+        )
 
 
 @pytest.mark.parametrize("tags", [IOB, BIOES])

@@ -1,0 +1,156 @@
+"""Taggers through the program: train, test, predict, and what goes wrong."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import load
+
+Leyden = Callable[..., int]
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES, CONFIGS = ROOT / "tests" / "samples", ROOT / "configs" / "tagging"
+SMALL = [
+    "--model.net.init_args.word_size=16", "--model.net.init_args.hidden=16", "--model.net.init_args.char_filters=8",
+    "--model.net.init_args.dropout=0.1", "--model.optimizer.init_args.lr=0.03", "--trainer.max_epochs=20",
+    "--data.batch_size=8", "--trainer.precision=32-true", "--trainer.enable_model_summary=false",
+]  # fmt: skip
+
+
+def fit(leyden: Leyden, config: str, *words: object) -> Path:
+    assert leyden("fit", "--config", CONFIGS / f"{config}.yaml", "--data.root", SAMPLES, *words) == 0
+    return Path("runs") / config / "0"
+
+
+def scores(leyden: Leyden, run: Path) -> dict[str, float]:
+    assert leyden("test", "--ckpt_path", run) == 0
+    found: dict[str, float] = json.loads((run / "metrics.json").read_text())
+    return found
+
+
+def test_bilstm_crf_learns_entities_and_predicts_text(leyden: Leyden, tmp_path: Path) -> None:
+    run = fit(leyden, "wnut17_bilstm_crf", *SMALL)
+    found = scores(leyden, run)
+    assert found["test/entity_f1"] > 0.8
+    assert found["test/accuracy"] > 0.9
+    text = tmp_path / "text.txt"
+    text.write_text("Anna lives in Oud Rijn .\nwatching FC Canal\n")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", text) == 0
+    blocks = (run / "predictions.conll").read_text().split("\n\n")[:-1]
+    rows = [[line.split("\t") for line in block.splitlines()] for block in blocks]
+    assert [[word for word, *_ in block] for block in rows] == [
+        ["Anna", "lives", "in", "Oud", "Rijn", "."],
+        ["watching", "FC", "Canal"],
+    ]
+    assert [tag for _, tag, _ in rows[0]] == ["B-person", "O", "O", "B-location", "I-location", "O"]
+    assert all(0 < float(p) <= 1 for block in rows for *_, p in block)
+
+
+def test_softmax_reads_iob1_and_columns_without_tags(leyden: Leyden, tmp_path: Path) -> None:
+    run = fit(leyden, "conll2003_bilstm_crf", *SMALL, "--model.head=softmax")
+    assert scores(leyden, run)["test/entity_f1"] > 0.8
+    columns = tmp_path / "columns.conll"
+    columns.write_text("Peter\nlives\nin\nLeiden\n\nFC\n")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", columns) == 0
+    lines = (run / "predictions.conll").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["Peter", "lives", "in", "Leiden", "", "FC", ""]
+    assert lines[3].split("\t")[1] == "B-LOC"
+
+
+def test_own_columns_without_a_test_file(leyden: Leyden) -> None:
+    run = fit(leyden, "own_columns", *SMALL, "--data.path", SAMPLES / "tagged")
+    task, data = load(run)
+    assert data.scheme == "BIOES"
+    assert set(data.tags) == {"O", *(f"{p}-{kind}" for kind in ("PER", "LOC", "ORG") for p in "BIES")}
+    assert "test/entity_f1" in scores(leyden, run)
+
+
+def test_hmm_counts_without_an_optimizer(leyden: Leyden, tmp_path: Path) -> None:
+    run = fit(leyden, "ewt_hmm")
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert not any(content["optimizer_states"])
+    found = scores(leyden, run)
+    assert found["test/accuracy"] > 0.95
+    assert leyden("test", "--ckpt_path", run, "--model.decoding=posterior") == 0
+    text = tmp_path / "text.txt"
+    text.write_text("The zebra sees Wim .\n")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", text) == 0
+    tags = [line.split("\t")[1] for line in (run / "predictions.conll").read_text().splitlines()[:-1]]
+    assert tags == ["DET", "NOUN", "VERB", "PROPN", "PUNCT"]
+
+
+def test_hmm_finds_classes_in_raw_text(leyden: Leyden, tmp_path: Path) -> None:
+    text = tmp_path / "raw"
+    text.mkdir()
+    (text / "train.txt").write_text(
+        "the cat sees a dog\na dog sees the cat\na cat likes a dog\nthe dog likes the cat\n" * 10
+    )
+    words = ["--data.path", text, "--data.target=null", "--data.batch_size=16"]
+    config = tmp_path / "classes.yaml"
+    config.write_text(
+        "model: {class_path: modules.tagging.HMMTagger, init_args: {num_states: 3}}\n"
+        "data: {class_path: datamodules.tagging.Columns, init_args: {path: raw}}\n"
+        "trainer: {max_epochs: 30}\n"
+    )
+    assert leyden("fit", "--config", config, *words) == 0
+    run = Path("runs/classes/0")
+    # There are six words, so a model without memory has log 6; classes that take turns leave log 2 and the end.
+    assert scores(leyden, run)["test/loss"] < math.log(6) - 0.6
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", text / "train.txt") == 0
+    first = [line.split("\t")[1] for line in (run / "predictions.conll").read_text().splitlines()[:5]]
+    assert first[0] == first[3] and first[1] == first[4] and len(set(first)) == 3
+
+
+@pytest.mark.parametrize(
+    ("files", "words", "message"),
+    [
+        ({"train.conll": "a O\nb\n"}, [], "train.conll:2: 1 column"),
+        ({"train.conll": ""}, [], "train.conll holds no sentence"),
+        ({"other.conll": "a O\n"}, [], "there is no file that starts with train"),
+        (
+            {"train.conll": "a B-A\nb I-A\n\nc I-A\n", "val": "a O", "test": "a O"},
+            [],
+            "train.conll:4, word 1 'c' is tagged I-A",
+        ),
+        (
+            {"train.conll": "a O\nb B-A\n\nc B-A\nd I-A\n", "dev.conll": "a I-A\n", "test.conll": "a O\n"},
+            [],
+            "dev.conll:1",
+        ),
+        ({"train.conll": "a O\n" * 3}, ["--data.target=upos"], "columns of .*train.conll have numbers, not names"),
+    ],
+)
+def test_bad_files_are_told_in_one_sentence(
+    leyden: Leyden, tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], words: list[str], message: str
+) -> None:  # fmt: skip
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    assert leyden("fit", "--config", CONFIGS / "own_columns.yaml", "--data.path", folder, *words) == 1
+    error = capsys.readouterr().err
+    assert re.search(message, error), error
+    assert "Traceback" not in error
+
+
+def test_an_unseen_tag_at_test_is_named_and_an_error(leyden: Leyden, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train.conll").write_text("a X\nb Y\n\n" * 20)
+    (folder / "dev.conll").write_text("a X\nb Y\n")
+    (folder / "test.conll").write_text("a X\nb Y\n\na Z\nb Y\n")
+    run = fit(leyden, "own_columns", "--data.path", folder, *SMALL)
+    with pytest.warns(UserWarning, match=r"tags that training did not have count as errors: Z \(1x\)"):
+        assert scores(leyden, run)["test/accuracy"] == 0.75
+
+
+def test_a_sentence_of_2000_words(leyden: Leyden, tmp_path: Path) -> None:
+    run = fit(leyden, "wnut17_bilstm_crf", *SMALL[:3], "--trainer.max_epochs=1", "--trainer.precision=32-true")
+    text = tmp_path / "long.txt"
+    text.write_text("watching Anna " * 1000 + "\nAnna\n")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", text) == 0
+    assert len((run / "predictions.conll").read_text().splitlines()) == 2003
