@@ -112,7 +112,7 @@ class ParallelText(Data[Pairs]):
         self.languages = [self.source, self.target]
         if self.joint:
             # In the order of the languages' names, so that either direction learns the same.
-            sides = train if self.source < self.target else (train.target, train.source)
+            sides = (train.source, train.target) if self.source < self.target else (train.target, train.source)
             self.source_tokenizer = self.target_tokenizer = self.vocabulary([*sides[0], *sides[1]])
         else:
             self.source_tokenizer = self.vocabulary(train.source)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.parallel import read_text
+from datamodules.parallel_files import read_text
 
 Turns = list[str]  # of one dialogue; two people speak in turn
 

@@ -138,8 +138,10 @@ class MultiHeadAttention(nn.Module):
         if mask is not None:
             scores = scores.masked_fill(mask, -math.inf)
         # softmax computes in float32 under autocast; the products want what they were given.
-        return scores.softmax(3).to(keys.dtype)
+        weights: Tensor = scores.softmax(3).to(keys.dtype)
+        return weights
 
     def _split(self, features: Tensor) -> Tensor:
         # (batch, length, size) -> (batch, heads, length, head size)
-        return features.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+        heads: Tensor = features.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+        return heads

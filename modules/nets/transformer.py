@@ -1,6 +1,7 @@
 """The Transformer."""
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -149,7 +150,7 @@ class Transformer(EncoderDecoder):
             features = layer(features, padding)
         features = self.encoder_norm(features)
         memory = {"padding": padding}
-        for number, layer in enumerate(self.decoder):
+        for number, layer in enumerate(self._decoder_layers()):
             memory[f"keys{number}"], memory[f"values{number}"] = layer.cross_attention.keys_values(features)
         return memory
 
@@ -162,14 +163,14 @@ class Transformer(EncoderDecoder):
         # A word must not look at later ones. Padding comes last, so nothing that counts looks at it.
         mask = torch.ones(length, length, dtype=torch.bool, device=target.device).triu(1)  # (target, target)
         features = self._embed(self.target_embedding, target)  # (batch, target, size)
-        for number, layer in enumerate(self.decoder):
+        for number, layer in enumerate(self._decoder_layers()):
             keys, values = memory[f"keys{number}"], memory[f"values{number}"]
             features, _, _ = layer.look_back(features, None, mask)
             if weights is not None:
                 weights.append(layer.cross_attention.weights(layer.norm2(features), keys, memory["padding"]))
             features = layer.look_at_source(features, keys, values, memory["padding"])
-        features = self.decoder_norm(features)
-        return features
+        normed: Tensor = self.decoder_norm(features)
+        return normed
 
     def start(self, memory: Tensors, width: int) -> Tensors:
         """Keys and values of no words yet, ``(batch * width, heads, 0, head size)``."""
@@ -184,7 +185,7 @@ class Transformer(EncoderDecoder):
         new: Tensors = {}
         before = state["keys0"].shape[2]
         features = self._embed(self.target_embedding, tokens.reshape(-1, 1), before)  # (batch * width, 1, size)
-        for number, layer in enumerate(self.decoder):
+        for number, layer in enumerate(self._decoder_layers()):
             past = state[f"keys{number}"], state[f"values{number}"]
             features, new[f"keys{number}"], new[f"values{number}"] = layer.look_back(features, past, None)
             # The hypotheses of a source are so many queries to it: its memory need not be repeated for each.
@@ -199,6 +200,9 @@ class Transformer(EncoderDecoder):
         weights: list[Tensor] = []
         self._decode(target, self.encode(source), weights)
         return torch.stack(weights).mean(0)
+
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return cast(list[DecoderLayer], list(self.decoder))
 
     def _embed(self, embedding: nn.Embedding, tokens: Tensor, first: int = 0) -> Tensor:
         places = positions(first, tokens.shape[1], self.size, tokens.device)  # (length, size)
