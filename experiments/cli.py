@@ -26,7 +26,9 @@ from datamodules.data import Data
 from experiments import checkpoint, overrides
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.finite import StopOnNonFinite
+from experiments.callbacks.overruling import Overrule, changes
 from experiments.callbacks.predictions import PredictionWriter
+from experiments.lean import forget_missing_gpus, make_lean
 from modules.task import Task
 
 overrides.install()
@@ -167,7 +169,7 @@ class LeydenCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
-        self.trainer_defaults["callbacks"] = [PredictionWriter(), StopOnNonFinite()]
+        self.trainer_defaults["callbacks"] = [PredictionWriter(), StopOnNonFinite(), self._overrule()]
         kwargs["default_root_dir"] = str(self.run_folder)
         if self._get(self.config_init, "trainer").logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(
@@ -182,7 +184,17 @@ class LeydenCLI(LightningCLI):
         off = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor,) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        make_lean(trainer)
+        return trainer
+
+    def _overrule(self) -> Overrule:
+        if self.content is None:
+            return Overrule({}, {})
+        before = yaml.safe_load(self.content["config"])["model"].get("init_args") or {}
+        parser = self._parser(self.subcommand)
+        after = yaml.safe_load(parser.dump(self.config[self.subcommand]))["model"].get("init_args") or {}
+        return Overrule(*(changes(before.get(part), after.get(part)) for part in ("optimizer", "scheduler")))
 
     def _step_to_go_on_from(self) -> int | None:
         if self.content is None or self.subcommand != "fit" or "resume" not in self.content:
@@ -291,6 +303,7 @@ def main(args: list[str] | None = None) -> int:
     """
     _quiet()
     torch.set_float32_matmul_precision("high")
+    forget_missing_gpus()
     words = sys.argv[1:] if args is None else args
     try:
         if words[:1] == ["chat"]:

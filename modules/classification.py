@@ -87,7 +87,7 @@ class Classifier(Task):
         scores: dict[str, Any] = {
             "accuracy": MulticlassAccuracy(num, average="micro"),
             "f1": MulticlassF1Score(num, average="macro"),
-            "auroc": MulticlassAUROC(num, average="macro", thresholds=200),
+            "auroc": MulticlassAUROC(num, average="macro"),
             "calibration_error": MulticlassCalibrationError(num, n_bins=15),
         }
         if num > 5:

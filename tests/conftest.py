@@ -1,6 +1,6 @@
 """Running ``leyden`` inside the test's process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,15 @@ QUIET = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--
 
 
 @pytest.fixture
-def leyden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def leyden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LEYDEN_DATA", raising=False)
 
     def run(command: str, *words: Any) -> int:
         return main([command, *QUIET, *map(str, words)])
 
-    return run
+    yield run
+    torch.use_deterministic_algorithms(False)  # an option of the trainer sets it for the whole process
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ class ClassificationFigures(Callback):
     """Draws the confusion matrix and the most confident mistakes, with the names of the classes.
 
     Drawn after validation every ``every_n_epochs`` epochs and in the last one, and after a test. The mistakes are
-    drawn if the inputs are images, and are those of the first process.
+    drawn if the inputs are images, and are those of the first process. Of more than 100 classes nothing is drawn.
 
     Args:
         num_mistakes: How many mistakes to draw.
@@ -33,7 +33,7 @@ class ClassificationFigures(Callback):
         return trainer.state.fn != "fit" or epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs
 
     def _see(self, trainer: Trainer, pl_module: LightningModule, output: Any, batch: Any) -> None:
-        if not self._wanted(trainer) or output is None:
+        if not self._wanted(trainer) or output is None or len(pl_module.classes) > 100:  # type: ignore[arg-type]
             return
         if self._matrix is None:
             self._matrix = MulticlassConfusionMatrix(len(pl_module.classes)).to(pl_module.device)  # type: ignore[arg-type]

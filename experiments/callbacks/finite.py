@@ -1,8 +1,8 @@
 """A loss that is no number ends training at once, before a checkpoint can be spoiled."""
 
+import math
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
@@ -22,7 +22,7 @@ class StopOnNonFinite(Callback):
         if self._waiting is None:
             return
         (loss, epoch, position), self._waiting = self._waiting, None
-        if torch.isfinite(loss):
+        if math.isfinite(loss.item()):
             return
         batches = trainer.datamodule.batches("train")  # type: ignore[attr-defined]
         batches.set_epoch(epoch)
