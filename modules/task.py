@@ -74,6 +74,14 @@ class Task(LightningModule, ABC):
 
     # ---- what all of them share
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, as a module does."""
+        # The trainer sets this one, the name of the hook at hand, some fifty times a step; a module's way takes long.
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def fact(self, name: str) -> Any:
         """A fact that the datamodule learned from the training split.
 
