@@ -47,3 +47,12 @@ def test_autocast_computes_in_bfloat16_and_gives_full_gradients() -> None:
     rough.backward()
     assert output.weight.grad is not None
     assert output.weight.grad.dtype == torch.float
+
+
+def test_a_second_derivative_is_refused_not_wrong() -> None:
+    output, features = torch.nn.Linear(4, 5), torch.randn(3, 4, requires_grad=True)
+    loss = linear_cross_entropy(features, output, torch.tensor([0, 1, 2]))
+    with pytest.raises(NotImplementedError, match="only once"):
+        torch.autograd.grad(loss, features, create_graph=True)
+    with torch.no_grad():
+        torch.testing.assert_close(linear_cross_entropy(features, output, torch.tensor([0, 1, 2])), loss.detach())
