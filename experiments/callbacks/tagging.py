@@ -96,7 +96,7 @@ class TaggingFigures(Callback):
 
 
 def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars: list[str]) -> list[tuple[int, str]]:
-    """Number of errors and Markdown of each sentence of a batch: each word with its true tag, and a wrong one in bold."""
+    """Number of errors and Markdown of each sentence: words with their true tag, and a wrong one in bold."""
     letters = ["", "\ufffd", *chars]
     words = ["".join(letters[i] for i in ids) for ids in inputs.spelling.tolist()]
     found = []

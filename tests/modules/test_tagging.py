@@ -63,7 +63,7 @@ def test_softmax_reads_iob1_and_columns_without_tags(leyden: Leyden, tmp_path: P
 
 def test_own_columns_without_a_test_file(leyden: Leyden) -> None:
     run = fit(leyden, "own_columns", *SMALL, "--data.path", SAMPLES / "tagged")
-    task, data = load(run)
+    _, data = load(run)
     assert data.scheme == "BIOES"
     assert set(data.tags) == {"O", *(f"{p}-{kind}" for kind in ("PER", "LOC", "ORG") for p in "BIES")}
     assert "test/entity_f1" in scores(leyden, run)
@@ -102,7 +102,8 @@ def test_hmm_finds_classes_in_raw_text(leyden: Leyden, tmp_path: Path) -> None:
     assert scores(leyden, run)["test/loss"] < math.log(6) - 0.6
     assert leyden("predict", "--ckpt_path", run, "--data.predict_path", text / "train.txt") == 0
     first = [line.split("\t")[1] for line in (run / "predictions.conll").read_text().splitlines()[:5]]
-    assert first[0] == first[3] and first[1] == first[4] and len(set(first)) == 3
+    assert (first[0], first[1]) == (first[3], first[4])
+    assert len(set(first)) == 3
 
 
 @pytest.mark.parametrize(
@@ -125,8 +126,13 @@ def test_hmm_finds_classes_in_raw_text(leyden: Leyden, tmp_path: Path) -> None:
     ],
 )
 def test_bad_files_are_told_in_one_sentence(
-    leyden: Leyden, tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], words: list[str], message: str
-) -> None:  # fmt: skip
+    leyden: Leyden,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: dict[str, str],
+    words: list[str],
+    message: str,
+) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     for name, text in files.items():

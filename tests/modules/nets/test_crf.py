@@ -104,7 +104,8 @@ def test_long_and_extreme_sentences_stay_finite() -> None:
     emissions = (200 * torch.randn(2, 2000, 4)).requires_grad_()
     losses = crf(emissions, torch.randint(4, (2, 2000)), torch.tensor([2000, 1]))
     losses.sum().backward()
-    assert torch.isfinite(losses).all() and (losses > -1e-6).all()
+    assert torch.isfinite(losses).all()
+    assert (losses > -1e-6).all()
     assert torch.isfinite(emissions.grad).all()
 
 
@@ -115,26 +116,28 @@ def test_forbidden_steps_never_come_out() -> None:
     best, probabilities = crf.decode(emissions, LENGTHS), crf.marginals(emissions, LENGTHS)
     for i, length in enumerate(LENGTHS.tolist()):
         path = best[i, :length].tolist()
-        assert path[0] != 2 and all(a != 0 or b != 2 for a, b in itertools.pairwise(path))
+        assert path[0] != 2
+        assert all(a != 0 or b != 2 for a, b in itertools.pairwise(path))
         scores = {p: s for p, s in enumerated(crf, emissions[i], length).items() if s > FORBIDDEN / 2}
         assert path == list(max(scores, key=scores.__getitem__))
         assert probabilities[i, 0, 2] < 1e-100
 
 
+IOB2 = "^ B-A, ^ O, O O, O B-A, O $, B-A I-A, B-A B-A, B-A B-B, B-A O, B-A $, I-A I-A, I-A B-A, I-A B-B, I-A O, I-A $"
+BIOES = (
+    "^ B-A, ^ S-A, ^ O, O O, O B-A, O S-A, O $, B-A I-A, B-A E-A, I-A I-A, I-A E-A, E-A B-A, E-A S-A, E-A O, E-A $, "
+    "E-A B-B, E-A S-B, S-A B-A, S-A S-A, S-A B-B, S-A S-B, S-A O, S-A $"
+)
+
+
 @pytest.mark.parametrize(
-    ("tags", "legal"),
-    [
-        (["O", "B-A", "I-A", "B-B", "I-B"], {"B-A I-A", "I-A I-A", "I-A B-A", "B-A B-B", "O B-A", "B-A O", "^ B-A", "^ O",
-                                            "I-A $", "B-A $", "B-A B-A", "O O", "I-A O", "O $", "I-A B-B"}),
-        (["O", "B-A", "I-A", "E-A", "S-A", "B-B", "I-B", "E-B", "S-B"],
-         {"B-A I-A", "B-A E-A", "I-A E-A", "I-A I-A", "E-A B-A", "E-A S-B", "S-A O", "S-A $", "E-A $", "^ S-A", "^ B-A",
-          "^ O", "O O", "O $", "O B-A", "O S-A", "E-A O", "E-A B-B", "E-A S-A", "S-A S-A", "S-A B-A", "S-A B-B", "S-A S-B"}),
-    ],
-)  # fmt: skip
-def test_legal_steps(tags: list[str], legal: set[str]) -> None:
-    allowed = legal_steps(tags)
-    for i, before in enumerate([*tags, "^"]):
-        for j, after in enumerate([*tags, "$"]):
+    ("tags", "steps"),
+    [("O B-A I-A B-B I-B", IOB2), ("O B-A I-A E-A S-A B-B I-B E-B S-B", BIOES)],
+)
+def test_legal_steps(tags: str, steps: str) -> None:
+    allowed, legal = legal_steps(tags.split()), set(steps.split(", "))
+    for i, before in enumerate([*tags.split(), "^"]):
+        for j, after in enumerate([*tags.split(), "$"]):
             if (before, after) == ("^", "$"):
                 continue
             # The table tells of type A; B is alike.
