@@ -1,0 +1,99 @@
+"""Files that are damaged, dangerous or cannot be written."""
+
+import builtins
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from experiments import checkpoint
+
+
+def a_checkpoint(path: Path, step: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config = "model: {class_path: a.B}\ndata: {class_path: c.D}\n"
+    torch.save({"state_dict": {}, "config": config, "global_step": step, "D": {"classes": ["x"]}}, path)
+    return path
+
+
+class Payload:
+    def __reduce__(self) -> Any:
+        return builtins.exec, ("import pathlib; pathlib.Path('executed').touch()",)
+
+
+def test_pickle_payload_is_refused_and_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {}, "config": "", "payload": Payload()}, "evil.ckpt")
+    with pytest.raises(MisconfigurationException, match=r"evil.ckpt holds Python objects .* not loaded"):
+        checkpoint.read(Path("evil.ckpt"))
+    assert not Path("executed").exists()
+    pickle.loads(pickle.dumps(Payload()))  # the payload is a real one
+    assert Path("executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"\x80\x04garbage" * 100, None])
+def test_damaged_file_is_named(content: bytes | None, tmp_path: Path) -> None:
+    path = a_checkpoint(tmp_path / "a.ckpt")
+    path.write_bytes(path.read_bytes()[:-200] if content is None else content)
+    with pytest.raises(MisconfigurationException, match=r"a.ckpt is damaged or not a checkpoint"):
+        checkpoint.read(path)
+
+
+def test_file_of_another_program_is_named(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "a.ckpt")
+    with pytest.raises(MisconfigurationException, match=r"a.ckpt is not a checkpoint written by leyden fit"):
+        checkpoint.read(tmp_path / "a.ckpt")
+
+
+def test_run_stands_for_its_best_or_last(tmp_path: Path) -> None:
+    best = a_checkpoint(tmp_path / "checkpoints" / "best.ckpt")
+    last = a_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
+    assert checkpoint.find(tmp_path, to_train=False)[0] == best
+    assert checkpoint.find(tmp_path, to_train=True)[0] == last
+    assert checkpoint.run_folder(best) == tmp_path
+    assert checkpoint.facts(checkpoint.read(best)) == {"classes": ["x"]}
+
+
+def test_training_falls_back_to_the_newest_readable(tmp_path: Path) -> None:
+    best = a_checkpoint(tmp_path / "checkpoints" / "best.ckpt", step=7)
+    (tmp_path / "checkpoints" / "last.ckpt").write_bytes(b"half")
+    with pytest.warns(UserWarning, match=r"last.ckpt is damaged.*going on from .*best.ckpt, step 7"):
+        assert checkpoint.find(tmp_path, to_train=True)[0] == best
+
+
+def test_testing_does_not_fall_back(tmp_path: Path) -> None:
+    a_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"half")
+    with pytest.raises(MisconfigurationException, match=r"best.ckpt is damaged"):
+        checkpoint.find(tmp_path, to_train=False)
+
+
+def test_run_without_checkpoints(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="holds no checkpoint"):
+        checkpoint.find(tmp_path, to_train=True)
+
+
+def test_failed_write_leaves_the_checkpoint_before(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = Trainer.save_checkpoint
+
+    def full(self: Trainer, path: Any, **options: Any) -> None:
+        if self.global_step < 8:
+            return save(self, path, **options)
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Trainer, "save_checkpoint", full)
+    assert leyden("fit", "--config", digits) == 1
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "leyden fit --ckpt_path runs/digits/0" in said
+    folder = Path("runs/digits/0/checkpoints")
+    assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert checkpoint.read(folder / "last.ckpt")["global_step"] == 4
