@@ -1,0 +1,211 @@
+"""Selection of replies, and the scores of dialogues."""
+
+import json
+import random
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import nn
+
+from modules.dialogue import ResponseSelector
+from modules.metrics import Distinct, Ranking
+
+
+class Facts:
+    """What the data knows."""
+
+    candidates = 3
+    num_source_tokens = 20
+    replies = ("a", "b", "c", "d")
+    reply_tokens = ([5, 6], [7], [8, 9, 10], [11])
+
+
+class Bag(nn.Module):
+    def __init__(self, num_inputs, num_features):
+        super().__init__()
+        self.embedding = nn.EmbeddingBag(num_inputs, num_features, mode="mean", padding_idx=0)
+
+    def forward(self, tokens):
+        return self.embedding(tokens)
+
+
+def selector(**options):
+    torch.manual_seed(0)
+    task = ResponseSelector(Bag, size=8, **options)
+    task.data = Facts()
+    task.configure_model()
+    return task
+
+
+CONTEXTS = torch.tensor([[4, 5, 0, 0], [6, 7, 8, 0], [9, 0, 0, 0]])
+REPLIES = torch.tensor([[5, 6, 0], [7, 0, 0], [5, 6, 0]])
+
+
+def test_vectors_do_not_depend_on_the_order_or_the_padding():
+    task = selector()
+    task.CHUNK = 2
+    vectors = task(CONTEXTS)
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(3))
+    for row, vector in zip(CONTEXTS, vectors, strict=True):
+        assert torch.allclose(task(row[row > 0][None])[0], vector)
+    torch.testing.assert_close(vectors, F.normalize(task.net(CONTEXTS), dim=1))
+
+
+def test_replies_of_a_batch_compete_unless_they_are_the_same():
+    task = selector(scale=5.0)
+    loss = task.step((CONTEXTS, REPLIES, None)).loss
+    c, r = task(CONTEXTS), task(REPLIES)
+    score = [[float((5 * c[i] @ r[j]).detach()) for j in range(3)] for i in range(3)]
+    losses = []
+    for i, others in ((0, [1]), (1, [0, 2]), (2, [1])):  # the first and the third reply are the same
+        total = torch.tensor([score[i][j] for j in [i, *others]]).logsumexp(0)
+        losses.append(total - score[i][i])
+    assert torch.allclose(loss, torch.stack(losses).mean())
+
+
+def test_candidates_are_scored():
+    task = selector(scale=5.0).eval()
+    candidates = torch.tensor([[1, 0], [0, 1], [2, 1]])
+    step = task.step((CONTEXTS, REPLIES, candidates))
+    c, r = task(CONTEXTS), task(REPLIES)
+    expected = torch.tensor(
+        [[float((5 * c[i] @ r[j]).detach()) for j in row] for i, row in enumerate(candidates.tolist())]
+    )
+    torch.testing.assert_close(step.preds, expected)
+    assert step.target.tolist() == [0, 0, 0]
+    assert step.size == 3
+    assert torch.allclose(step.loss, (expected.logsumexp(1) - expected[:, 0]).mean())
+
+
+def test_predictions_are_the_nearest_replies():
+    task = selector(top_k=2).eval()
+    rows = task.predict_step((CONTEXTS, None, None), 0)
+    index = torch.cat([task(torch.tensor([ids])) for ids in Facts.reply_tokens])
+    cosines = task(CONTEXTS) @ index.T
+    for row, scores in zip(rows, cosines, strict=True):
+        order = scores.argsort(descending=True).tolist()
+        assert list(row) == ["reply", "score", "reply_2", "score_2"]
+        assert [row["reply"], row["reply_2"]] == [Facts.replies[i] for i in order[:2]]
+        assert row["score"] == pytest.approx(float(scores[order[0]]), abs=1e-4)
+
+
+def test_index_follows_the_weights():
+    task = selector().eval()
+    before = task.predict_step((CONTEXTS, None, None), 0)
+    with torch.no_grad():
+        task.net.embedding.weight.copy_(torch.randn(20, 8))
+    task.on_fit_start()
+    assert task.predict_step((CONTEXTS, None, None), 0) != before
+    assert not any("index" in name for name in task.state_dict())
+
+
+def test_temperature_draws_from_the_softmax():
+    task = selector(temperature=2.0, scale=4.0, top_k=1).eval()
+    torch.manual_seed(0)
+    many = CONTEXTS[:1].expand(4000, -1)
+    drawn = [row["reply"] for row in task.predict_step((many, None, None), 0)]
+    index = torch.cat([task(torch.tensor([ids])) for ids in Facts.reply_tokens])
+    expected = (4.0 / 2.0 * task(CONTEXTS[:1]) @ index.T).softmax(1)[0]
+    for reply, probability in zip(Facts.replies, expected.tolist(), strict=True):
+        assert drawn.count(reply) / 4000 == pytest.approx(probability, abs=0.03)
+
+
+def test_data_without_candidates():
+    task = ResponseSelector(Bag)
+    task.data = Facts()
+    task.data.candidates = 0
+    with pytest.raises(MisconfigurationException, match="candidates 10"):
+        task.configure_model()
+
+
+def test_ranking_is_brute_force():
+    torch.manual_seed(0)
+    scores, target = torch.randn(50, 10).round(decimals=1), torch.randint(10, (50,))
+    metric = Ranking((1, 5))
+    metric.update(scores[:20], target[:20])
+    metric.update(scores[20:], target[20:])
+    ranks = [sum(float(s) >= float(row[t]) for s in row) for row, t in zip(scores, target, strict=True)]
+    found = {name: float(value) for name, value in metric.compute().items()}
+    assert found == pytest.approx(
+        {
+            "recall_at_1": sum(rank <= 1 for rank in ranks) / 50,
+            "recall_at_5": sum(rank <= 5 for rank in ranks) / 50,
+            "mrr": sum(1 / rank for rank in ranks) / 50,
+        }
+    )
+
+
+def test_a_constant_score_earns_nothing():
+    metric = Ranking()
+    metric.update(torch.zeros(4, 10), torch.zeros(4, dtype=torch.long))
+    assert {name: float(value) for name, value in metric.compute().items()} == pytest.approx(
+        {"recall_at_1": 0, "recall_at_5": 0, "mrr": 0.1}
+    )
+
+
+def test_distinct_is_brute_force():
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices(["tea", "Tea", "no", "i'm", "milk"], k=rng.randint(1, 8))) for _ in range(40)]
+    metric = Distinct()
+    for first in range(0, 40, 7):
+        metric.update(texts[first : first + 7])
+    for n in (1, 2):
+        words = [text.lower().split() for text in texts]
+        ngrams = [tuple(text[i : i + n]) for text in words for i in range(len(text) - n + 1)]
+        assert float(metric.compute()[f"distinct_{n}"]) == pytest.approx(len(set(ngrams)) / len(ngrams))
+
+
+def test_distinct_of_punctuation_and_nothing():
+    metric = Distinct()
+    metric.update(["", "No, no."])
+    assert float(metric.compute()["distinct_1"]) == pytest.approx(3 / 4)
+    assert float(metric.compute()["distinct_2"]) == 1
+    metric.update(["", ""])
+    metric.reset()
+    metric.update([""])
+    assert float(metric.compute()["distinct_1"]) == 0
+
+
+THINGS = ("tea", "rice", "milk", "cake", "soup", "fish")
+TALKS = [[f"Do you like {x}?", f"Yes, I like {x}.", f"Then have {x}."] for x in THINGS]
+
+
+@pytest.fixture
+def config(tmp_path):
+    for split in ("train", "val", "test"):
+        lines = "".join(json.dumps({"turns": turns}) + "\n" for turns in TALKS)
+        (tmp_path / f"{split}.jsonl").write_text(lines)
+    path = tmp_path / "talks.yaml"
+    path.write_text(
+        f"""
+model:
+  class_path: modules.dialogue.ResponseSelector
+  init_args:
+    net: {{class_path: modules.nets.sentence.SentenceLSTM, init_args: {{size: 16, hidden: 16}}}}
+    size: 16
+    optimizer: {{class_path: torch.optim.AdamW, init_args: {{lr: 0.02}}}}
+data:
+  class_path: datamodules.dialogue.DialogueText
+  init_args: {{path: {tmp_path}, candidates: 6, num_tokens: 300, batch_size: 12}}
+trainer: {{max_epochs: 15, enable_model_summary: false}}
+checkpoint: {{monitor: val/recall_at_1, mode: max}}
+"""
+    )
+    return path
+
+
+def test_selection_learns_is_tested_and_predicts(leyden, config, tmp_path):
+    assert leyden("fit", "--config", config) == 0
+    run = tmp_path / "runs" / "talks" / "0"
+    assert leyden("test", "--ckpt_path", run) == 0
+    scores = json.loads((run / "metrics.json").read_text())
+    assert scores["test/recall_at_1"] > 0.9
+    assert set(scores) == {"test/loss", "test/recall_at_1", "test/recall_at_5", "test/mrr"}
+    (tmp_path / "open.jsonl").write_text('{"turns": ["Do you like milk?"]}\n{"turns": ["Do you like rice?"]}\n')
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "open.jsonl") == 0
+    rows = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+    assert [row["turns"] for row in rows] == [["Do you like milk?"], ["Do you like rice?"]]
+    assert "milk" in rows[0]["reply"]
+    assert "rice" in rows[1]["reply"]
