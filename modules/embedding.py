@@ -165,7 +165,8 @@ class SkipGram(Task):
 
     def on_test_epoch_end(self) -> None:
         """Log the scores."""
-        scores = {f"test/{name}": metric.compute() for name, metric in self.test_metrics.items(keep_base=True)}
+        metrics: Any = self.test_metrics.items(keep_base=True)  # a list of which no word is known has no score
+        scores = {f"test/{name}": metric.compute() for name, metric in metrics if metric.update_called}
         scores["test/analogies"] = torch.tensor(self.right / max(1, self.asked))
         self.log_dict(scores, prog_bar=True)
         self.test_metrics.reset()

@@ -62,7 +62,7 @@ class PretrainedEncoder(nn.Module):
             )
         if hasattr(model, "pooler"):
             model.pooler = None  # trained for another purpose, and not used
-        self.model = model
+        self.model = model.train(self.training and self.trained_layers != 0)  # it comes in evaluation mode
         self.pad = model.config.pad_token_id or 0
         self._choose_what_to_train(model)
 

@@ -1,0 +1,97 @@
+"""Networks that classify texts."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from modules.nets.text import BagOfEmbeddings, TextCNN, TextRNN, WordEmbedding
+
+TOKENS = torch.tensor([[4, 5, 6, 7, 8, 9], [4, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0]])
+NETS = [
+    lambda: BagOfEmbeddings(20, 3, size=8),
+    lambda: TextCNN(20, 3, size=8, num_filters=5),
+    *[
+        lambda cell=cell, pooling=pooling, layers=layers, both=both: TextRNN(
+            20, 3, 8, 6, layers, cell, both, pooling
+        )
+        for cell, pooling, layers, both in [
+            ("lstm", "last", 2, True), ("gru", "last", 1, False), ("lstm", "mean", 1, True), ("gru", "max", 2, True),
+            ("lstm", "attention", 1, True),
+        ]
+    ],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", NETS)
+def test_a_text_does_not_depend_on_its_batch(make):
+    torch.manual_seed(0)
+    net = make().eval()
+    together = net(TOKENS)
+    assert together.shape == (4, 3)
+    assert together.isfinite().all()
+    for text, expected in zip(TOKENS, together, strict=True):
+        alone = text[text != 0]
+        alone = alone if len(alone) else text[:1]
+        torch.testing.assert_close(net(alone[None])[0], expected)
+
+
+@pytest.mark.parametrize("make", NETS)
+def test_everything_is_trained(make):
+    torch.manual_seed(0)
+    net = make().train()
+    F.cross_entropy(net(TOKENS), torch.tensor([0, 1, 2, 0])).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_cnn_against_windows_one_by_one():
+    torch.manual_seed(0)
+    net = TextCNN(20, 2, size=4, widths=(2, 3), num_filters=3).eval()
+    text = [4, 5, 6, 7]
+    maxima = []
+    for width, convolution in zip((2, 3), net.convolutions, strict=True):
+        padded = [0] * (width - 1) + text + [0] * (width - 1)
+        found = []
+        for start in range(len(padded) - width + 1):
+            window = net.embedding.words.weight[torch.tensor(padded[start : start + width])]  # (width, size)
+            found.append(torch.einsum("fsw,ws->f", convolution.weight, window) + convolution.bias)
+        maxima.append(torch.stack(found).amax(0).relu())
+    torch.testing.assert_close(net(torch.tensor([text]))[0], net.output(torch.cat(maxima)))
+
+
+def test_attention_against_a_sum():
+    torch.manual_seed(0)
+    net = TextRNN(20, 2, 4, 3, pooling="attention").eval()
+    states, _ = net.recurrent(net.embedding.words(torch.tensor([[4, 5, 6]])))
+    scores = [math.exp(net.attention(state)) for state in states[0]]
+    mean = sum(score * state for score, state in zip(scores, states[0], strict=True)) / sum(scores)
+    torch.testing.assert_close(net(torch.tensor([[4, 5, 6, 0]]))[0], net.output(mean))
+
+
+def test_spelled_words():
+    embedding = WordEmbedding(20, 4).eval()
+    spelling = torch.tensor([[0, 0, 0], [4, 10, 11], [1, 12, 0], [5, 0, 0]])
+    vectors, mask = embedding((torch.tensor([[1, 2, 3, 0]]), spelling))
+    w = embedding.words.weight
+    expected = torch.stack([w[4] + (w[10] + w[11]) / 2, w[1] + w[12], w[5], torch.zeros(4)])
+    torch.testing.assert_close(vectors[0], expected)
+    assert mask.tolist() == [[True, True, True, False]]
+
+
+def test_forgotten_words_keep_their_letters():
+    embedding = WordEmbedding(20, 4, word_dropout=1.0).train()
+    spelling = torch.tensor([[0, 0], [4, 10]])
+    w = embedding.words.weight
+    torch.testing.assert_close(embedding((torch.tensor([[1, 0]]), spelling))[0][0, 0], w[1] + w[10])
+    vectors, _ = embedding(torch.tensor([[4, 0]]))
+    torch.testing.assert_close(vectors[0], torch.stack([w[1], torch.zeros(4)]))
+    embedding.eval()
+    torch.testing.assert_close(embedding(torch.tensor([[4]]))[0][0, 0], w[4])
+
+
+def test_forgetting_is_rare():
+    torch.manual_seed(0)
+    embedding = WordEmbedding(20, 4, word_dropout=0.1).train()
+    forgotten = embedding._forget(torch.full((100, 100), 5)) == 1
+    assert 0.08 < forgotten.float().mean() < 0.12

@@ -1,0 +1,196 @@
+"""Word vectors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from datamodules.corpus import Questions
+from modules.embedding import CBOW, PairLoss, SkipGram, right_analogies
+
+
+class Facts:
+    def __init__(self, num=12):
+        self.words = ["", *(f"w{i}" for i in range(1, num))]
+        self.word_counts = [0, *range(num, 1, -1)]
+
+
+def made(kind=SkipGram, num=12, **options):
+    torch.manual_seed(0)
+    task = kind(size=6, window=3, stretch=4, num_shared=5, **options)
+    task.data = Facts(num)
+    task.build()
+    torch.nn.init.normal_(task.inner.weight)
+    torch.nn.init.normal_(task.outer.weight)
+    return task
+
+
+def test_neighbours_are_those_of_the_text():
+    task = made()
+    words = torch.tensor([1, 2, 3, 0, 4, 5, 6, 7, 8, 9, 0])
+    widest = torch.zeros(len(words), len(words), dtype=torch.bool)
+    for seed in range(200):
+        torch.manual_seed(seed)
+        centres, around, near = task.neighbours(words)
+        found = torch.zeros_like(widest)
+        for s, i, j in near.nonzero().tolist():
+            place = s * 4 + i
+            other = s * 4 + j - 3
+            assert centres[s, i] == words[place]
+            assert around[s, j] == words[other]
+            found[place, other] = True
+        for place in range(len(words)):
+            near_places = [k for k in range(len(words)) if found[place, k]]
+            if near_places:  # a window is whole: as far as its farthest word, but for the line's end
+                reach = max(abs(k - place) for k in near_places)
+                line = words[min(place, *near_places) : max(place, *near_places) + 1]
+                assert 0 not in line
+                assert reach <= 3
+        widest |= found
+    for a in range(len(words)):
+        for b in range(len(words)):
+            same_line = a != b and 0 not in words[min(a, b) : max(a, b) + 1]
+            assert widest[a, b] == (same_line and abs(a - b) <= 3)
+
+
+def test_loss_against_a_sum_over_pairs():
+    task = made()
+    words = torch.tensor([1, 2, 3, 4, 5, 0, 6, 7])
+    state = torch.get_rng_state()
+    total, num = task.losses(words)
+    torch.set_rng_state(state)
+    centres, around, near = task.neighbours(words)
+    negatives = task.negatives(len(centres))
+    x, y = task.inner.weight, task.outer.weight
+    expected, pairs = torch.zeros(()), 0
+    for s, i, j in near.nonzero().tolist():
+        pairs += 1
+        expected = expected + F.softplus(-(x[centres[s, i]] @ y[around[s, j]]))
+        for n in negatives[s]:
+            expected = expected + F.softplus(x[centres[s, i]] @ y[n]) * task.num_negatives / task.num_shared
+    assert num == pairs
+    torch.testing.assert_close(total, expected)
+    (ours,) = torch.autograd.grad(total, [x])
+    (theirs,) = torch.autograd.grad(expected, [x])
+    torch.testing.assert_close(ours.to_dense(), theirs)
+
+
+def test_gradient_of_the_pair_loss():
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 4, dtype=torch.double, requires_grad=True)
+    y = torch.randn(2, 5, 4, dtype=torch.double, requires_grad=True)
+    weights = torch.rand(2, 3, 5, dtype=torch.double)
+    assert torch.autograd.gradcheck(lambda x, y: PairLoss.apply(x, y, weights, 2), (x, y))
+
+
+def test_cbow_against_a_sum_over_words():
+    task = made(CBOW)
+    words = torch.tensor([1, 2, 3, 4, 0, 5, 0, 6])  # 5 and 6 stand alone
+    state = torch.get_rng_state()
+    total, num = task.losses(words)
+    torch.set_rng_state(state)
+    centres, around, near = task.neighbours(words)
+    negatives = task.negatives(len(centres))
+    expected, count = torch.zeros(()), 0
+    for s in range(len(centres)):
+        for i in range(centres.shape[1]):
+            if near[s, i].any():
+                count += 1
+                context = task.inner.weight[around[s, near[s, i]]].mean(0)
+                expected = expected + F.softplus(-(context @ task.outer.weight[centres[s, i]]))
+                scores = task.outer.weight[negatives[s]] @ context
+                expected = expected + F.softplus(scores).sum() * task.num_negatives / task.num_shared
+    assert num == count == 4
+    torch.testing.assert_close(total, expected)
+
+
+def test_negatives_follow_the_noise():
+    task = made()
+    drawn = task.negatives(20000).flatten().bincount(minlength=12) / 100000
+    counts = torch.tensor(task.data.word_counts, dtype=torch.double) ** 0.75
+    torch.testing.assert_close(drawn.double(), counts / counts.sum(), atol=0.005, rtol=0)
+    assert drawn[0] == 0
+
+
+def test_words_of_the_same_company_are_near():
+    # Two worlds whose words never meet: after training each word is nearest to its own.
+    torch.manual_seed(0)
+    task = SkipGram(size=8, window=2, num_shared=8)
+    task.data = Facts(11)
+    task.build()
+    optimizer = torch.optim.SGD(task.parameters(), lr=0.003)
+    for _ in range(200):
+        lines = torch.cat([torch.randint(1, 6, (40, 6)), torch.randint(6, 11, (40, 6))])[torch.randperm(80)]
+        total, _ = task.losses(F.pad(lines, (0, 1)).flatten())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+    task.top_k = 4
+    for word, row in enumerate(task.predict_step(torch.arange(1, 11), 0), start=1):
+        own = {f"w{i}" for i in (range(1, 6) if word < 6 else range(6, 11))} - {f"w{word}"}
+        assert {row[f"neighbour_{rank}"] for rank in range(1, 5)} == own
+
+
+def test_neighbours_of_an_unknown_word():
+    row = made().predict_step(torch.tensor([0, 1]), 0)
+    assert set(row[0].values()) == {""}
+    assert row[1]["neighbour_1"] not in ("", "w1")
+
+
+def test_analogies():
+    vectors = F.normalize(
+        torch.tensor([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0.1, 1], [0, 1, 1.1], [-1, 0, 0.0]]), dim=1
+    )
+    assert right_analogies(vectors, torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]])) == 1
+    assert right_analogies(vectors, torch.zeros(0, 4, dtype=torch.long)) == 0
+
+
+def test_vectors_are_of_unit_length():
+    lengths = made().vectors().norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(12).index_fill(0, torch.tensor([0]), 0))
+
+
+@pytest.fixture
+def corpus_run(leyden, tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_text("the otter likes the plum\nthe heron eats a plum\n" * 200)
+    config = tmp_path / "vectors.yaml"
+    config.write_text(f"""
+model: {{class_path: modules.embedding.SkipGram, init_args: {{size: 8}}}}
+data:
+  class_path: datamodules.corpus.Corpus
+  init_args: {{path: {book}, batch_size: 2, block: 100, root: {Path(__file__).parents[1] / "samples"}}}
+trainer:
+  max_epochs: 2
+  callbacks+: [experiments.callbacks.word_vectors.WordVectors]
+""")
+    assert leyden("fit", "--config", config) == 0
+    return tmp_path / "runs" / "vectors" / "0"
+
+
+def test_fit_test_predict(corpus_run, leyden):
+    lines = (corpus_run / "vectors.txt").read_text().splitlines()
+    assert lines[0] == "7 8"
+    assert {line.split()[0] for line in lines[1:]} == {"the", "plum", "otter", "likes", "heron", "eats", "a"}
+    assert leyden("test", "--ckpt_path", corpus_run) == 0
+    assert leyden("predict", "--ckpt_path", corpus_run, "--data.text", "otter") == 0
+    assert (corpus_run / "predictions.csv").read_text().startswith("word,neighbour_1,cosine_1")
+
+
+def test_scores_are_spearmans(monkeypatch):
+    from torchmetrics.functional import spearman_corrcoef
+
+    task = made()
+    task.configure_model = None
+    task.test_metrics = task.metrics().clone(prefix="test/")
+    pairs = torch.tensor([[1, 2], [3, 4], [5, 6], [7, 8]])
+    people = torch.tensor([1.0, 4.0, 2.0, 3.0])
+    task.test_step(Questions([("wordsim353", pairs, people), ("simlex999", pairs, -people)], pairs.view(2, 4)), 0)
+    logged = {}
+    monkeypatch.setattr(task, "log_dict", lambda scores, **_: logged.update(scores))
+    task.on_test_epoch_end()
+    cosine = F.cosine_similarity(task.inner.weight[pairs[:, 0]], task.inner.weight[pairs[:, 1]]).detach()
+    torch.testing.assert_close(logged["test/wordsim353"], spearman_corrcoef(cosine, people))
+    torch.testing.assert_close(logged["test/simlex999"], -logged["test/wordsim353"])
+    assert set(logged) == {"test/wordsim353", "test/simlex999", "test/analogies"}
