@@ -228,6 +228,9 @@ class EntityScores(Metric):
     correct: Tensor
     predicted: Tensor
     true: Tensor
+    kinds: Tensor
+    opens: Tensor
+    closes: Tensor
 
     def __init__(self, tags: Sequence[str]) -> None:
         super().__init__()
@@ -265,8 +268,8 @@ class EntityScores(Metric):
         padding = tags.new_full((len(tags), 1), -1)
         tags = torch.cat([padding, tags, padding], 1)  # (batch, length + 2)
         is_tag, tags = tags >= 0, tags.clamp(min=0)
-        kinds: Tensor = self.kinds[tags] * is_tag  # type: ignore[index]
-        opens, closes = self.opens[tags] & is_tag, self.closes[tags] & is_tag  # type: ignore[index]
+        kinds: Tensor = self.kinds[tags] * is_tag
+        opens, closes = self.opens[tags] & is_tag, self.closes[tags] & is_tag
         here = kinds[:, 1:-1] > 0
         starts = here & (opens[:, 1:-1] | closes[:, :-2] | (kinds[:, 1:-1] != kinds[:, :-2]))
         stops = here & (closes[:, 1:-1] | opens[:, 2:] | (kinds[:, 1:-1] != kinds[:, 2:]))

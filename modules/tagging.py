@@ -48,8 +48,8 @@ class Tagger(Task):
     def build(self) -> None:
         """Make the network and the head."""
         self.tags: list[str] = self.fact("tags")
-        numbers = (self.fact(name) for name in ("num_words", "num_chars", "num_shapes"))
-        self.net = self.make_net(*numbers, len(self.tags))
+        num_words, num_chars, num_shapes = (self.fact(name) for name in ("num_words", "num_chars", "num_shapes"))
+        self.net = self.make_net(num_words, num_chars, num_shapes, len(self.tags))
         self.scheme: str = self.fact("scheme")
         if self.head == "crf":
             self.crf = CRF(len(self.tags), legal_steps(self.tags) if self.scheme else None)
@@ -151,7 +151,7 @@ class HMMTagger(Task):
     def configure_optimizers(self) -> None:
         """None: counting is all there is."""
 
-    def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:
+    def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:  # type: ignore[override]
         """Add the counts of a batch, of all processes."""
         inputs, target = batch
         counts = self.net.count(inputs.words, target)
@@ -165,7 +165,7 @@ class HMMTagger(Task):
         lengths = (inputs.words != 0).sum(1)
         emissions = self.net.emissions(inputs)
         total = self.net.log_partition(emissions, lengths)
-        if self.num_states is not None:
+        if isinstance(self.net, HiddenHMM):
             return Step(-total.sum().float() / lengths.sum(), lengths.sum())
         known = (target < len(self.tags)).all(1)  # (batch)
         losses = total - self.net.score(emissions, target.clamp(max=len(self.tags) - 1), lengths)

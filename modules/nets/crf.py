@@ -25,6 +25,8 @@ class CRF(nn.Module):
             a sentence, the last column its end. Everything may follow everything if None.
     """
 
+    forbidden: Tensor
+
     def __init__(self, num_tags: int, allowed: Tensor | None = None) -> None:
         super().__init__()
         self.transitions = nn.Parameter(torch.empty(num_tags, num_tags).uniform_(-0.1, 0.1))
@@ -36,7 +38,7 @@ class CRF(nn.Module):
 
     def potentials(self) -> tuple[Tensor, Tensor, Tensor]:
         """Transitions ``(from, to)``, start and end ``(tags)`` in double precision, with the constraints."""
-        bar: Tensor = self.forbidden  # type: ignore[assignment]
+        bar = self.forbidden
         with torch.autocast(self.transitions.device.type, enabled=False):
             return (
                 self.transitions.double().masked_fill(bar[:-1, :-1], FORBIDDEN),
@@ -172,8 +174,8 @@ def marginals(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor
     """Gradient of the log-partition: ``(batch, length, tags)``, zero after a sentence's end; also without autograd."""
     with torch.inference_mode(False), torch.enable_grad():
         inputs = emissions.detach().clone().double().requires_grad_()
-        fixed = (x.detach().clone() for x in (transitions, start, end))
-        total = log_partition(inputs, *fixed, lengths.clone())
+        transitions, start, end = (x.detach().clone() for x in (transitions, start, end))
+        total = log_partition(inputs, transitions, start, end, lengths.clone())
         return torch.autograd.grad(total.sum(), inputs)[0]
 
 

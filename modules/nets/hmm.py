@@ -31,6 +31,11 @@ class TaggedHMM(nn.Module):
         ending_strength: Weight of the prior of each ending.
     """
 
+    known: Tensor
+    tag_counts: Tensor
+    word_counts: Tensor
+    steps: Tensor
+
     def __init__(
         self,
         words: Sequence[str],
@@ -99,7 +104,8 @@ class TaggedHMM(nn.Module):
             (pairs / pairs.sum(1, keepdim=True).clamp(min=1)).expand_as(counts),
             (singles / singles.sum().clamp(min=1)).expand_as(counts),
         ][2 - self.order :]
-        self.steps = sum(w * table for w, table in zip(weights, tables, strict=True)).clamp(min=TINY).log()
+        mixed = torch.stack([w * table for w, table in zip(weights, tables, strict=True)]).sum(0)
+        self.steps = mixed.clamp(min=TINY).log()
         # Counts of the features: of the endings in rare words, of the words (the last two) in all.
         own = self.word_counts[2:].double()
         rare = own * (own.sum(1, keepdim=True) <= RARE)
@@ -111,7 +117,6 @@ class TaggedHMM(nn.Module):
         self.shares = (own.sum(0) + 1) / (own.sum() + self.num_tags)  # p(tag)
         table = self._log_odds(self.known)
         self.odds = torch.cat([table.new_zeros(2, self.num_tags), table])
-        self.cache: dict[str, Tensor] = {}
         self.fitted = True
 
     def _log_odds(self, features: Tensor) -> Tensor:
@@ -177,6 +182,11 @@ class HiddenHMM(nn.Module):
         num_states: Number of states.
         smoothing: Added to each expected count.
     """
+
+    steps: Tensor
+    words: Tensor
+    step_counts: Tensor
+    word_counts: Tensor
 
     def __init__(self, num_words: int, num_states: int, smoothing: float = 0.01) -> None:
         super().__init__()

@@ -55,6 +55,7 @@ class PretrainedTagger(nn.Module):
         for part in (self.spelling, self.shapes, self.output):
             for parameter in part.parameters() if part is not None else ():
                 parameter.rate = rate  # type: ignore[attr-defined]
+        self.train()  # the library loads models in evaluation mode
 
     def use_facts(self, fact: Callable[[str], Any]) -> None:
         """Check that the data has word pieces.

@@ -101,6 +101,8 @@ class BiLSTMTagger(nn.Module):
             ``word_dropout / (word_dropout + n)``, so that it learns what to do with such (Kiperwasser & Goldberg 2016).
     """
 
+    word_counts: Tensor
+
     def __init__(
         self,
         num_words: int,
@@ -131,13 +133,13 @@ class BiLSTMTagger(nn.Module):
 
     def use_facts(self, fact: Callable[[str], Any]) -> None:
         """Take the counts of the words; without them none is taken for unknown."""
-        self.word_counts[2:] = torch.tensor(fact("word_counts"))  # type: ignore[operator]
+        self.word_counts[2:] = torch.tensor(fact("word_counts"))
 
     def forward(self, inputs: Words) -> Tensor:
         """Emissions ``(batch, length, tags)``."""
         words = inputs.words
         if self.training and self.word_dropout:
-            rate = self.word_dropout / (self.word_dropout + self.word_counts[words])  # type: ignore[index]
+            rate = self.word_dropout / (self.word_dropout + self.word_counts[words])
             words = words.masked_fill(torch.rand_like(rate) < rate, 1)
         spelled = self.characters(inputs.spelling)[inputs.spelled]
         vectors = torch.cat([self.words(words), self.shapes(inputs.shapes), spelled], 2)
