@@ -16,7 +16,7 @@ from datamodules.download import fetch
 from datamodules.exchanges import ME, YOU, Choices, TurnTokens
 from datamodules.parallel import Sentences
 from datamodules.ragged import Ragged
-from datamodules.sampling import mix
+from datamodules.sampling import Batches, mix
 from datamodules.tokens import BEGIN, END, Tokens
 from datamodules.turns import Turns, read_daily_dialog, read_dialogues
 
@@ -64,6 +64,7 @@ class DialogueText(Data[Dialogues]):
     """
 
     facts = ("tokenizer", "replies")
+    EVALUATED = 2048  # contexts that choose at once: each candidate is encoded once in a batch
 
     def __init__(
         self,
@@ -238,6 +239,16 @@ class DialogueText(Data[Dialogues]):
         else:
             lengths = torch.maximum(examples.source.lengths, examples.target.lengths)
         return [int(length) for length in lengths]
+
+    def batches(self, split: str) -> Batches:
+        """The sampler of a split. Contexts that choose come in larger batches, as they share candidates."""
+        size = self.batch_size
+        try:
+            if self.candidates and split in ("val", "test"):
+                self.batch_size = max(size, self.EVALUATED)
+            return super().batches(split)
+        finally:
+            self.batch_size = size
 
     # ---- predictions
 

@@ -99,6 +99,14 @@ def test_candidates(folder):
     assert candidates is None
 
 
+def test_contexts_that_choose_come_in_large_batches(folder):
+    data = make(folder, candidates=3, batch_size=2)
+    assert [len(data.batches(split)) for split in ("train", "val")] == [3, 1]
+    assert data.batch_size == 2
+    data = make(folder, batch_size=2)
+    assert len(data.batches("val")) == 3
+
+
 def test_candidates_do_not_depend_on_the_seed_and_never_equal_the_truth():
     texts = ["yes", "no", "yes", "maybe", "why"] * 20
     ragged = Ragged([[i + 4] for i in range(100)])
