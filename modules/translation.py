@@ -167,4 +167,6 @@ def _words(tokens: Any, ids: list[int]) -> tuple[list[str], list[int]]:
             groups.append([])
         groups[-1].append(index)
         owners.append(len(groups) - 1)
-    return [tokens.decode(group).strip() or "<end>" for group in groups], owners
+    # Special tokens are words too: the end, the marks of speakers in a dialogue.
+    texts = (tokens.decode(group, skip_special_tokens=False).strip() for group in groups)
+    return ["<end>" if group == [END] else text for group, text in zip(groups, texts, strict=True)], owners
