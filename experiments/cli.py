@@ -315,12 +315,24 @@ def main(args: list[str] | None = None) -> int:
         folder = os.environ.get("LEYDEN_RUN", "RUN")
         print(f"\n{stop}; go on with: leyden fit --ckpt_path {folder}")
         return 128 + stop.signum
-    except (MisconfigurationException, FileNotFoundError, PermissionError) as error:
-        sys.stderr.write(f"leyden: {_last_sentence(error)}\n")
+    except Exception as error:
+        told = _for_the_user(error)
+        if told is None:
+            raise
+        sys.stderr.write(f"leyden: {_last_sentence(told)}\n")
         return 1
     finally:
         os.environ.pop("LEYDEN_RUN", None)
     return 0 if cli.trainer.state.status != "interrupted" else 130
+
+
+def _for_the_user(error: BaseException | None) -> Exception | None:
+    # The parser wraps what a task or datamodule says when it is made.
+    while error is not None:
+        if isinstance(error, MisconfigurationException | FileNotFoundError | PermissionError):
+            return error
+        error = error.__cause__
+    return None
 
 
 def _last_sentence(error: Exception) -> str:
