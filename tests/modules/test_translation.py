@@ -89,6 +89,8 @@ def test_leyden_fits_tests_and_predicts(leyden: Callable[..., int], tmp_path: Pa
         leyden("predict", "--ckpt_path", run, "--data.text", "Ein Hund.", "--data.source=de", "--data.target=en") == 1
     )
     assert "translates en to de" in capsys.readouterr().err
+    assert leyden("fit", "--config", config, *small, "--model.beam_size=0") == 1
+    assert capsys.readouterr().err.startswith("leyden: beam_size is 0, val_beam_size 1; take at least 1")
 
 
 def test_perplexity_is_the_exponential_of_the_loss() -> None:
