@@ -119,3 +119,19 @@ def test_texts_that_stand_for_missing(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("x,y\n?,2\n3,-\n")
     assert read_table(path, missing=["?", "-"]).isna().to_numpy().tolist() == [[True, False], [False, True]]
+
+
+def test_chunks_of_a_long_file_are_joined(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    lines = [f"{k},{'' if k < 8 else 'ab'[k % 2]},{k if k != 9 else ''},{k * 1000}\n" for k in range(20)]
+    path.write_text("x,late,gap,n\n" + "".join(lines))
+    whole = read_table(path)
+    monkeypatch.setattr("datamodules.table_files.CHUNK", 3)
+    parts = read_table(path)
+    assert parts["late"].astype(object).where(parts["late"].notna(), None).tolist()[7:10] == [None, "a", "b"]
+    for name in ("x", "gap", "n"):
+        assert parts[name].to_numpy() == pytest.approx(whole[name].to_numpy(), nan_ok=True)
+    path.write_text("x,y\n" + "".join(f"{'text' if k == 17 else k},{k}\n" for k in range(20)))
+    data = Tabular(str(path), "y", "number", val_fraction=0.05, test_fraction=0.05)
+    with pytest.raises(MisconfigurationException, match=r"row 18, column `x`: 'text' is not a number"):
+        data.setup("fit")
