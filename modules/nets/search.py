@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from modules.nets.seq2seq import BEGIN, END, PAD, EncoderDecoder, Tensors
+from modules.nets.encoder_decoder import BEGIN, END, PAD, EncoderDecoder, Tensors
 
 
 class Hypothesis(NamedTuple):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from modules.nets.attention import MultiHeadAttention
 from modules.nets.dropout import Dropout
-from modules.nets.seq2seq import PAD, EncoderDecoder, Tensors, Tied, embeddings
+from modules.nets.encoder_decoder import PAD, EncoderDecoder, Tensors, Tied, embeddings
 
 
 class FeedForward(nn.Module):

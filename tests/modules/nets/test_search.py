@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from modules.nets.attention import MultiplicativeAttention
+from modules.nets.encoder_decoder import BEGIN, END, PAD, EncoderDecoder
 from modules.nets.search import Sampling, beam_search, write
-from modules.nets.seq2seq import BEGIN, END, PAD, EncoderDecoder, RecurrentSeq2Seq
+from modules.nets.seq2seq import RecurrentSeq2Seq
 from modules.nets.transformer import Transformer
 
 TOKENS = 7  # four special ones and three words

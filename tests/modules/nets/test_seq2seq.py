@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from modules.nets.attention import MultiplicativeAttention
-from modules.nets.seq2seq import BEGIN, EncoderDecoder, RecurrentSeq2Seq
+from modules.nets.encoder_decoder import BEGIN, EncoderDecoder
+from modules.nets.seq2seq import RecurrentSeq2Seq
 from modules.nets.transformer import Transformer, positions
 
 
