@@ -107,7 +107,8 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
 
     def prepare_data(self) -> None:
         """Download the dataset, and nothing else (Lightning calls this on one process)."""
-        if self.predict_path is None or not self.known:
+        asked = self.predict_path or getattr(self, "text", None)  # text on the command line, where data is text
+        if asked is None or not self.known:
             self.download()
 
     def setup(self, stage: str) -> None:

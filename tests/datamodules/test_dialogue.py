@@ -243,6 +243,17 @@ def test_daily_dialog():
     assert len(data.datasets["train"]) > 60
 
 
+def test_a_checkpoint_needs_no_dataset_to_answer(tmp_path, monkeypatch):
+    data = DailyDialog(root=str(SAMPLES), num_tokens=300)
+    data.setup("fit")
+    again = DailyDialog(root=str(tmp_path), text="Tea ?")
+    again.load_state_dict(data.state_dict())
+    monkeypatch.setattr(again, "download", lambda: pytest.fail("it was downloaded"))
+    again.prepare_data()
+    again.setup("predict")
+    assert len(again.datasets["predict"]) == 1
+
+
 def test_unseen_dialogues_only(tmp_path):
     for split, lines in (
         ("train", ["Hi ! __eou__ How do you do ? __eou__ Fine . __eou__"]),
