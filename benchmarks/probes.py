@@ -38,6 +38,15 @@ class Clock(Callback):
         Clock.result = Instant.now().since(self.started, trainer.global_step)
 
 
+class Compile(Callback):
+    """Compiles the network in place (``torch.compile``), so that the names in the checkpoint stay."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for child in pl_module.children():
+            if next(child.parameters(), None) is not None:
+                child.compile()
+
+
 def points(split: str, size: int) -> tuple[Tensor, Tensor]:
     """Random inputs ``(size, 10)`` and a target ``(size)`` that depends on them."""
     generator = torch.Generator().manual_seed(len(split))
