@@ -209,3 +209,25 @@ def test_selection_learns_is_tested_and_predicts(leyden, config, tmp_path):
     assert [row["turns"] for row in rows] == [["Do you like milk?"], ["Do you like rice?"]]
     assert "milk" in rows[0]["reply"]
     assert "rice" in rows[1]["reply"]
+
+
+def _score(rank, folder):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=3)
+    metric, ranking = Distinct(), Ranking()
+    if rank < 2:  # the third process has no texts
+        metric.update([["no tea no"], ["no milk", "no tea"]][rank])
+        ranking.update(torch.eye(2)[: 2 - rank], torch.tensor([0, rank])[: 2 - rank])
+    found = {name: float(value) for name, value in (metric.compute() | ranking.compute()).items()}
+    (folder / f"{rank}.json").write_text(json.dumps(found))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_scores_of_three_processes_are_those_of_one(tmp_path):
+    torch.multiprocessing.spawn(_score, (tmp_path,), nprocs=3)
+    found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(3)]
+    metric = Distinct()
+    metric.update(["no tea no", "no milk", "no tea"])
+    one = {name: float(value) for name, value in metric.compute().items()}
+    assert found[0] == found[1] == found[2]
+    assert found[0] == pytest.approx({**one, "recall_at_1": 2 / 3, "recall_at_5": 1, "mrr": (1 + 0.5 + 1) / 3})
