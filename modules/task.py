@@ -1,6 +1,7 @@
 """What every task has in common: the loop, the mean of the loss, the metrics, the optimizer."""
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torchmetrics import MeanMetric, MetricCollection
 
 from modules.nets.loading import weights_come_later
 from modules.schedules import Schedule
+from modules.sharding import shard
 
 Row = dict[str, Any]
 
@@ -107,6 +109,8 @@ class Task(LightningModule, ABC):
         for module in list(self.modules()):
             if hasattr(module, "use_facts"):  # a network that needs to know more than the sizes
                 module.use_facts(self.fact)
+        if self.device_mesh is not None:  # ModelParallelStrategy
+            shard(self, self.device_mesh)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.val_metrics = self.metrics().clone(prefix="val/")
         self.test_metrics = self.metrics().clone(prefix="test/")
@@ -136,6 +140,7 @@ class Task(LightningModule, ABC):
     def _evaluate(self, batch: Any, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
         output = self.step(batch)
         if not counts:
+            _update_uncounted(metrics, output)
             return None
         loss.update(output.loss, output.size)
         if len(metrics):
@@ -201,6 +206,30 @@ class Task(LightningModule, ABC):
             {"params": parameters, "rate": rate, **({} if decayed else {"weight_decay": 0.0})}
             for (rate, decayed), parameters in groups.items()
         ]
+
+
+def _kept(state: Any) -> Any:
+    return state.clone() if isinstance(state, Tensor) else copy(state)
+
+
+def _update_uncounted(metrics: MetricCollection, output: Step) -> None:
+    """Update with no effect on the scores.
+
+    A metric that keeps a list, and nothing in it on one process, could not be joined with those of the others: it
+    has to know the type and shape of the entries.
+    """
+    if not len(metrics):
+        return
+    members = list(metrics.values(copy_state=False))
+    before = [{name: _kept(getattr(metric, name)) for name in metric._defaults} for metric in members]
+    metrics.update(output.preds, output.target)
+    for metric, states in zip(members, before, strict=True):
+        for name, value in states.items():
+            state = getattr(metric, name)
+            if isinstance(state, list):
+                state[len(value) :] = [entry[:0] for entry in state[len(value) :]]
+            else:
+                setattr(metric, name, value)
 
 
 def probabilities_to_rows(probabilities: Tensor, classes: list[str], top_k: int) -> list[Row]:

@@ -55,7 +55,9 @@ def test_exact_hessian_of_least_squares_is_the_analytic_one() -> None:
 
 def test_exact_hessian_of_a_network_agrees_with_differentiating_twice() -> None:
     task, batches = network()
-    torch.testing.assert_close(hessian(*loss_of(task, batches)), by_double_backward(task, batches[0]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        hessian(*loss_of(task, batches)), by_double_backward(task, batches[0]), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_lanczos_finds_the_extreme_eigenvalues() -> None:

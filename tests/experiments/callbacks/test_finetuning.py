@@ -197,7 +197,7 @@ def test_two_processes_train_as_one(tmp_path) -> None:
             "--data.train_transforms", "[{class_path: torchvision.transforms.v2.Resize, init_args: {size: [48, 48]}}]",
             "--trainer.callbacks", "[{class_path: experiments.callbacks.finetuning.FineTuning, "
             "init_args: {policy: gradual, epoch: 1, factor: 0.5}}]",
-            "--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "0.05",
+            "--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "1e-5",
             *(["--trainer.strategy", "ddp"] if devices == 2 else []),
         ]  # fmt: skip
         environment = os.environ | {"LEYDEN_DATA": str(ROOT / "tests/samples"), "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,107 @@
+"""Every config is parsed against the real signatures, and fits, tests and predicts on tiny samples."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SAMPLES = Path(__file__).parent / "samples"
+OVERLAYS = sorted((CONFIGS / "trainer").glob("*.yaml"))
+EXPERIMENTS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent not in (CONFIGS, CONFIGS / "trainer"))
+# Own data: what the user would type. And sizes that a small machine bears.
+OPTIONS: dict[str, list[str]] = {
+    "image_classification/own_folder": ["--data.path=my_images"],
+    "image_classification/own_table": ["--data.path=my_images/labels.csv"],
+    "image_classification/imagenet_resnet50": ["--data.batch_size=2"],
+    "regression/own_csv": ["--data.path=tables/people.csv", "--data.target=income"],
+    "tabular_classification/own_csv": ["--data.path=tables/people.csv", "--data.target=city"],
+    "text_classification/own_table": ["--data.path=texts/reviews.csv"],
+    "tagging/own_columns": ["--data.path=tagged"],
+    "forecasting/own_csv": ["--data.path=series/shops.csv", "--data.id=shop", "--data.target=sales"],
+    "embedding/own_text": ["--data.path=texts/book.txt"],
+    "translation/own_files": ["--data.path=multi30k"],
+    "dialogue/own_turns": ["--data.path=turns.jsonl"],
+}
+PREDICT = {
+    "image_classification": "my_images",
+    "transfer_learning": "my_images",
+    "text_classification": "texts/unlabelled.txt",
+    "translation": "texts/unlabelled.txt",
+    "dialogue": "texts/unlabelled.txt",
+    "tagging": "tagged/sentences.txt",
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(CONFIGS).with_suffix(""))
+
+
+def test_there_are_configs() -> None:
+    assert len(EXPERIMENTS) > 35
+    assert len({path.stem for path in EXPERIMENTS if not path.stem.startswith("own_")}) == len(
+        [path for path in EXPERIMENTS if not path.stem.startswith("own_")]
+    )
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
+def test_config_is_short_and_says_how_to_run_it(path: Path) -> None:
+    text = path.read_text()
+    assert f"leyden fit --config configs/{name_of(path)}.yaml" in text
+    assert len([line for line in text.splitlines() if line.strip() and not line.startswith("#")]) <= 60
+    assert {"model", "data"} <= set(yaml.safe_load(text))
+
+
+def parse(words: list[str]) -> None:
+    from experiments.cli import LeydenCLI
+
+    class Parsed(Exception):
+        pass
+
+    class ParseOnly(LeydenCLI):
+        def _set_seed(self) -> None:
+            raise Parsed
+
+    with pytest.raises(Parsed):
+        ParseOnly(words)
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=name_of)
+def test_overlay_is_parsed(path: Path) -> None:
+    parse(["fit", "--config", str(CONFIGS / "image_classification" / "digits.yaml"), "--config", str(path)])
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
+def test_config_is_parsed(path: Path) -> None:
+    parse(["fit", "--config", str(path), *OPTIONS.get(name_of(path), [])])
+
+
+def one_a_task_and_the_rest_slow() -> list[Any]:
+    quick = {path.parent: path for path in reversed(EXPERIMENTS)}.values()
+    return [path if path in quick else pytest.param(path, marks=pytest.mark.slow) for path in EXPERIMENTS]
+
+
+@pytest.mark.parametrize("path", one_a_task_and_the_rest_slow(), ids=name_of)
+def test_config_runs(
+    path: Path, leyden: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SAMPLES, tmp_path / "samples")
+    monkeypatch.chdir(tmp_path / "samples")
+    # The public parallel corpus under the names of a user's own.
+    for file in Path("multi30k").glob("test_2016_flickr.*"):
+        file.rename(file.with_name(file.name.replace("test_2016_flickr", "test"))) if "own" in path.stem else None
+    turns = [json.dumps({"turns": [f"hello {i}", f"good day {i}", f"how are you {i}"]}) for i in range(40)]
+    Path("turns.jsonl").write_text("\n".join(turns))
+    monkeypatch.setenv("LEYDEN_DATA", str(tmp_path / "samples"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    debug = CONFIGS / "trainer" / "debug.yaml"
+    run = f"runs/{path.stem}/0"
+    assert leyden("fit", "--config", path, "--config", debug, *OPTIONS.get(name_of(path), [])) == 0
+    assert leyden("test", "--ckpt_path", run, "--trainer.limit_test_batches=2") == 0
+    raw = PREDICT.get(path.parent.name)
+    if raw is not None:
+        assert leyden("predict", "--ckpt_path", run, f"--data.predict_path={raw}") == 0
