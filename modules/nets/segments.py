@@ -73,7 +73,7 @@ class SegmentGRU(nn.Module):
         forecast = self.head(self.dropout(steps)).view(batch, targets, count * segment, outputs)[:, :, :horizon]
         if self.highway is None:
             return restore(forecast.transpose(1, 2), level, spread)
-        linear = self.highway(history[..., :targets].transpose(1, 2)).view(batch, targets, horizon, outputs)
+        linear: Tensor = self.highway(history[..., :targets].transpose(1, 2)).view(batch, targets, horizon, outputs)
         return restore(forecast.transpose(1, 2), 0.0, spread) + linear.transpose(1, 2)
 
 

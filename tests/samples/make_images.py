@@ -54,7 +54,7 @@ def mnist(name: str) -> None:
 def cifar10() -> None:
     path = HERE / "CIFAR10" / "cifar-10-batches-py"
     path.mkdir(parents=True, exist_ok=True)
-    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     (path / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
     for batch in ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"):
         pixels = np.stack([np.asarray(photo(kind, 32, 32)).transpose(2, 0, 1).ravel() for kind in (0, 1)])

@@ -44,7 +44,8 @@ def by_double_backward(task: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     rows = []
     for value in torch.cat([g.flatten() for g in grads]):
         row = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-        rows.append(torch.cat([(torch.zeros_like(p) if r is None else r).flatten() for r, p in zip(row, parameters)]))
+        whole = [torch.zeros_like(p) if r is None else r for r, p in zip(row, parameters, strict=True)]
+        rows.append(torch.cat([part.flatten() for part in whole]))
     return torch.stack(rows)
 
 

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -40,7 +41,7 @@ class Net(nn.Module):
         super().__init__()
         sizes = [num_inputs, 6, 6, 6]
         self.body = nn.Sequential(
-            *(nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.Tanh()) for a, b in zip(sizes, sizes[1:]))
+            *(nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.Tanh()) for a, b in itertools.pairwise(sizes))
         )
         self.head = nn.Linear(6, num_classes)
 
@@ -64,7 +65,7 @@ class Watch(Callback):
 
     def on_train_epoch_end(self, trainer, task) -> None:
         after = [part.state_dict() for part in self.parts(task)]
-        changed = [{k: not torch.equal(b[k], a[k]) for k in a} for a, b in zip(after, self.before)]
+        changed = [{k: not torch.equal(b[k], a[k]) for k in a} for a, b in zip(after, self.before, strict=False)]
         self.trained.append([all(c[k] for k in c if k.endswith("weight")) for c in changed])
         assert [any(c[k] for k in c if k.endswith(("weight", "bias"))) for c in changed] == self.trained[-1]
         self.adapted.append([c["1.running_mean"] for c in changed[:-1]])
@@ -101,7 +102,8 @@ def test_each_policy_trains_what_it_says_in_each_epoch(tmp_path, options, expect
 
 
 @pytest.mark.parametrize(
-    ("batch_norm", "expected"), [("with_stage", [[0, 0, 0], [1, 1, 1]]), ("frozen", [[0] * 3] * 2), ("adapting", [[1] * 3] * 2)]
+    ("batch_norm", "expected"),
+    [("with_stage", [[0, 0, 0], [1, 1, 1]]), ("frozen", [[0] * 3] * 2), ("adapting", [[1] * 3] * 2)],
 )  # fmt: skip
 def test_batch_norm_statistics(tmp_path, batch_norm, expected) -> None:
     watch = Watch()
@@ -128,7 +130,7 @@ def test_the_rate_is_what_the_optimizer_steps_by(tmp_path) -> None:
                 before = [p.detach().clone() for p in task.net.parameters()]
 
         task, _ = fit(tmp_path, First(), FineTuning("all", factor=factor), epochs=1, batch_size=24)  # one step
-        steps[factor] = [p - b for p, b in zip(task.net.parameters(), before)]
+        steps[factor] = [p - b for p, b in zip(task.net.parameters(), before, strict=False)]
     for i, ratio in ((0, 0.125), (4, 0.25), (8, 0.5), (12, 1.0)):
         torch.testing.assert_close(steps[0.5][i], ratio * steps[1.0][i], atol=1e-7, rtol=1e-3)
 
@@ -190,8 +192,9 @@ def test_two_processes_train_as_one(tmp_path) -> None:
     for devices in (1, 2):
         command = [
             sys.executable, "-m", "experiments", "fit", "--config", config, "--name", str(devices),
-            "--trainer.default_root_dir", str(tmp_path), "--trainer.devices", str(devices), "--trainer.accelerator", "cpu",
-            "--trainer.precision", "32", "--trainer.max_epochs", "3", "--trainer.enable_progress_bar", "false",
+            "--trainer.default_root_dir", str(tmp_path), "--trainer.devices", str(devices),
+            "--trainer.accelerator", "cpu", "--trainer.precision", "32", "--trainer.max_epochs", "3",
+            "--trainer.enable_progress_bar", "false",
             "--data.batch_size", str(4 // devices), "--data.num_workers", "0", "--model.net.dropout", "0",
             "--data.eval_transforms", "[{class_path: torchvision.transforms.v2.Resize, init_args: {size: [48, 48]}}]",
             "--data.train_transforms", "[{class_path: torchvision.transforms.v2.Resize, init_args: {size: [48, 48]}}]",
