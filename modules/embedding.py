@@ -40,6 +40,8 @@ class SkipGram(Task):
         num_negatives: Negative words for each pair.
         stretch: Successive words that share negatives.
         num_shared: Negative words that they share.
+        max_pairs: Pairs of one batch that a word's gradient is the sum of; of a more frequent word it is their mean
+            times this number.
         optimizer: Makes the optimizer from the parameters; it must take sparse gradients (SGD, Adagrad, SparseAdam).
         scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
         interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
@@ -53,6 +55,7 @@ class SkipGram(Task):
         num_negatives: int = 5,
         stretch: int = 16,
         num_shared: int = 16,
+        max_pairs: float = 50.0,
         optimizer: OptimizerCallable = lambda parameters: torch.optim.SGD(parameters, lr=0.025),
         scheduler: LRSchedulerCallable | None = Linear,
         interval: str = "step",
@@ -60,7 +63,7 @@ class SkipGram(Task):
     ) -> None:
         super().__init__(optimizer, scheduler, interval)  # type: ignore[arg-type]
         self.size, self.window, self.num_negatives = size, window, num_negatives
-        self.stretch, self.num_shared, self.top_k = stretch, num_shared, top_k
+        self.stretch, self.num_shared, self.max_pairs, self.top_k = stretch, num_shared, max_pairs, top_k
 
     def build(self) -> None:
         """Make the vectors: of words, and of words as neighbours."""
@@ -118,9 +121,17 @@ class SkipGram(Task):
         num_near = near.sum(2)  # (stretches, stretch)
         share = num_near * (self.num_negatives / self.num_shared)
         weights = torch.cat([near, share[:, :, None].expand(-1, -1, self.num_shared)], 2)
-        x = self.inner(centres)  # (stretches, stretch, size)
-        y = self.outer(torch.cat([around, self.negatives(len(centres))], 1))  # (stretches, around + shared, size)
-        return PairLoss.apply(x, y, weights, around.shape[1]), num_near.sum()
+        others = torch.cat([around, self.negatives(len(centres))], 1)  # (stretches, around + shared)
+        x, y = self.inner(centres), self.outer(others)  # (..., size)
+        damping = self.damping(centres, weights.sum(2)), self.damping(others, weights.sum(1))
+        return PairLoss.apply(x, y, weights, around.shape[1], *damping), num_near.sum()
+
+    def damping(self, words: Tensor, pairs: Tensor) -> Tensor:
+        """Factor on the gradient of each word, given how many pairs it is in, both ``(...)``."""
+        # The gradients of all pairs of a batch are taken at the same place. A frequent word, moved by their sum, would
+        # go far too far; word by word, as word2vec does it, each step would see where the one before has led.
+        total = torch.zeros(len(self.words), device=words.device).index_add_(0, words.flatten(), pairs.flatten())
+        return (self.max_pairs / total).clamp_(max=1)[words]
 
     def step(self, batch: Tensor) -> Step:
         """Mean loss of the pairs in a batch of words ``(words)``."""
@@ -198,38 +209,62 @@ class CBOW(SkipGram):
         """Sum of the losses of all words in ``words`` ``(words)``, and number of them."""
         centres, around, near = self.neighbours(words)
         num_near = near.sum(2, keepdim=True)  # (stretches, stretch, 1)
-        context = (near / num_near.clamp(min=1)) @ self.inner(around)  # (stretches, stretch, size)
+        shares = near / num_near.clamp(min=1)
         has_context = num_near[:, :, 0] > 0
-        noise = self.outer(self.negatives(len(centres)))  # (stretches, shared, size)
-        positive = F.softplus(-(context * self.outer(centres)).sum(2)) * has_context
-        weights = has_context[:, :, None] * (self.num_negatives / self.num_shared)
-        weights = weights.expand(-1, -1, self.num_shared)
-        return positive.sum() + PairLoss.apply(context, noise, weights, 0), has_context.sum()
+        weights = (has_context * (self.num_negatives / self.num_shared))[:, :, None].expand(-1, -1, self.num_shared)
+        noise = self.negatives(len(centres))
+        # A word is in as many pairs as the words around which it stands, each with all its negatives.
+        inner = _damped(self.inner(around), self.damping(around, shares.sum(1) * (1 + self.num_negatives)))
+        outer = _damped(self.outer(centres), self.damping(centres, has_context.float()))
+        context = shares @ inner  # (stretches, stretch, size)
+        positive = F.softplus(-(context * outer).sum(2)) * has_context
+        damping = torch.ones_like(weights[:, :, 0]), self.damping(noise, weights.sum(1))
+        negative = PairLoss.apply(context, self.outer(noise), weights, 0, *damping)
+        return positive.sum() + negative, has_context.sum()
+
+
+def _damped(vectors: Tensor, factor: Tensor) -> Tensor:
+    if vectors.requires_grad:
+        vectors.register_hook(lambda grad: grad * factor[..., None])
+    return vectors
 
 
 class PairLoss(torch.autograd.Function):
     """Logistic loss of all pairs of two sets of vectors; its gradient is written out, which halves the time.
 
     With ``s = x y``, it is the weighted sum of ``softplus(-s)`` over the first ``num_positive`` vectors of ``y`` and of
-    ``softplus(s)`` over the others.
+    ``softplus(s)`` over the others. Gradients are multiplied by a factor for each vector.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, weights: Tensor, num_positive: int) -> Tensor:
-        """Sum of the losses of ``x`` ``(batch, n, size)``, ``y`` ``(batch, m, size)``, weights ``(batch, n, m)``."""
+    def forward(
+        ctx: Any, x: Tensor, y: Tensor, weights: Tensor, num_positive: int, factor_x: Tensor, factor_y: Tensor
+    ) -> Tensor:
+        """Sum of the losses.
+
+        Args:
+            ctx: PyTorch's.
+            x: ``(batch, n, size)``.
+            y: ``(batch, m, size)``.
+            weights: ``(batch, n, m)``.
+            num_positive: How many of ``y`` are to be near.
+            factor_x: ``(batch, n)``, on the gradient.
+            factor_y: ``(batch, m)``, on the gradient.
+        """
         error = torch.sigmoid(x @ y.mT)
         error[:, :, :num_positive] -= 1
         # What is wrong is |error|, so the loss is -log(1 - |error|).
         loss = (torch.log1p(-error.abs().clamp(max=1 - 1e-6)) * weights).sum().neg()
-        ctx.save_for_backward(x, y, error.mul_(weights))
+        ctx.save_for_backward(x, y, error.mul_(weights), factor_x, factor_y)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         """Gradients with respect to ``x`` and ``y``."""
-        x, y, error = ctx.saved_tensors
-        error = error * grad
-        return error @ y, error.mT @ x, None, None
+        x, y, error, factor_x, factor_y = ctx.saved_tensors
+        to_x = error * (grad * factor_x)[:, :, None]
+        to_y = error * (grad * factor_y)[:, None]
+        return to_x @ y, to_y.mT @ x, None, None, None, None
 
 
 def right_analogies(vectors: Tensor, questions: Tensor, chunk: int = 500) -> int:

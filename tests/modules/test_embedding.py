@@ -81,7 +81,27 @@ def test_gradient_of_the_pair_loss():
     x = torch.randn(2, 3, 4, dtype=torch.double, requires_grad=True)
     y = torch.randn(2, 5, 4, dtype=torch.double, requires_grad=True)
     weights = torch.rand(2, 3, 5, dtype=torch.double)
-    assert torch.autograd.gradcheck(lambda x, y: PairLoss.apply(x, y, weights, 2), (x, y))
+    ones = torch.ones(2, 3), torch.ones(2, 5)
+    assert torch.autograd.gradcheck(lambda x, y: PairLoss.apply(x, y, weights, 2, *ones), (x, y))
+    factors = torch.rand(2, 3), torch.rand(2, 5)
+    whole = torch.autograd.grad(PairLoss.apply(x, y, weights, 2, *ones), (x, y))
+    less = torch.autograd.grad(PairLoss.apply(x, y, weights, 2, *factors), (x, y))
+    for grad, damped, factor in zip(whole, less, factors, strict=True):
+        torch.testing.assert_close(damped, grad * factor[..., None])
+
+
+@pytest.mark.parametrize("kind", [SkipGram, CBOW])
+def test_a_frequent_word_is_moved_by_a_mean(kind):
+    """Many copies of a text in one batch move a word as far as ``max_pairs`` pairs would, not more."""
+
+    def moved(copies, max_pairs):
+        task = made(kind, max_pairs=max_pairs)
+        total, _ = task.losses(torch.tensor([1, 2, 3, 0] * copies))
+        return torch.autograd.grad(total, [task.inner.weight])[0].to_dense().norm(dim=1)[1:4]
+
+    assert (moved(400, 1e9) > 30 * moved(4, 1e9)).all()
+    assert (moved(400, 10.0) < 3 * moved(4, 10.0)).all()
+    torch.testing.assert_close(moved(1, 1e9), moved(1, 1e3))
 
 
 def test_cbow_against_a_sum_over_words():
