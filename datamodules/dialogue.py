@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from datamodules.data import Data, Row
 from datamodules.download import fetch
 from datamodules.exchanges import ME, YOU, Choices, TurnTokens
-from datamodules.parallel import Sentences
+from datamodules.parallel import Sentences, read_text
 from datamodules.ragged import Ragged
 from datamodules.sampling import Batches, mix
 from datamodules.tokens import BEGIN, END, Tokens
@@ -60,7 +60,7 @@ class DialogueText(Data[Dialogues]):
         root: Folder of datasets, not used here.
         batch_size: Pairs in a batch, per process, if there is no ``max_tokens``.
         num_workers: Processes that load batches; 0 loads them in the training process.
-        predict_path: Dialogues (``.jsonl``) whose last turn wants a reply.
+        predict_path: Dialogues (``.jsonl``) whose last turn wants a reply, or a text file of such turns, one a line.
     """
 
     facts = ("tokenizer", "replies")
@@ -160,10 +160,15 @@ class DialogueText(Data[Dialogues]):
         return Dialogues(mine)
 
     def read_predict(self, path: Path) -> Dialogues:
-        """Read dialogues to go on with."""
-        if path.is_dir() or path.suffix != ".jsonl":
-            raise MisconfigurationException(f'--data.predict_path {path}: give .jsonl lines of {{"turns": [...]}}')
-        return Dialogues(read_dialogues(path), open=True)
+        """Read dialogues to go on with, or a text of which every line is something said."""
+        if path.is_dir():
+            raise MisconfigurationException(f"--data.predict_path {path} is a folder; give a .jsonl or a text file")
+        if path.suffix == ".jsonl":
+            return Dialogues(read_dialogues(path), open=True)
+        said = [[line] for line in read_text(path)]
+        if not said:
+            raise MisconfigurationException(f"{path} is empty")
+        return Dialogues(said, open=True)
 
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs; for a prediction, the one text if it was given."""
@@ -292,7 +297,7 @@ class DailyDialog(DialogueText):
         root: Folder of datasets; this one lies in ``root/daily_dialog``.
         batch_size: Pairs in a batch, per process, if there is no ``max_tokens``.
         num_workers: Processes that load batches; 0 loads them in the training process.
-        predict_path: Dialogues (``.jsonl``) whose last turn wants a reply.
+        predict_path: Dialogues (``.jsonl``) whose last turn wants a reply, or a text file of such turns, one a line.
     """
 
     URL = (

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from datamodules.ragged import Ragged
@@ -98,8 +99,11 @@ class Choices:
 def _draw(texts: Sequence[str], num_candidates: int) -> Iterator[list[int]]:
     distinct = {text: index for index, text in reversed(list(enumerate(texts)))}
     pool = list(distinct.values())
+    if len(pool) < 2:
+        raise MisconfigurationException("there is nothing to choose: all replies of a split are the same")
     if len(pool) < num_candidates:
-        raise MisconfigurationException(f"{len(pool)} different replies are fewer than {num_candidates} candidates")
+        rank_zero_warn(f"{len(pool)} candidates instead of {num_candidates}: a split has no more different replies")
+        num_candidates = len(pool)
     for index, text in enumerate(texts):
         drawn, attempt = {distinct[text]: None}, 0
         while len(drawn) < num_candidates:

@@ -118,8 +118,10 @@ def test_candidates_do_not_depend_on_the_seed_and_never_equal_the_truth():
         assert texts[row[0]] == text
         assert len({texts[i] for i in row}) == 4
     assert len({tuple(row) for row in first.tolist()}) > 10
-    with pytest.raises(MisconfigurationException, match="4 different replies are fewer than 10"):
-        Choices(ragged, ragged, texts, 10)
+    with pytest.warns(UserWarning, match="4 candidates instead of 10"):
+        assert Choices(ragged, ragged, texts, 10).candidates.shape == (100, 4)
+    with pytest.raises(MisconfigurationException, match="nothing to choose"):
+        Choices(ragged, ragged, ["yes"] * 100, 10)
 
 
 def test_replies_of_the_index_are_the_most_frequent(tmp_path):
@@ -155,6 +157,17 @@ def test_open_dialogues(folder, tmp_path):
     data.text = "Tea?"
     data.setup("predict")
     assert written(data, data.datasets["predict"].__getitems__(Draw([0]))[0][0].tolist()) == f"{YOU} Tea?<eos>"
+
+
+def test_text_to_reply_to(folder, tmp_path):
+    data = make(folder)
+    (tmp_path / "said.txt").write_text("Tea?\nIs it late?\n")
+    assert data.read_predict(tmp_path / "said.txt") == Dialogues([["Tea?"], ["Is it late?"]], open=True)
+    (tmp_path / "said.txt").write_text("")
+    with pytest.raises(MisconfigurationException, match="is empty"):
+        data.read_predict(tmp_path / "said.txt")
+    with pytest.raises(MisconfigurationException, match="is a folder"):
+        data.read_predict(tmp_path)
 
 
 def test_one_file_is_shared_out(tmp_path):
