@@ -7,8 +7,8 @@ from torch.distributed.device_mesh import DeviceMesh
 def shard(task: nn.Module, mesh: DeviceMesh) -> None:
     """Give each process a part of every network of a task; parts are brought together as they are needed.
 
-    Layers of stacks (``ModuleList``, ``Sequential``) that hold many weights are gathered one at a time, so that no process
-    ever holds the whole of a deep network (Zhao et al. 2023; PyTorch's ``fully_shard``).
+    Layers of stacks (``ModuleList``, ``Sequential``) that hold many weights are gathered one at a time, so that no
+    process ever holds the whole of a deep network (Zhao et al. 2023; PyTorch's ``fully_shard``).
 
     Args:
         task: A task whose networks are built; their ``forward`` is what is called.
