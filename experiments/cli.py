@@ -160,6 +160,7 @@ class LeydenCLI(LightningCLI):
         path = self._get(self.config, "ckpt_path")
         if path is not None:
             self.run_folder = checkpoint.run_folder(Path(path))
+            os.environ["LEYDEN_RUN"] = str(self.run_folder)  # for what is said after an interruption
             return
         root = Path(self._get(self.config, "trainer").default_root_dir or "runs")
         name = self._get(self.config, "name") or self.given_name or "run"
