@@ -92,6 +92,9 @@ class WordTagger(nn.Module):
 class Counter(Callback):
     """Tokens and seconds of the steps after the first."""
 
+    tokens = 0
+    start = seconds = 0.0
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, i: int
     ) -> None:
@@ -117,10 +120,10 @@ def training(repeats: int, steps: int) -> None:
 
 
 def flair(repeats: int, steps: int) -> None:
-    from flair.data import Corpus, Sentence
-    from flair.datasets import DataLoader, FlairDatapointDataset
-    from flair.embeddings import OneHotEmbeddings
-    from flair.models import SequenceTagger
+    from flair.data import Corpus, Sentence  # type: ignore[import-not-found]
+    from flair.datasets import DataLoader, FlairDatapointDataset  # type: ignore[import-not-found]
+    from flair.embeddings import OneHotEmbeddings  # type: ignore[import-not-found]
+    from flair.models import SequenceTagger  # type: ignore[import-not-found]
 
     posts = []
     for words, tags, _ in WNUT17().read("train")[: BATCH * (steps + 1)]:

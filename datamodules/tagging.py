@@ -24,7 +24,8 @@ class Tagging(Data[list[Sentence]], ABC):
     """Base of the datamodules of tagged sentences.
 
     Facts: ``tags``; the ``scheme`` of the files (``IOB1``, ``IOB2``, ``BIOES``, empty if the tags mark no chunks);
-    ``words`` with their counts, ``chars`` and ``shapes`` of the training split and their numbers; with a ``tokenizer``, that as JSON.
+    ``words`` with their counts, ``chars`` and ``shapes`` of the training split and their numbers; with a
+    ``tokenizer``, that as JSON.
 
     Args:
         root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
@@ -40,7 +41,8 @@ class Tagging(Data[list[Sentence]], ABC):
     """
 
     facts: ClassVar[tuple[str, ...]] = (
-        "tags", "scheme", "words", "word_counts", "chars", "shapes", "num_words", "num_chars", "num_shapes", "tokenizer",
+        "tags", "scheme", "words", "word_counts", "chars", "shapes", "num_words", "num_chars", "num_shapes",
+        "tokenizer",
     )  # fmt: skip
 
     def __init__(

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from modules.nets.crf import PADDING
-from modules.nets.hmm import HiddenHMM, TaggedHMM, log_partition_2, viterbi_2, word_features
+from modules.nets.hmm import HiddenHMM, TaggedHMM, word_features
+from modules.nets.trigrams import log_partition_2, viterbi_2
 
 WORDS = ["a", "cat", "sat", "Cats", "sit"]
 CHARS = sorted(set("".join(WORDS)))
