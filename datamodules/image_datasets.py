@@ -181,7 +181,7 @@ class TorchvisionImages(Images):
         if not hasattr(torchvision.datasets, name):
             near = ", ".join(difflib.get_close_matches(name, torchvision.datasets.__all__, n=3))
             raise MisconfigurationException(f"torchvision has no dataset {name}; nearest: {near}")
-        self.name, self.variant, self.val_fraction = name, variant, val_fraction
+        self.dataset, self.variant, self.val_fraction = name, variant, val_fraction
 
     def download(self) -> None:
         """Let torchvision fetch both splits."""
@@ -189,23 +189,23 @@ class TorchvisionImages(Images):
             self._open(train, download=True)
 
     def _open(self, train: bool, download: bool = False) -> Any:
-        maker = getattr(torchvision.datasets, self.name)
+        maker = getattr(torchvision.datasets, self.dataset)
         takes = inspect.signature(maker.__init__).parameters
         # MNIST and its kin append the dataset's name to the root themselves.
         mnist_like = issubclass(maker, torchvision.datasets.MNIST)
-        options: dict[str, Any] = {"root": str(self.root if mnist_like else self.root / self.name)}
+        options: dict[str, Any] = {"root": str(self.root if mnist_like else self.root / self.dataset)}
         if self.variant is not None:
             options["split"] = self.variant
         if "train" in takes or mnist_like:
             options["train"] = train
         elif "split" in takes:
-            options["split"] = "train" if train else ("val" if self.name in ("ImageNet", "Imagenette") else "test")
+            options["split"] = "train" if train else ("val" if self.dataset in ("ImageNet", "Imagenette") else "test")
         if "download" in takes or mnist_like:
             options["download"] = download
         try:
             return maker(**options)
         except (RuntimeError, OSError) as error:  # no network, or files missing
-            raise MisconfigurationException(f"{self.name} in {options['root']}: {error}") from error
+            raise MisconfigurationException(f"{self.dataset} in {options['root']}: {error}") from error
 
     def read(self, split: str) -> Pictures:
         """The images of a split, in memory if they are arrays of one size."""

@@ -38,14 +38,16 @@ def decode(path: Path, channels: int) -> Tensor:
     """
     mode = io.ImageReadMode.RGB if channels == 3 else io.ImageReadMode.GRAY
     try:
-        return io.decode_image(str(path), mode=mode, apply_exif_orientation=True)[:channels]
+        image: Tensor = io.decode_image(str(path), mode=mode, apply_exif_orientation=True)[:channels]
+        return image
     except (RuntimeError, ValueError):  # a format that torchvision does not know, or a broken file
         from PIL import Image, ImageOps, UnidentifiedImageError
 
         try:
-            with Image.open(path) as image:
-                upright = ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
-                return pixel.pil_to_tensor(upright)
+            with Image.open(path) as opened:
+                upright = ImageOps.exif_transpose(opened).convert("RGB" if channels == 3 else "L")
+                image = pixel.pil_to_tensor(upright)
+                return image
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
             raise MisconfigurationException(f"{path} is not an image that can be read ({error})") from None
 

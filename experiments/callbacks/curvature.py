@@ -68,8 +68,9 @@ class Curvature(Callback):
         scores |= {f"eigenvalue_{i}": value for i, value in enumerate(largest[1:], start=2)}
         for logger in trainer.loggers:
             logger.log_metrics({f"curvature/{name}": value for name, value in scores.items()}, trainer.global_step)
-            if exact and hasattr(logger.experiment, "add_histogram"):
-                logger.experiment.add_histogram("curvature/spectrum", eigenvalues, trainer.global_step)
+            board: Any = getattr(logger, "experiment", None)
+            if exact and hasattr(board, "add_histogram"):
+                board.add_histogram("curvature/spectrum", eigenvalues, trainer.global_step)
         self.batches = []
 
     def measure(self, loss: Loss, parameters: Tensor) -> tuple[Tensor, float, bool]:
@@ -126,8 +127,8 @@ def hessian(loss: Loss, parameters: Tensor) -> Tensor:
 
 def hessian_product(loss: Loss, parameters: Tensor) -> Product:
     """The function that multiplies the Hessian of a loss by a vector ``(parameters,)``."""
-    _, product = torch.func.vjp(torch.func.grad(loss), parameters)  # the Hessian is symmetric
-    return lambda vector: product(vector, retain_graph=True)[0]
+    product: Any = torch.func.vjp(torch.func.grad(loss), parameters)[1]  # the Hessian is symmetric
+    return lambda vector: product(vector, retain_graph=True)[0]  # type: ignore[no-any-return]
 
 
 def hutchinson(product: Product, parameters: Tensor, num_probes: int, seed: int = 0) -> float:
@@ -176,4 +177,6 @@ def lanczos(product: Product, parameters: Tensor, num_steps: int, seed: int = 0)
         beside.append(length)
         basis.append(image / length)
     off = torch.tensor(beside, dtype=torch.float64)
-    return torch.linalg.eigvalsh(torch.diag(torch.tensor(diagonal, dtype=torch.float64)) + off.diag(1) + off.diag(-1))
+    matrix = torch.tensor(diagonal, dtype=torch.float64).diag() + off.diag(1) + off.diag(-1)
+    eigenvalues: Tensor = torch.linalg.eigvalsh(matrix)
+    return eigenvalues

@@ -129,8 +129,8 @@ def replace_head(model: nn.Module, num_classes: int) -> str:
         The name of the replaced layer.
     """
     layers = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    name, last = layers[-1]
-    new: nn.Module
+    name: str = layers[-1][0]
+    last, new = layers[-1][1], nn.Module()
     parent, _, attribute = name.rpartition(".")
     if isinstance(last, nn.Linear):
         new = nn.Linear(last.in_features, num_classes, bias=last.bias is not None)
