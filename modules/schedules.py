@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -42,7 +43,7 @@ class Schedule(LRScheduler):
         """Factor on the learning rate during the warm-up."""
         return (step + 1) / (warmup + 1)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """Learning rate of each parameter group at ``last_epoch`` (PyTorch's name for the steps taken)."""
         warmup = self.warmup * self.total if self.warmup < 1 else self.warmup
         step = self.last_epoch
