@@ -121,8 +121,8 @@ class FromLists(Dataset[tuple[Tensor, Tensor]]):
 
 def by_neuralforecast(kind: str, steps: int) -> float:
     import pandas as pd
-    from neuralforecast import NeuralForecast
-    from neuralforecast.models import LSTM, DLinear
+    from neuralforecast import NeuralForecast  # type: ignore[import-not-found]
+    from neuralforecast.models import LSTM, DLinear  # type: ignore[import-not-found]
 
     source = data(kind)
     source.setup("fit")
