@@ -169,8 +169,8 @@ class Table(Texts):
             yield f"line {number}", row
 
     def _parquet(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
         try:
             file = pq.ParquetFile(self.path)

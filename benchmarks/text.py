@@ -1,0 +1,144 @@
+"""Text classification: sentences per second of the LSTM and of fine-tuning, beside what one would write otherwise.
+
+    python -m benchmarks.text lstm                  against a plain loop that pads to the longest sentence of the corpus
+    python -m benchmarks.text finetune --model M    against the Hugging Face Trainer (needs accelerate)
+
+Same network, optimizer, batch size and data (SST-2) on both sides, in turns; the median of the repeats is printed. Both
+fine-tunings group sentences of similar length, which both can.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+import warnings
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback, Trainer
+
+from datamodules.sampling import Draw
+from datamodules.text import SST2
+from modules.classification import Classifier
+from modules.nets.pretrained import PretrainedClassifier
+from modules.nets.text import TextRNN
+
+
+class Clock(Callback):
+    """Seconds of training."""
+
+    def on_train_start(self, *args: Any) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_end(self, *args: Any) -> None:
+        self.seconds = time.perf_counter() - self.started
+
+
+def ours(task: Classifier, data: SST2, steps: int) -> float:
+    clock = Clock()
+    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        callbacks=[clock],
+        limit_val_batches=0,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        **quiet,
+    )
+    trainer.fit(task, datamodule=data)
+    return steps * data.batch_size / clock.seconds
+
+
+def plain_lstm(data: SST2, steps: int) -> float:
+    """A loop as in a tutorial: all sentences padded once to the longest, shuffled, AdamW."""
+    tokens, target = data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
+    net = TextRNN(data.num_inputs, 2)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(tokens, target), batch_size=data.batch_size, shuffle=True, drop_last=True
+    )
+    done, start = 0, time.perf_counter()
+    while done < steps:
+        for inputs, labels in loader:
+            vectors, mask = net.embedding(inputs)
+            states, _ = net.recurrent(vectors)
+            pooled = states.masked_fill(~mask[:, :, None], -torch.inf).amax(1)
+            loss = F.cross_entropy(net.output(net.dropout(pooled)), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done += 1
+            if done == steps:
+                break
+    return steps * data.batch_size / (time.perf_counter() - start)
+
+
+def hugging_face(data: SST2, model: str, steps: int) -> float:
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        TrainingArguments,
+    )
+    from transformers import Trainer as TheirTrainer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    texts = list(data.read("train"))
+    encoded = tokenizer([text.text for text in texts], truncation=True)["input_ids"]
+    rows = [{"input_ids": ids, "labels": int(text.label or 0)} for ids, text in zip(encoded, texts, strict=True)]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = TrainingArguments(
+            folder,
+            max_steps=steps,
+            per_device_train_batch_size=data.batch_size,
+            learning_rate=1e-4,
+            train_sampling_strategy="group_by_length",
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            use_cpu=True,
+        )
+        trainer = TheirTrainer(
+            AutoModelForSequenceClassification.from_pretrained(model),
+            settings,
+            data_collator=DataCollatorWithPadding(tokenizer),
+            train_dataset=rows,
+        )
+        start = time.perf_counter()
+        trainer.train()
+        return steps * data.batch_size / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["lstm", "finetune"])
+    parser.add_argument("--model", default="sentence-transformers/all-MiniLM-L6-v2")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    rates: dict[str, list[float]] = {"leyden": [], "other": []}
+    for _ in range(options.repeats):
+        torch.manual_seed(0)
+        data = SST2(batch_size=32, tokenizer="words" if options.what == "lstm" else options.model)
+        data.setup("fit")
+        if options.what == "lstm":
+            rates["leyden"].append(ours(Classifier(TextRNN), data, options.steps))
+            rates["other"].append(plain_lstm(data, options.steps))
+        else:
+
+            def net(num_inputs: int, num_classes: int) -> PretrainedClassifier:
+                return PretrainedClassifier(num_inputs, num_classes, options.model)
+
+            rates["leyden"].append(ours(Classifier(net), data, options.steps))
+            rates["other"].append(hugging_face(data, options.model, options.steps))
+    mine, other = statistics.median(rates["leyden"]), statistics.median(rates["other"])
+    print(
+        f"leyden {mine:.0f} sentences/s, the other {other:.0f}: {mine / other:.2f}x ({torch.get_num_threads()} threads)"
+    )
+
+
+if __name__ == "__main__":
+    main()
