@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from modules.nets.text import BagOfEmbeddings, TextCNN, TextRNN, WordEmbedding
+from modules.nets.text import BagOfEmbeddings, Recurrent, TextCNN, TextRNN, WordEmbedding
 
 TOKENS = torch.tensor([[4, 5, 6, 7, 8, 9], [4, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0]])
 NETS = [
@@ -63,10 +64,36 @@ def test_cnn_against_windows_one_by_one():
 def test_attention_against_a_sum():
     torch.manual_seed(0)
     net = TextRNN(20, 2, 4, 3, pooling="attention").eval()
-    states, _ = net.recurrent(net.embedding.words(torch.tensor([[4, 5, 6]])))
+    states = net.recurrent(net.embedding.words(torch.tensor([[4, 5, 6]])), torch.tensor([3]))
     scores = [math.exp(net.attention(state)) for state in states[0]]
     mean = sum(score * state for score, state in zip(scores, states[0], strict=True)) / sum(scores)
     torch.testing.assert_close(net(torch.tensor([[4, 5, 6, 0]]))[0], net.output(mean))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_recurrent_layers_against_packed_sequences(cell):
+    torch.manual_seed(0)
+    ours = Recurrent(4, 3, 2, cell, True, 0.0)
+    theirs = (torch.nn.LSTM if cell == "lstm" else torch.nn.GRU)(4, 3, 2, batch_first=True, bidirectional=True)
+    weights = {}
+    for number, layer in enumerate(ours.layers):
+        for direction, part in zip(("", "_reverse"), layer, strict=True):
+            weights |= {name.replace("_l0", f"_l{number}{direction}"): p for name, p in part.named_parameters()}
+    theirs.load_state_dict(weights)
+    length = torch.tensor([5, 2, 1, 4])
+    vectors = torch.randn(4, 5, 4)
+    packed = pack_padded_sequence(vectors, length, batch_first=True, enforce_sorted=False)
+    expected, _ = pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    for text, states, num in zip(ours(vectors, length), expected, length.tolist(), strict=True):
+        torch.testing.assert_close(text[:num], states[:num])
+
+
+def test_last_state_of_each_direction():
+    torch.manual_seed(0)
+    net = TextRNN(20, 2, 4, 3, pooling="last").eval()
+    states = net.recurrent(net.embedding.words(torch.tensor([[4, 5, 6]])), torch.tensor([3]))[0]
+    expected = net.output(torch.cat([states[2, :3], states[0, 3:]]))
+    torch.testing.assert_close(net(torch.tensor([[4, 5, 6, 0, 0]]))[0], expected)
 
 
 def test_spelled_words():
