@@ -211,4 +211,3 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
 
 def _as_it_is(batch: Any) -> Any:
     return batch
-

@@ -12,7 +12,6 @@ import torch
 import torchvision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from datamodules.download import fetch
 from datamodules.image_files import ImageFolder
@@ -43,7 +42,6 @@ class Digits(Images):
         train_transforms: list[nn.Module] | None = None,
         eval_transforms: list[nn.Module] | None = None,
     ) -> None:
-        eval_transforms = eval_transforms or [v2.Resize((8, 8))]
         super().__init__(root, batch_size, num_workers, predict_path, 1, train_transforms, eval_transforms)
 
     def read(self, split: str) -> Pictures:

@@ -37,7 +37,8 @@ class Images(Data[Pictures], ABC):
     """Base of the image datamodules.
 
     Facts: ``classes``, ``class_counts`` of the training split, ``num_inputs`` (channels), ``mean`` and ``std`` of each
-    channel, by which the images are normalised, and ``preset``: what the pretrained weights were trained with.
+    channel, by which the images are normalised, ``preset``: what the pretrained weights were trained with, and
+    ``size``: height and width of the training images, if they have one size without any transform.
 
     Args:
         root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
@@ -54,7 +55,7 @@ class Images(Data[Pictures], ABC):
             memory (a photograph of 256 pixels takes 0.25 MB). None decodes it each time it is needed.
     """
 
-    facts: ClassVar[tuple[str, ...]] = ("classes", "class_counts", "num_inputs", "mean", "std", "preset")
+    facts: ClassVar[tuple[str, ...]] = ("classes", "class_counts", "num_inputs", "mean", "std", "preset", "size")
 
     def __init__(
         self,
@@ -71,10 +72,11 @@ class Images(Data[Pictures], ABC):
         super().__init__(root, batch_size, num_workers, predict_path)
         self.channels, self.cache_size, self.weights = channels, cache_size, weights
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms
+        self.size: list[int] = []
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the facts from a checkpoint, in which there is no preset unless weights were named."""
-        super().load_state_dict({"preset": {}, **state_dict})
+        super().load_state_dict({"preset": {}, "size": [], **state_dict})
 
     def learn(self, train: Pictures) -> None:
         """Class names, their counts, mean and spread of the pixels (of 500 images)."""
@@ -83,6 +85,7 @@ class Images(Data[Pictures], ABC):
         self.class_counts = [train.labels.count(name) for name in self.classes]
         self.num_inputs = self.channels
         self.preset = {} if self.weights is None else preset_of(self.weights)
+        self.size = list(train.images.shape[-2:]) if isinstance(train.images, Tensor) else []
         if self.preset:
             self.mean, self.std = self.preset["mean"], self.preset["std"]
             return
@@ -92,6 +95,8 @@ class Images(Data[Pictures], ABC):
         pixels = plain.__getitems__(Draw(range(len(plain))))[0]
         self.mean = pixels.mean((0, 2, 3)).tolist()
         self.std = pixels.std((0, 2, 3)).clamp_min(1e-3).tolist()
+        if isinstance(train.images, Tensor):
+            self.preset = {"size": list(train.images.shape[2:])}
 
     def class_names(self, labels: Sequence[str]) -> list[str]:
         """The classes in order."""
@@ -109,6 +114,10 @@ class Images(Data[Pictures], ABC):
                 )
             targets = torch.tensor([number[name] for name in raw.labels])
         transforms = self.transforms(train)
+        if raw.labels is None and not transforms and "size" in self.preset:  # the user's, for a dataset of one size
+            transforms = [v2.Resize(self.preset["size"])]
+        if not transforms and self.size and not isinstance(raw.images, Tensor):
+            transforms = [v2.Resize(self.size)]  # the user's own pictures, to predict, are of any size
         examples = ImageExamples(
             raw.images, targets, self.channels, transforms, self.mean, self.std, self.seed, self.cache_size
         )
@@ -119,7 +128,7 @@ class Images(Data[Pictures], ABC):
     def transforms(self, train: bool) -> list[nn.Module]:
         """The transforms of training or other images: those given, else those of the weights."""
         given = self.train_transforms if train else self.eval_transforms
-        if given is not None or not self.preset:
+        if given is not None or "crop" not in self.preset:
             return given or []
         crop, mode = self.preset["crop"], v2.InterpolationMode(self.preset["interpolation"])
         if train:

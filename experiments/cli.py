@@ -13,9 +13,7 @@ from typing import Any, NoReturn
 
 import torch
 import yaml
-
 from lightning.pytorch import Trainer
-
 from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -137,7 +135,9 @@ class LeydenCLI(LightningCLI):
             place = words.index(command) + 1
             words[place:place] = ["--config", yaml.safe_dump(carried, sort_keys=False)]
             words = [*words, "--ckpt_path", str(path)]
-        elif command not in (None, "fit") and not {"--help", "-h"} & set(words) and not any("print" in w for w in words):
+        elif (
+            command not in (None, "fit") and not {"--help", "-h"} & set(words) and not any("print" in w for w in words)
+        ):
             parser.error(f"{command} needs a trained model: --ckpt_path FILE_OR_RUN")
         self.config = parser.parse_args(words)
 
@@ -148,7 +148,9 @@ class LeydenCLI(LightningCLI):
             given = (yaml.safe_load(Path(config).read_text()) or {}).get("model") or {}
             other = given.get("class_path") if isinstance(given, dict) else None
             if other and other != carried["model"]["class_path"]:
-                raise MisconfigurationException(f"{path} holds a {carried['model']['class_path']}, {config} is a {other}")
+                raise MisconfigurationException(
+                    f"{path} holds a {carried['model']['class_path']}, {config} is a {other}"
+                )
 
     def _parse_ckpt_path(self) -> None:
         """Leave the carried configuration to ``parse_arguments``; Lightning would let it win over the user's."""
@@ -224,7 +226,9 @@ class LeydenCLI(LightningCLI):
         if self.trainer.fast_dev_run:
             print("fast_dev_run: nothing was written")
             return
-        score = "" if best.best_score is None else f", best {best.monitor} {best.best_score:.4f} at step {best.best_step}"
+        score = (
+            "" if best.best_score is None else f", best {best.monitor} {best.best_score:.4f} at step {best.best_step}"
+        )
         print(f"run {self.run_folder}{score}\nnext: leyden test --ckpt_path {self.run_folder}")
 
     def after_validate(self) -> None:
@@ -340,5 +344,3 @@ def _last_sentence(error: Exception) -> str:
     # Out of a worker process comes the whole traceback; its last line says what happened.
     text = str(error).strip()
     return text.splitlines()[-1].split(": ", 1)[-1] if "Original Traceback" in text else text
-
-

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torchvision
 import yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -15,8 +16,9 @@ OVERLAYS = sorted((CONFIGS / "trainer").glob("*.yaml"))
 EXPERIMENTS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent not in (CONFIGS, CONFIGS / "trainer"))
 # Own data: what the user would type. And sizes that a small machine bears.
 OPTIONS: dict[str, list[str]] = {
-    "image_classification/own_folder": ["--data.path=my_images"],
-    "image_classification/own_table": ["--data.path=my_images/labels.csv"],
+    "image_classification/own_folder": ["--data.path=my_images", "--model.net.weights=null"],  # no download
+    "image_classification/own_table": ["--data.path=my_images/labels.csv", "--model.net.weights=null"],
+    "transfer_learning/hymenoptera_resnet18": ["--model.net.weights=null"],
     "image_classification/imagenet_resnet50": ["--data.batch_size=2"],
     "regression/own_csv": ["--data.path=tables/people.csv", "--data.target=income"],
     "tabular_classification/own_csv": ["--data.path=tables/people.csv", "--data.target=city"],
@@ -86,9 +88,7 @@ def one_a_task_and_the_rest_slow() -> list[Any]:
 
 
 @pytest.mark.parametrize("path", one_a_task_and_the_rest_slow(), ids=name_of)
-def test_config_runs(
-    path: Path, leyden: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_config_runs(path: Path, leyden: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(SAMPLES, tmp_path / "samples")
     monkeypatch.chdir(tmp_path / "samples")
     # The public parallel corpus under the names of a user's own.
@@ -98,6 +98,8 @@ def test_config_runs(
     Path("turns.jsonl").write_text("\n".join(turns))
     monkeypatch.setenv("LEYDEN_DATA", str(tmp_path / "samples"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda *args: True)  # of the published
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "_check_integrity", lambda self: True)
     debug = CONFIGS / "trainer" / "debug.yaml"
     run = f"runs/{path.stem}/0"
     assert leyden("fit", "--config", path, "--config", debug, *OPTIONS.get(name_of(path), [])) == 0

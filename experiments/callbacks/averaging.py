@@ -1,8 +1,5 @@
 """Averages of the weights over the training."""
 
-from typing import Any
-
-from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
 

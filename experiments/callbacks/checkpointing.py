@@ -107,9 +107,7 @@ class RunCheckpoint(Checkpoint):
                 + ", ".join(sorted(trainer.callback_metrics))
             )
         score = float(trainer.callback_metrics[self.monitor])
-        better = self.best_score is None or (
-            score < self.best_score if self.mode == "min" else score > self.best_score
-        )
+        better = self.best_score is None or (score < self.best_score if self.mode == "min" else score > self.best_score)
         if better:
             self.best_score, self.best_step = score, trainer.global_step
             self._due.add("best")

@@ -104,9 +104,7 @@ def test_scores_predictions_and_gradients_are_those_of_one_process(
     predictions = [Path(f"runs/{run}/0/predictions.csv").read_text() for run in ("model", "other")]
     assert predictions[0] == predictions[1]
     assert len(predictions[0].splitlines()) == 9
-    weights = [
-        torch.load(f"runs/gradient/{n}/checkpoints/last.ckpt", weights_only=True)["state_dict"] for n in (0, 1)
-    ]
+    weights = [torch.load(f"runs/gradient/{n}/checkpoints/last.ckpt", weights_only=True)["state_dict"] for n in (0, 1)]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-5, atol=1e-6)
     assert Path("runs/features/0/checkpoints/last.ckpt").exists()

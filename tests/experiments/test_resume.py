@@ -89,7 +89,8 @@ def test_resume_is_exact_with_workers(leyden: Callable[..., int], digits: Path) 
         leyden("fit", "--config", digits, "--name", "parts", *options)
     leyden("fit", "--ckpt_path", "runs/parts/0")
     weights = [
-        torch.load(f"runs/{name}/0/checkpoints/last.ckpt", weights_only=True)["state_dict"] for name in ("whole", "parts")
+        torch.load(f"runs/{name}/0/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for name in ("whole", "parts")
     ]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 

@@ -1,0 +1,72 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import nn
+
+from modules.classification import Classifier
+from modules.task import probabilities_to_rows
+
+
+def built(net: Any, classes: list[str], **options: Any) -> Classifier:
+    task = Classifier(net, **options)
+    task.data = SimpleNamespace(classes=classes, num_inputs=4, class_counts=[1, 2, 5][: len(classes)])  # type: ignore[assignment]
+    task.configure_model()
+    return task
+
+
+class Net(nn.Sequential):
+    def __init__(self, num_inputs: int, num_classes: int) -> None:
+        super().__init__(nn.Linear(num_inputs, 8), nn.BatchNorm1d(8), nn.Linear(8, num_classes))
+        self.words = nn.Embedding(3, 2)
+
+
+def test_missing_fact_is_named() -> None:
+    task = Classifier(nn.Linear)
+    task.data = SimpleNamespace(classes=["a"])  # type: ignore[assignment]
+    with pytest.raises(
+        MisconfigurationException, match="Classifier needs the fact `num_inputs`, which SimpleNamespace"
+    ):
+        task.configure_model()
+
+
+def test_network_is_built_once_from_the_facts() -> None:
+    task = built(nn.Linear, ["a", "b", "c"])
+    net = task.net
+    task.configure_model()
+    assert task.net is net
+    assert (net.in_features, net.out_features) == (4, 3)
+
+
+def test_decay_spares_norms_biases_and_embeddings_if_asked() -> None:
+    task = built(Net, ["a", "b"], decay_all=False)
+    task.trainer = SimpleNamespace()  # type: ignore[assignment]
+    groups = task.configure_optimizers().param_groups
+    decayed = {id(p) for group in groups if group["weight_decay"] > 0 for p in group["params"]}
+    assert decayed == {id(task.net[0].weight), id(task.net[2].weight)}  # type: ignore[index]
+    assert sum(len(group["params"]) for group in groups) == len(list(task.parameters()))
+
+
+def test_class_weights_balance_and_smoothing_only_in_training() -> None:
+    task = built(nn.Linear, ["a", "b", "c"], class_weights="balanced", label_smoothing=0.1)
+    inputs, target = torch.randn(6, 4), torch.tensor([0, 1, 1, 2, 2, 2])
+    weights = torch.tensor([8 / 3, 4 / 3, 8 / 15])
+    logits = task.net(inputs)
+    wanted = nn.functional.cross_entropy(logits, target, weight=weights, label_smoothing=0.1)
+    torch.testing.assert_close(task.train().step((inputs, target)).loss, wanted)
+    output = task.eval().step((inputs, target))
+    torch.testing.assert_close(output.loss, nn.functional.cross_entropy(logits, target))
+    torch.testing.assert_close(output.preds, logits.softmax(1))
+
+
+def test_wrong_number_of_class_weights() -> None:
+    with pytest.raises((ValueError, MisconfigurationException), match="2 values for 3 classes"):
+        built(nn.Linear, ["a", "b", "c"], class_weights=[1.0, 2.0])
+
+
+def test_rows_name_the_most_probable_classes() -> None:
+    rows = probabilities_to_rows(torch.tensor([[0.1, 0.7, 0.2]]), ["ant", "bee", "cat"], top_k=2)
+    assert rows == [{"class": "bee", "probability": 0.7, "class_2": "cat", "probability_2": 0.2}]
+    assert len(probabilities_to_rows(torch.tensor([[0.5, 0.5]]), ["a", "b"], top_k=9)[0]) == 4
