@@ -121,7 +121,8 @@ def mnist() -> Loaders:
     everything = torchvision.datasets.MNIST(
         os.environ.get("LEYDEN_DATA", "data"), train=True, download=True, transform=transforms.Compose(steps)
     )
-    return plain(*torch.utils.data.random_split(everything, [55_000, 5_000]), 128)
+    train, val = torch.utils.data.random_split(everything, [55_000, 5_000])
+    return plain(train, val, 128)
 
 
 def hymenoptera() -> Loaders:
