@@ -263,7 +263,9 @@ class Series(Data[list[Part]]):
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write ``predictions.csv``, which goes on where the data ends, and ``predictions.png``."""
         path = folder / "predictions.csv"
-        forecast_table(rows, self._asked, self.targets, str(self.time), self.id).to_csv(path, index=False, float_format="%.7g")
+        forecast_table(rows, self._asked, self.targets, str(self.time), self.id).to_csv(
+            path, index=False, float_format="%.7g"
+        )
         draw_forecasts(rows, self._asked, self.targets, path.with_suffix(".png"))
         return path
 
