@@ -95,8 +95,6 @@ class Images(Data[Pictures], ABC):
         pixels = plain.__getitems__(Draw(range(len(plain))))[0]
         self.mean = pixels.mean((0, 2, 3)).tolist()
         self.std = pixels.std((0, 2, 3)).clamp_min(1e-3).tolist()
-        if isinstance(train.images, Tensor):
-            self.preset = {"size": list(train.images.shape[2:])}
 
     def class_names(self, labels: Sequence[str]) -> list[str]:
         """The classes in order."""
@@ -114,8 +112,6 @@ class Images(Data[Pictures], ABC):
                 )
             targets = torch.tensor([number[name] for name in raw.labels])
         transforms = self.transforms(train)
-        if raw.labels is None and not transforms and "size" in self.preset:  # the user's, for a dataset of one size
-            transforms = [v2.Resize(self.preset["size"])]
         if not transforms and self.size and not isinstance(raw.images, Tensor):
             transforms = [v2.Resize(self.size)]  # the user's own pictures, to predict, are of any size
         examples = ImageExamples(
@@ -128,7 +124,7 @@ class Images(Data[Pictures], ABC):
     def transforms(self, train: bool) -> list[nn.Module]:
         """The transforms of training or other images: those given, else those of the weights."""
         given = self.train_transforms if train else self.eval_transforms
-        if given is not None or "crop" not in self.preset:
+        if given is not None or not self.preset:
             return given or []
         crop, mode = self.preset["crop"], v2.InterpolationMode(self.preset["interpolation"])
         if train:
