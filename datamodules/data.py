@@ -156,7 +156,7 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
             rank, num_replicas = self.trainer.global_rank, self.trainer.world_size
             if train:
                 loop = self.trainer.fit_loop
-                epoch = loop.epoch_progress.current.processed
+                epoch = loop.epoch_progress.current.processed  # type: ignore[attr-defined]
                 if loop.epoch_progress.current.ready > epoch:  # restarted within an epoch
                     start = loop.epoch_loop.batch_progress.current.completed
         examples = self.datasets[split]

@@ -100,10 +100,8 @@ class Batches(Sampler[Draw]):
     def _plan(self) -> list[list[int]]:
         if self._planned is None or self._planned[0] != self.epoch:
             shares = [self._share(batch) for batch in self._global_batches()]
-            if self.shuffle:  # too few are left for one each: nobody gets a batch
-                plan = [share for share in shares if share]
-            else:
-                plan = [share or self._idle for share in shares]
+            # If too few are left for one each, nobody trains on them.
+            plan = [share for share in shares if share] if self.shuffle else [share or self._idle for share in shares]
             self._planned = self.epoch, plan
         return self._planned[1]
 

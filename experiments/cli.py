@@ -184,7 +184,7 @@ class LeydenCLI(LightningCLI):
             )
         # Options that turn a thing off also turn off the default callback that needs it.
         settings = self._get(self.config_init, "trainer")
-        off = (ProgressBar,) if settings.enable_progress_bar is False else ()
+        off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor,) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
         trainer = super().instantiate_trainer(**kwargs)
@@ -223,7 +223,7 @@ class LeydenCLI(LightningCLI):
     def after_fit(self) -> None:
         """Tell the best score, where it lies and what to type next."""
         best = next(c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint))
-        if self.trainer.fast_dev_run:
+        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             print("fast_dev_run: nothing was written")
             return
         score = (

@@ -1,0 +1,1 @@
+"""Tasks, one file each; their networks are in ``nets``."""

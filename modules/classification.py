@@ -73,6 +73,7 @@ class Classifier(Task):
             weights = torch.tensor(self.class_weights, dtype=torch.float)
             if len(weights) != num_classes:
                 raise ValueError(f"class_weights has {len(weights)} values for {num_classes} classes")
+        self.weights: Tensor | None
         self.register_buffer("weights", weights, persistent=False)
         mixers = []
         if self.mixup:

@@ -108,7 +108,7 @@ class Task(LightningModule, ABC):
             self.build()
         for module in list(self.modules()):
             if hasattr(module, "use_facts"):  # a network that needs to know more than the sizes
-                module.use_facts(self.fact)
+                module.use_facts(self.fact)  # type: ignore[operator]
         if self.device_mesh is not None:  # ModelParallelStrategy
             shard(self, self.device_mesh)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
@@ -120,15 +120,15 @@ class Task(LightningModule, ABC):
         """Loss of a batch, logged every ``log_every_n_steps`` steps."""
         loss = self.step(batch).loss
         # On small networks logging costs as much as the step, so nothing is logged that is not written.
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: Any, batch_idx: int) -> Step | None:
+    def validation_step(self, batch: Any, batch_idx: int) -> Step | None:  # type: ignore[override]
         """Update the validation metrics."""
         return self._evaluate(batch, batch_idx < self._counted("val"), self.val_loss, self.val_metrics)
 
-    def test_step(self, batch: Any, batch_idx: int) -> Step | None:
+    def test_step(self, batch: Any, batch_idx: int) -> Step | None:  # type: ignore[override]
         """Update the test metrics."""
         return self._evaluate(batch, batch_idx < self._counted("test"), self.test_loss, self.test_metrics)
 

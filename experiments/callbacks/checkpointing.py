@@ -153,7 +153,7 @@ class RunCheckpoint(Checkpoint):
 
     def _write(self, trainer: Trainer) -> None:
         for name in sorted(self._due):
-            if not trainer.fast_dev_run:
+            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 self._write_one(trainer, self.folder / f"{name}.ckpt")
         if "last" in self._due:
             self._last_time = time.monotonic()
@@ -179,7 +179,8 @@ class RunCheckpoint(Checkpoint):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to go on to the last bit: loop counters, random states, gradients not yet applied."""
         loop = trainer.fit_loop.epoch_loop
-        in_epoch = trainer.fit_loop.epoch_progress.current.ready > trainer.fit_loop.epoch_progress.current.processed
+        epochs = trainer.fit_loop.epoch_progress.current
+        in_epoch = epochs.ready > epochs.processed  # type: ignore[attr-defined]
         state: dict[str, Any] = {"random": random_state(), "grads": {}}
         if in_epoch:
             # The batch that is about to be trained on is not done, even if it is the last one of the epoch.

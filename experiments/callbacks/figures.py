@@ -99,7 +99,7 @@ def confusion_figure(counts: Tensor, classes: list[str]) -> Any:
             for j in places:
                 if counts[i, j]:
                     colour = "white" if shares[i, j] > 0.5 else "black"
-                    axes.text(j, i, int(counts[i, j]), ha="center", va="center", color=colour, fontsize=8)
+                    axes.text(j, i, str(int(counts[i, j])), ha="center", va="center", color=colour, fontsize=8)
     return figure
 
 

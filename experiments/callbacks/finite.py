@@ -28,8 +28,8 @@ class StopOnNonFinite(Callback):
         batches.set_epoch(epoch)
         indices = ", ".join(map(str, batches[position]))
         raise MisconfigurationException(
-            f"the loss is {loss.item()} at step {trainer.global_step} (epoch {epoch}, batch {position}, training examples "
-            f"{indices}); the checkpoints in {trainer.default_root_dir} are from before. A lower learning rate "
+            f"the loss is {loss.item()} at step {trainer.global_step} (epoch {epoch}, batch {position}, "
+            f"training examples {indices}); the checkpoints in {trainer.default_root_dir} are from before. A lower learning rate "
             "(--model.optimizer.lr) or clipping (--trainer.gradient_clip_val) may help"
         )
 

@@ -63,7 +63,7 @@ def test_a_class_without_images_and_an_empty_folder_are_named(folder) -> None:
 def test_a_broken_image_is_named_or_left_out(folder) -> None:
     (folder / "cat" / "00.jpg").write_bytes(b"\xff\xd8 nonsense")
     data = ImageFolder(str(folder), test_fraction=0.01, val_fraction=0.01, eval_transforms=CROP, train_transforms=CROP)
-    with pytest.raises(MisconfigurationException, match=r"00\.jpg"):  # noqa: PT012 (whichever comes upon it)
+    with pytest.raises(MisconfigurationException, match=r"00\.jpg"):
         data.setup("fit")
         data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
     data = ImageFolder(
