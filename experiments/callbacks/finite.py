@@ -29,8 +29,8 @@ class StopOnNonFinite(Callback):
         indices = ", ".join(map(str, batches[position]))
         raise MisconfigurationException(
             f"the loss is {loss.item()} at step {trainer.global_step} (epoch {epoch}, batch {position}, "
-            f"training examples {indices}); the checkpoints in {trainer.default_root_dir} are from before. A lower learning rate "
-            "(--model.optimizer.lr) or clipping (--trainer.gradient_clip_val) may help"
+            f"training examples {indices}); the checkpoints in {trainer.default_root_dir} are from before. "
+            "A lower learning rate (--model.optimizer.lr) or clipping (--trainer.gradient_clip_val) may help"
         )
 
     def on_train_batch_end(
