@@ -10,6 +10,8 @@ import pytest
 import torchvision
 import yaml
 
+from experiments.callbacks.checkpointing import RunCheckpoint
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 SAMPLES = Path(__file__).parent / "samples"
 OVERLAYS = sorted((CONFIGS / "trainer").glob("*.yaml"))
@@ -87,23 +89,65 @@ def one_a_task_and_the_rest_slow() -> list[Any]:
     return [path if path in quick else pytest.param(path, marks=pytest.mark.slow) for path in EXPERIMENTS]
 
 
-@pytest.mark.parametrize("path", one_a_task_and_the_rest_slow(), ids=name_of)
-def test_config_runs(path: Path, leyden: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(SAMPLES, tmp_path / "samples")
-    monkeypatch.chdir(tmp_path / "samples")
-    # The public parallel corpus under the names of a user's own.
-    for file in Path("multi30k").glob("test_2016_flickr.*"):
-        file.rename(file.with_name(file.name.replace("test_2016_flickr", "test"))) if "own" in path.stem else None
+@pytest.fixture
+def samples(tmp_path: Path, leyden: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the samples, to run in."""
+    folder = Path(shutil.copytree(SAMPLES, tmp_path / "samples"))
+    for file in (folder / "multi30k").glob("test_2016_flickr.*"):  # under the name of a user's own too
+        shutil.copyfile(file, file.with_name(file.name.replace("test_2016_flickr", "test")))
     turns = [json.dumps({"turns": [f"hello {i}", f"good day {i}", f"how are you {i}"]}) for i in range(40)]
-    Path("turns.jsonl").write_text("\n".join(turns))
-    monkeypatch.setenv("LEYDEN_DATA", str(tmp_path / "samples"))
+    (folder / "turns.jsonl").write_text("\n".join(turns))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LEYDEN_DATA", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda *args: True)  # of the published
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "_check_integrity", lambda self: True)
-    debug = CONFIGS / "trainer" / "debug.yaml"
+    return folder
+
+
+def options(path: Path) -> list[str]:
+    return [f"--config={path}", f"--config={CONFIGS / 'trainer' / 'debug.yaml'}", *OPTIONS.get(name_of(path), [])]
+
+
+@pytest.mark.usefixtures("samples")
+@pytest.mark.parametrize("path", one_a_task_and_the_rest_slow(), ids=name_of)
+def test_config_runs(path: Path, leyden: Callable[..., int]) -> None:
     run = f"runs/{path.stem}/0"
-    assert leyden("fit", "--config", path, "--config", debug, *OPTIONS.get(name_of(path), [])) == 0
+    assert leyden("fit", *options(path)) == 0
     assert leyden("test", "--ckpt_path", run, "--trainer.limit_test_batches=2") == 0
     raw = PREDICT.get(path.parent.name)
     if raw is not None:
         assert leyden("predict", "--ckpt_path", run, f"--data.predict_path={raw}") == 0
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("samples")
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
+def test_config_resumes_exactly(
+    path: Path, leyden: Callable[..., int], differences: Callable[[Path, Path], list[str]]
+) -> None:
+    words = [*options(path), "--trainer.max_epochs=2", "--checkpoint.every_n_train_steps=2"]
+    starts = []
+    start = RunCheckpoint.on_train_batch_start
+
+    def counted(self: RunCheckpoint, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
+        start(self, trainer, module, batch, batch_idx)
+        starts.append(batch_idx)
+        if len(starts) == last:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunCheckpoint, "on_train_batch_start", counted)
+        last = 0
+        assert leyden("fit", *words, "--name=whole") == 0
+        last, starts = len(starts) - len(starts) // 3, []
+        with pytest.raises(Killed):
+            leyden("fit", *words, "--name=parts")
+    if not Path("runs/parts/0/checkpoints/last.ckpt").exists():
+        pytest.skip("a single step leaves nothing to go on from")
+    assert leyden("fit", "--ckpt_path", "runs/parts/0") == 0
+    assert differences(*(Path(f"runs/{run}/0/checkpoints/last.ckpt") for run in ("whole", "parts"))) == []

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from datetime import timedelta
@@ -152,18 +153,24 @@ class RunCheckpoint(Checkpoint):
     # ---- what to write
 
     def _write(self, trainer: Trainer) -> None:
+        written: Path | None = None
         for name in sorted(self._due):
             if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-                self._write_one(trainer, self.folder / f"{name}.ckpt")
+                path = self.folder / f"{name}.ckpt"
+                self._write_one(trainer, path, written)
+                written = path
         if "last" in self._due:
             self._last_time = time.monotonic()
         self._due.clear()
 
-    def _write_one(self, trainer: Trainer, path: Path) -> None:
+    def _write_one(self, trainer: Trainer, path: Path, same: Path | None) -> None:
         # Written beside and renamed, so that an interrupted or failed write leaves the previous file as it was.
         beside = path.with_suffix(".tmp")
         try:
-            trainer.save_checkpoint(beside, weights_only=False)
+            if same is None or same.is_dir():  # sharded strategies write a folder
+                trainer.save_checkpoint(beside, weights_only=False)
+            elif trainer.is_global_zero:  # a copy, no link: should one file be damaged, the other is not
+                shutil.copyfile(same, beside)
             if trainer.is_global_zero:
                 _sync(beside)
                 os.replace(beside, path)
@@ -256,6 +263,6 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def _sync(path: Path) -> None:
-    if path.is_file():  # sharded strategies write a folder
+    if path.is_file():
         with path.open("rb") as file:
             os.fsync(file.fileno())
