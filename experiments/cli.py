@@ -82,7 +82,9 @@ class SaveConfig(SaveConfigCallback):
             return
         from torch.utils.tensorboard.summary import hparams
 
-        options = {key: str(value) for key, value in _leaves(yaml.safe_load(self.text)) if value is not None}
+        path = Path(trainer.default_root_dir) / "config.yaml"  # what it was trained with
+        tree = yaml.safe_load(path.read_text() if path.exists() else self.text)
+        options = {key: str(value) for key, value in _leaves(tree) if value is not None and _told(key)}
         # The tab finds the values by the names of the curves: nothing is logged a second time.
         scores = {name: 0.0 for name in trainer.callback_metrics if name.startswith(("val/", "test/"))}
         writer = trainer.logger.experiment._get_file_writer()
@@ -278,6 +280,12 @@ def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
                 yield from _leaves(value, f"{path}.{key}" if path else key)
     elif not path.startswith("trainer.callbacks"):
         yield path, tree
+
+
+def _told(option: str) -> bool:
+    """Whether an option is worth a column beside the scores: not those of the machine."""
+    trainer = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val")
+    return not option.startswith("trainer.") or option.removeprefix("trainer.") in trainer
 
 
 def _next_run(folder: Path) -> Path:

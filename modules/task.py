@@ -1,5 +1,6 @@
 """What every task has in common: the loop, the mean of the loss, the metrics, the optimizer."""
 
+import math
 from abc import ABC, abstractmethod
 from copy import copy
 from typing import Any, Literal, NamedTuple
@@ -185,12 +186,26 @@ class Task(LightningModule, ABC):
             return optimizer
         scheduler = self.scheduler(optimizer)
         if isinstance(scheduler, Schedule):
-            units = self.trainer.max_epochs if self.interval == "epoch" else self.trainer.estimated_stepping_batches
-            scheduler.plan(int(units or -1))
+            scheduler.plan(self._num_steps() if self.interval == "step" else self.trainer.max_epochs or -1)
         wiring: dict[str, Any] = {"scheduler": scheduler, "interval": self.interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             wiring["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": wiring}
+
+    def _num_steps(self) -> int:
+        """Optimizer steps of the whole training, -1 if it has no end.
+
+        Lightning's ``estimated_stepping_batches`` makes the training loader, which is too early: the state of a
+        checkpoint is not loaded yet, so an epoch that was half done would begin anew.
+        """
+        trainer = self.trainer
+        epochs, steps = trainer.max_epochs or -1, trainer.max_steps
+        if epochs < 0:
+            return steps
+        batches, limit = len(trainer.datamodule.batches("train")), trainer.limit_train_batches  # type: ignore[attr-defined]
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        total = math.ceil(batches / trainer.accumulate_grad_batches) * epochs
+        return total if steps < 0 else min(total, steps)
 
     def _parameter_groups(self) -> list[Any]:
         # Frozen ones too: they may be trained later, and an optimizer passes over parameters without a gradient.

@@ -25,6 +25,11 @@ SETTINGS = {
     "mixup": ["--model.mixup=0.4", "--model.cutmix=1.0", "--checkpoint.every_n_train_steps=1"],
     "schedule by step": [STEPLR, "--model.scheduler.step_size=2", "--model.interval=step"],
     "schedule by epoch": [STEPLR, "--model.scheduler.step_size=1", "--checkpoint.every_n_train_steps=3"],
+    "planned schedule": [
+        "--model.scheduler=modules.schedules.Cosine",
+        "--model.interval=step",
+        "--checkpoint.every_n_train_steps=3",
+    ],
     "plateau": [
         "--model.scheduler=lightning.pytorch.cli.ReduceLROnPlateau",
         "--model.scheduler.monitor=val/loss",
