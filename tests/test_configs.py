@@ -113,7 +113,7 @@ def options(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", one_a_task_and_the_rest_slow(), ids=name_of)
 def test_config_runs(path: Path, leyden: Callable[..., int]) -> None:
     run = f"runs/{path.stem}/0"
-    assert leyden("fit", *options(path)) == 0
+    assert leyden("fit", *options(path), "--trainer.deterministic=true") == 0
     assert leyden("test", "--ckpt_path", run, "--trainer.limit_test_batches=2") == 0
     raw = PREDICT.get(path.parent.name)
     if raw is not None:
