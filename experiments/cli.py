@@ -194,7 +194,7 @@ class LeydenCLI(LightningCLI):
         return trainer
 
     def _overrule(self) -> Overrule:
-        if self.content is None:
+        if self.content is None or self.subcommand != "fit":  # only training has an optimizer to restore
             return Overrule({}, {})
         before = yaml.safe_load(self.content["config"])["model"].get("init_args") or {}
         parser = self._parser(self.subcommand)
@@ -278,7 +278,7 @@ def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
                 yield from _leaves(value, path)
             else:
                 yield from _leaves(value, f"{path}.{key}" if path else key)
-    elif not path.startswith("trainer.callbacks"):
+    else:
         yield path, tree
 
 
