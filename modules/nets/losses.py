@@ -33,16 +33,14 @@ class LinearCrossEntropy(torch.autograd.Function):
             for first in range(0, num, chunk):
                 rows = slice(first, first + chunk)
                 truth = target[rows, None]  # (chunk, 1)
-                logits = (x[rows] @ w.T).float() + bias.float()  # (chunk, tokens)
-                best, at = logits.max(1, keepdim=True)  # (chunk, 1)
+                logits = (x[rows] @ w.T).float().add_(bias.float())  # (chunk, tokens)
                 mean, right = logits.mean(1, keepdim=True), logits.gather(1, truth)  # (chunk, 1)
                 p = logits.softmax(1)  # (chunk, tokens)
-                log_sum = best - p.gather(1, at).log()  # (chunk, 1), the logarithm of the softmax's denominator
+                # The logarithm of the softmax's denominator follows from the most probable token.
+                log_sum = logits.amax(1, keepdim=True) - p.amax(1, keepdim=True).log()  # (chunk, 1)
                 loss += (log_sum - (1 - smoothing) * right - smoothing * mean).sum()
                 if d_features is not None:
-                    p -= smoothing / size
-                    p.scatter_add_(1, truth, p.new_full(truth.shape, smoothing - 1))
-                    p /= num
+                    p.sub_(smoothing / size).scatter_add_(1, truth, p.new_full(truth.shape, smoothing - 1)).div_(num)
                     d_bias += p.sum(0)
                     p = p.to(x.dtype)
                     d_features[rows] = p @ w
