@@ -190,7 +190,7 @@ class LeydenCLI(LightningCLI):
         off += (LearningRateMonitor,) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
         trainer = super().instantiate_trainer(**kwargs)
-        make_lean(trainer)
+        make_lean(trainer, self.model, self.datamodule)
         return trainer
 
     def _overrule(self) -> Overrule:

@@ -1,11 +1,18 @@
 """Takes off the trainer what costs time at every step and does nothing, as is felt with small networks."""
 
 import contextlib
+import functools
 import os
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.core.hooks import DataHooks, ModelHooks
+from lightning.pytorch.loops import evaluation_loop, training_epoch_loop
 from lightning.pytorch.profilers import PassThroughProfiler
+from lightning.pytorch.strategies import Strategy
+from lightning.pytorch.trainer.states import RunningStage
 
 _NOTHING: contextlib.AbstractContextManager[str] = contextlib.nullcontext("")
 
@@ -18,14 +25,16 @@ class NoProfiler(PassThroughProfiler):
         return _NOTHING
 
 
-# What the trainer calls on every callback at every batch.
-_HOOKS = (
+# What the trainer calls at every batch on every callback, and those of training on the module and the strategy too.
+_TRAINING = (
     "on_train_batch_start",
     "on_train_batch_end",
     "on_before_zero_grad",
     "on_before_backward",
     "on_after_backward",
     "on_before_optimizer_step",
+)
+_EVALUATION = (
     "on_validation_batch_start",
     "on_validation_batch_end",
     "on_test_batch_start",
@@ -33,20 +42,64 @@ _HOOKS = (
     "on_predict_batch_start",
     "on_predict_batch_end",
 )
+_MOVING = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 
-def make_lean(trainer: Trainer) -> None:
-    """Call of each callback only the hooks that it has; do not measure what nobody asked to be measured.
+def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModule) -> None:
+    """Call only the hooks that somebody wrote; do not measure, clip or move what nobody asked for.
 
     Args:
         trainer: A trainer with its callbacks.
+        module: What it will train.
+        data: With which data.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        for hook in _HOOKS:
-            if hook not in vars(callback) and getattr(type(callback), hook, None) is getattr(Callback, hook):
-                setattr(callback, hook, None)  # the trainer leaves out what is not callable
+        _leave_out(callback, Callback, _TRAINING + _EVALUATION)
+    _leave_out(module, ModelHooks, _TRAINING)
+    strategy = trainer.strategy
+    _leave_out(strategy, Strategy, _TRAINING)
     if type(trainer.profiler) is PassThroughProfiler:  # type: ignore[attr-defined]
         trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
+    if trainer.gradient_clip_val is None and _inherits(module, LightningModule, "configure_gradient_clipping"):
+        trainer.precision_plugin._clip_gradients = _nothing  # type: ignore[method-assign]
+    here = strategy.root_device.type == "cpu" and _inherits(strategy, Strategy, "batch_to_device")
+    if here and all(_inherits(owner, DataHooks, hook) for owner in (module, data) for hook in _MOVING):
+        strategy.batch_to_device = _same  # type: ignore[method-assign]
+        module._on_before_batch_transfer = _same  # type: ignore[method-assign]
+
+
+def _inherits(owner: Any, base: type, name: str) -> bool:
+    return name not in vars(owner) and getattr(type(owner), name, None) is getattr(base, name, None)
+
+
+def _leave_out(owner: Any, base: type, hooks: tuple[str, ...]) -> None:
+    for hook in hooks:
+        if _inherits(owner, base, hook):
+            setattr(owner, hook, None)  # the trainer leaves out what is not callable
+
+
+# The trainer asks some fifteen times a step which stage it is in, and its enumeration compares lower-cased texts.
+_equal = RunningStage.__eq__
+RunningStage.__eq__ = lambda self, other: self is other or _equal(self, other)  # type: ignore[method-assign]
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    pass
+
+
+def _same(batch: Any, *args: Any, **kwargs: Any) -> Any:
+    return batch
+
+
+def _look_once(look: Callable[..., bool]) -> Callable[..., bool]:
+    known = functools.lru_cache(look)
+    # By the function of the class: a method would keep its module, and all the weights, alive.
+    return lambda hook, *args, **kwargs: known(getattr(hook, "__func__", hook), *args, **kwargs)
+
+
+# The trainer inspects the signature of the step at every step.
+training_epoch_loop.is_param_in_hook_signature = _look_once(training_epoch_loop.is_param_in_hook_signature)
+evaluation_loop.is_param_in_hook_signature = _look_once(evaluation_loop.is_param_in_hook_signature)
 
 
 def forget_missing_gpus() -> None:

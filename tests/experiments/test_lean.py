@@ -5,7 +5,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LambdaCallback
-from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
 from lightning.pytorch.profilers import SimpleProfiler
 
 from experiments.lean import NoProfiler, forget_missing_gpus, make_lean
@@ -29,8 +29,9 @@ def trainer(**options: Any) -> Trainer:
         "enable_model_summary": False,
         "enable_checkpointing": False,
         "logger": False,
+        "num_sanity_val_steps": 0,
     }
-    return Trainer(accelerator="cpu", max_epochs=1, limit_train_batches=3, limit_val_batches=0, **quiet, **options)
+    return Trainer(accelerator="cpu", max_epochs=1, limit_train_batches=3, limit_val_batches=1, **quiet, **options)
 
 
 def test_hooks_that_a_callback_has_are_called_and_the_others_are_not() -> None:
@@ -38,7 +39,7 @@ def test_hooks_that_a_callback_has_are_called_and_the_others_are_not() -> None:
     own = LambdaCallback(on_train_batch_end=lambda *args: ends.append(1))
     callbacks = [Counts(), CountsToo(), own]
     lean = trainer(callbacks=callbacks)
-    make_lean(lean)
+    make_lean(lean, BoringModel(), BoringDataModule())
     assert callbacks[0].on_after_backward is None  # type: ignore[comparison-overlap]
     lean.fit(BoringModel())
     assert (callbacks[0].started, callbacks[1].started, len(ends)) == (3, 3, 3)  # type: ignore[attr-defined]
@@ -46,10 +47,63 @@ def test_hooks_that_a_callback_has_are_called_and_the_others_are_not() -> None:
 
 def test_profiler_that_was_asked_for_stays() -> None:
     plain, asked = trainer(), trainer(profiler="simple")
-    make_lean(plain)
-    make_lean(asked)
+    make_lean(plain, BoringModel(), BoringDataModule())
+    make_lean(asked, BoringModel(), BoringDataModule())
     assert isinstance(plain.profiler, NoProfiler)  # type: ignore[attr-defined]
     assert isinstance(asked.profiler, SimpleProfiler)  # type: ignore[attr-defined]
+
+
+class Busy(BoringModel):
+    """Does at every batch what the base class leaves undone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        self.seen.append("end")
+
+    def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
+        self.seen.append("clip")
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        self.seen.append("moved")
+        return batch
+
+
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_what_a_module_does_itself_is_called(clip: float | None) -> None:
+    module, data, lean = Busy(), BoringDataModule(), trainer(gradient_clip_val=clip)
+    make_lean(lean, module, data)
+    assert module.on_train_batch_start is None  # type: ignore[comparison-overlap]
+    lean.fit(module, datamodule=data)
+    assert module.seen == ["moved", "clip", "end"] * 3 + ["moved"]
+
+
+def test_gradients_are_clipped_if_wanted() -> None:
+    weights = []
+    for clip in (None, 1e-9):
+        torch.manual_seed(0)
+        module, data, lean = BoringModel(), BoringDataModule(), trainer(gradient_clip_val=clip)
+        before = module.layer.weight.detach().clone()
+        make_lean(lean, module, data)
+        lean.fit(module, datamodule=data)
+        weights.append((module.layer.weight - before).abs().max().item())
+    assert weights[0] > 1e-3
+    assert weights[1] < 1e-6
+
+
+def test_lean_training_ends_with_the_same_weights() -> None:
+    weights = []
+    for is_lean in (True, False):
+        torch.manual_seed(0)
+        module, data, fitting = BoringModel(), BoringDataModule(), trainer()
+        if is_lean:
+            make_lean(fitting, module, data)
+        torch.manual_seed(1)
+        fitting.fit(module, datamodule=data)
+        weights.append(module.layer.weight)
+    assert torch.equal(*weights)
 
 
 @pytest.mark.parametrize(("gpus", "check"), [(0, "0"), (2, "1")])
