@@ -17,8 +17,8 @@ from torch import Tensor
 from datamodules.archives import members
 from datamodules.data import Data, Row
 from datamodules.download import fetch
+from datamodules.lines import read_lines
 from datamodules.sampling import Draw, mix
-from datamodules.text_files import read_lines
 
 WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
-from datamodules.text_files import read_lines
+from datamodules.lines import read_lines
 from datamodules.tokens import Tokens
 
 
