@@ -9,7 +9,7 @@ from torch import nn
 
 from datamodules.pictures import Images, Pictures
 from datamodules.pixels import decode, is_image
-from datamodules.splits import split_off
+from datamodules.splits import part_of
 
 
 class ImageFolder(Images):
@@ -76,14 +76,9 @@ class ImageFolder(Images):
             return self._folder(self.path / split)
         train = self.path / "train"
         pictures = self._folder(train if train.is_dir() else self.path)
-        for name, fraction in (("test", self.test_fraction), ("val", self.val_fraction)):
-            if (self.path / name).is_dir():
-                continue
-            rest, off = split_off(len(pictures.images), fraction, self.seed, stratify=pictures.labels)
-            if split == name:
-                return pictures.take(off)
-            pictures = pictures.take(rest)
-        return pictures
+        fractions = {"test": self.test_fraction, "val": self.val_fraction}
+        missing = {name: fraction for name, fraction in fractions.items() if not (self.path / name).is_dir()}
+        return pictures.take(part_of(split, missing, len(pictures.images), self.seed, pictures.labels))
 
     def _folder(self, folder: Path) -> Pictures:
         classes = sorted(entry for entry in folder.iterdir() if entry.is_dir())
@@ -191,10 +186,5 @@ class ImageTable(ImageFolder):
         pictures = Pictures(paths, list(table[self.target]))
         if self.split_column is not None:
             return pictures.take([i for i, name in enumerate(table[self.split_column]) if name == split])
-        rest, test = split_off(len(paths), self.test_fraction, self.seed, stratify=pictures.labels)
-        if split == "test":
-            return pictures.take(test)
-        kept = pictures.take(rest)
-        share = self.val_fraction / (1 - self.test_fraction)
-        train, val = split_off(len(rest), share, self.seed, stratify=kept.labels)
-        return kept.take(train if split == "train" else val)
+        fractions = {"test": self.test_fraction, "val": self.val_fraction / ((1 - self.test_fraction) or 1)}
+        return pictures.take(part_of(split, fractions, len(paths), self.seed, pictures.labels))

@@ -1,6 +1,6 @@
 """Splitting examples into training and held-out ones, the same way for the same seed."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,28 @@ def split_off(
     off = split_mask(size, fraction, seed, stratify, groups, times)
     kept: list[int] = (~off).nonzero().flatten().tolist()
     return kept, off.nonzero().flatten().tolist()
+
+
+def part_of(
+    split: str, fractions: Mapping[str, float], size: int, seed: int, stratify: Labels | None = None
+) -> list[int]:
+    """Indices of the examples of a split; held-out splits are split off one after the other.
+
+    Args:
+        split: Name of the split. What is not held out is that of every other name.
+        fractions: For each held-out split, in turn, its share of the examples that those before it have left.
+        size: Number of examples.
+        seed: Seed of the choice.
+        stratify: Class of each example, as for ``split_off``.
+    """
+    left = list(range(size))
+    for name, fraction in fractions.items():
+        labels = None if stratify is None else [stratify[i] for i in left]
+        stay, off = split_off(len(left), fraction, seed, labels)
+        if name == split:
+            return [left[i] for i in off]
+        left = [left[i] for i in stay]
+    return left
 
 
 def split_mask(

@@ -3,7 +3,7 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.splits import split_mask, split_off
+from datamodules.splits import part_of, split_mask, split_off
 
 
 def check_partition(size, parts):
@@ -98,3 +98,13 @@ def test_masks_of_arrays():
     assert split_mask(4, 0.5, 0, times=np.array([3.0, 1.0, 2.0, 4.0])).tolist() == [True, False, False, True]
     groups = split_mask(10, 0.3, 0, groups=np.array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2]))
     assert int(groups.sum()) in (3, 4)  # one whole group
+
+
+def test_held_out_splits_are_shares_of_what_those_before_them_left():
+    fractions, labels = {"test": 0.2, "val": 0.25}, list("aabbb") * 20
+    parts = {split: part_of(split, fractions, 100, seed=0, stratify=labels) for split in ("train", "val", "test")}
+    assert {split: len(part) for split, part in parts.items()} == {"train": 60, "val": 20, "test": 20}
+    assert sorted(sum(parts.values(), [])) == list(range(100))
+    assert all([labels[i] for i in part].count("a") == 0.4 * len(part) for part in parts.values())
+    assert parts["test"] == split_off(100, 0.2, seed=0, stratify=labels)[1]
+    assert part_of("val", {}, 3, seed=0) == [0, 1, 2]
