@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.sampling import Batches, Draw
@@ -56,6 +57,7 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         self.root = Path(root or os.environ.get("LEYDEN_DATA", "data"))
         self.batch_size, self.num_workers = batch_size, num_workers
         self.predict_path = predict_path
+        self.text: str | None = None  # given on the command line instead of a file, where inputs are text
         # Bound on (examples) x (longest length) of a batch; ``batch_size`` rules if None.
         self.max_tokens: int | None = None
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
@@ -86,6 +88,10 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         """Read the user's raw inputs, without labels."""
         raise MisconfigurationException(f"{type(self).__name__} does not predict from files")
 
+    def read_given(self, text: str) -> Raw:
+        """Make a raw input of the text that was given instead of a file."""
+        raise MisconfigurationException(f"{type(self).__name__} does not predict from text")
+
     def lengths(self, examples: Examples) -> Sequence[int] | None:
         """Length of each example, if batches are to hold examples of similar length."""
         return None
@@ -95,7 +101,9 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         return {"index": index}
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
-        """Write the predictions, in the order of the inputs, and return the file's path."""
+        """Write the predictions in the order of the inputs; that of a given text is also printed."""
+        if self.text is not None:
+            rank_zero_info("\n".join(f"{name}: {value}" for name, value in rows[0].items()))
         path = folder / "predictions.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
@@ -107,8 +115,7 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
 
     def prepare_data(self) -> None:
         """Download the dataset, and nothing else (Lightning calls this on one process)."""
-        asked = self.predict_path or getattr(self, "text", None)  # text on the command line, where data is text
-        if asked is None or not self.known:
+        if (self.predict_path or self.text) is None or not self.known:
             self.download()
 
     def setup(self, stage: str) -> None:
@@ -117,16 +124,21 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
             self.learn(self._raw("train"))
             self.known = True
         if stage == "predict":
-            if self.predict_path is None:
-                raise MisconfigurationException("say what to predict: --data.predict_path FILE_OR_FOLDER")
-            path = Path(self.predict_path)
-            if not path.exists():
-                raise MisconfigurationException(f"--data.predict_path {path}: there is no such file or folder")
-            self.datasets["predict"] = self.examples(self.read_predict(path), train=False)
+            self.datasets["predict"] = self.examples(self._inputs(), train=False)
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
             if split not in self.datasets:
                 self.datasets[split] = self.examples(self._raw(split), train=split == "train")
         self._cache.clear()
+
+    def _inputs(self) -> Raw:
+        if self.text is not None:
+            return self.read_given(self.text)
+        if self.predict_path is None:
+            raise MisconfigurationException("say what to predict: --data.predict_path FILE_OR_FOLDER")
+        path = Path(self.predict_path)
+        if not path.exists():
+            raise MisconfigurationException(f"--data.predict_path {path}: there is no such file or folder")
+        return self.read_predict(path)
 
     def _raw(self, split: str) -> Raw:
         if split not in self._cache:

@@ -170,13 +170,9 @@ class DialogueText(Data[Dialogues]):
             raise MisconfigurationException(f"{path} is empty")
         return Dialogues(said, open=True)
 
-    def setup(self, stage: str) -> None:
-        """Read the splits that a stage needs; for a prediction, the one text if it was given."""
-        if stage == "predict" and self.text is not None:
-            super().setup("facts")
-            self.take([[self.text]])
-        else:
-            super().setup(stage)
+    def read_given(self, text: str) -> Dialogues:
+        """Something said."""
+        return Dialogues([[text]], open=True)
 
     def take(self, dialogues: list[Turns]) -> None:
         """Make these the dialogues to reply to."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from datamodules.data import Data, Row
@@ -106,13 +106,9 @@ class TextData(Data[Texts], ABC):
         kept[left] = True
         return Part(whole, kept)
 
-    def setup(self, stage: str) -> None:
-        """Read the splits that a stage needs; for a prediction, the one text if it was given."""
-        if stage == "predict" and self.text is not None:
-            super().setup("facts")
-            self.datasets["predict"] = self.examples(Given("--data.text", [Text(self.text, None, "")]), train=False)
-        else:
-            super().setup(stage)
+    def read_given(self, text: str) -> Texts:
+        """One text without a label."""
+        return Given("--data.text", [Text(text, None, "")])
 
     def read_predict(self, path: Path) -> Texts:
         """Read texts without labels."""
@@ -168,9 +164,3 @@ class TextData(Data[Texts], ABC):
         """The text, or its beginning."""
         examples: Any = self.datasets["predict"]
         return {"text": examples.opening[index]}
-
-    def write(self, rows: Sequence[Row], folder: Path) -> Path:
-        """Write a table; the row of a text given on the command line is also printed."""
-        if self.text is not None:
-            rank_zero_info("\n".join(f"{name}: {value}" for name, value in rows[0].items()))
-        return super().write(rows, folder)

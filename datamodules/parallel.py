@@ -170,13 +170,9 @@ class ParallelText(Data[Pairs]):
             raise MisconfigurationException(f"--data.predict_path {path} is a folder; give a text file")
         return Pairs(read_text(path), None)
 
-    def setup(self, stage: str) -> None:
-        """Read the splits that a stage needs; for a prediction, the one sentence if it was given."""
-        if stage == "predict" and self.text is not None:
-            super().setup("facts")
-            self.datasets["predict"] = self.examples(Pairs([self.text], None), train=False)
-        else:
-            super().setup(stage)
+    def read_given(self, text: str) -> Pairs:
+        """One sentence."""
+        return Pairs([text], None)
 
     # ---- batches
 

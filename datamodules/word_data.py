@@ -147,13 +147,9 @@ class WordData(Data[list[str]], ABC):
         rank_zero_info(f"{self.ANALOGIES}: {len(analogies)} of {len(lines)} analogies have known words")
         return Questions(similarity, torch.tensor(analogies, dtype=torch.long).reshape(-1, 4))
 
-    def setup(self, stage: str) -> None:
-        """Read the splits that a stage needs; for a prediction, the one word if it was given."""
-        if stage == "predict" and self.text is not None:
-            super().setup("facts")
-            self.datasets["predict"] = self.examples(["predict", self.text], train=False)
-        else:
-            super().setup(stage)
+    def read_given(self, text: str) -> list[str]:
+        """One word."""
+        return ["predict", text]
 
     def read_predict(self, path: Path) -> list[str]:
         """Read words, one a line."""
@@ -164,9 +160,3 @@ class WordData(Data[list[str]], ABC):
         examples = self.datasets["predict"]
         assert isinstance(examples, WordList)
         return {"word": examples.words[index]}
-
-    def write(self, rows: list[Row], folder: Path) -> Path:  # type: ignore[override]
-        """Write a table; the row of a word given on the command line is also printed."""
-        if self.text is not None:
-            rank_zero_info("\n".join(f"{name}: {value}" for name, value in rows[0].items()))
-        return super().write(rows, folder)

@@ -104,7 +104,7 @@ def test_held_out_splits_are_shares_of_what_those_before_them_left():
     fractions, labels = {"test": 0.2, "val": 0.25}, list("aabbb") * 20
     parts = {split: part_of(split, fractions, 100, seed=0, stratify=labels) for split in ("train", "val", "test")}
     assert {split: len(part) for split, part in parts.items()} == {"train": 60, "val": 20, "test": 20}
-    assert sorted(sum(parts.values(), [])) == list(range(100))
+    assert sorted(i for part in parts.values() for i in part) == list(range(100))
     assert all([labels[i] for i in part].count("a") == 0.4 * len(part) for part in parts.values())
     assert parts["test"] == split_off(100, 0.2, seed=0, stratify=labels)[1]
     assert part_of("val", {}, 3, seed=0) == [0, 1, 2]
