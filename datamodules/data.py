@@ -93,8 +93,8 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         raise MisconfigurationException(f"{type(self).__name__} does not predict from text")
 
     def lengths(self, examples: Examples) -> Sequence[int] | None:
-        """Length of each example, if batches are to hold examples of similar length."""
-        return None
+        """Length of each example, if batches are to hold examples of similar length: the dataset's ``lengths``."""
+        return getattr(examples, "lengths", None)
 
     def describe(self, index: int) -> Row:
         """Columns that tell the user which input a prediction belongs to."""

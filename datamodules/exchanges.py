@@ -10,6 +10,7 @@ from torch import Tensor
 from datamodules.ragged import Ragged
 from datamodules.sampling import Draw, mix
 from datamodules.tokens import END, Tokens
+from datamodules.turns import Turns
 
 YOU, ME = "<you>", "<me>"  # marks of the speakers, as the one who replies sees them
 
@@ -74,6 +75,7 @@ class Choices:
 
     def __init__(self, contexts: Ragged, replies: Ragged | None, texts: Sequence[str], num_candidates: int) -> None:
         self.contexts, self.replies = contexts, replies
+        self.lengths = contexts.lengths
         self.candidates: Tensor | None = None
         if num_candidates:
             self.candidates = torch.tensor(list(_draw(texts, num_candidates)))
@@ -110,3 +112,35 @@ def _draw(texts: Sequence[str], num_candidates: int) -> Iterator[list[int]]:
             drawn[pool[mix(10, index, attempt) % len(pool)]] = None
             attempt += 1
         yield list(drawn)
+
+
+def with_context(dialogues: list[Turns], num_turns: int) -> list[tuple[Turns, str]]:
+    """Each reply with the ``num_turns`` before it."""
+    every = [
+        (turns[max(0, place - num_turns) : place], turns[place])
+        for turns in dialogues
+        for place in range(1, len(turns))
+    ]
+    pairs = [(context, reply) for context, reply in every if context[-1].strip() and reply.strip()]
+    alone = sum(len(turns) == 1 for turns in dialogues)
+    if alone or len(pairs) < len(every):
+        rank_zero_warn(
+            f"left out {alone} of {len(dialogues)} dialogues, of one turn, and {len(every) - len(pairs)} of "
+            f"{len(every)} replies, empty or to an empty turn"
+        )
+    if not pairs:
+        raise MisconfigurationException(f"none of {len(dialogues)} dialogues has a turn and a reply to it")
+    return pairs
+
+
+def not_too_long(pairs: list[tuple[Turns, str]], ids: dict[str, list[int]], max_length: int) -> list[tuple[Turns, str]]:
+    """Pairs whose reply, with what begins and ends it, is not longer than ``max_length``."""
+    kept = [(context, reply) for context, reply in pairs if len(ids[reply]) + 2 <= max_length]
+    if len(kept) < len(pairs):
+        rank_zero_warn(
+            f"left out {len(pairs) - len(kept)} of {len(pairs)} training replies, "
+            f"longer than {max_length} tokens (max_length)"
+        )
+    if not kept:
+        raise MisconfigurationException("no training reply is left")
+    return kept

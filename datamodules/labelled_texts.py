@@ -148,11 +148,6 @@ class TextData(Data[Texts], ABC):
         target = torch.tensor(labels, dtype=torch.long) if labels else None
         return TextExamples(encoded, target, None if spelling is None else spelling.rows(), opening)
 
-    def lengths(self, examples: Any) -> Sequence[int]:
-        """Number of tokens of each text."""
-        lengths: Sequence[int] = examples.encoded.lengths
-        return lengths
-
     def decode(self, inputs: Inputs, rows: Sequence[int]) -> list[str]:
         """The texts of some rows of a batch's inputs, as far as the tokens tell."""
         tokens = inputs[list(rows)] if isinstance(inputs, Tensor) else inputs[1][:, 0][inputs[0][list(rows)]]

@@ -68,6 +68,19 @@ def part_of(
     return left
 
 
+def share_of(split: str, shares: Mapping[str, float], size: int) -> list[int]:
+    """Indices of a split, drawn by number, so that they stay the same when examples are added at the end.
+
+    Args:
+        split: ``train``, ``val`` or ``test``.
+        shares: Shares of ``val`` and ``test``.
+        size: Number of examples.
+    """
+    first, second = shares["val"], shares["val"] + shares["test"]
+    low, high = {"val": (0.0, first), "test": (first, second), "train": (second, 1.0)}[split]
+    return [number for number in range(size) if low <= mix(20, number) / 2**63 < high]
+
+
 def split_mask(
     size: int,
     fraction: float,

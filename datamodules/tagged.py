@@ -96,10 +96,6 @@ class Tagging(Data[list[Sentence]], ABC):
         known = (self.tags, self.words, self.chars, self.shapes, self.lower, self.tokenizer, self.max_pieces)
         return kind(raw, Facts(*known))
 
-    def lengths(self, examples: WordSentences) -> Sequence[int]:  # type: ignore[override]
-        """Words of each sentence."""
-        return examples.lengths
-
     def read_predict(self, path: Path) -> list[Sentence]:
         """Sentences of a file, or of all files of a folder, without their tags."""
         paths = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file())

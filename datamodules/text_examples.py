@@ -56,6 +56,7 @@ class TextExamples:
 
     def __init__(self, encoded: Ragged, target: Tensor | None, spelling: Tensor | None, opening: list[str]) -> None:
         self.encoded, self.target, self.spelling, self.opening = encoded, target, spelling, opening
+        self.lengths = encoded.lengths
 
     def __len__(self) -> int:
         return len(self.encoded)

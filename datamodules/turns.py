@@ -32,6 +32,14 @@ def read_dialogues(path: Path) -> list[Turns]:
     return dialogues
 
 
+def file_of(split: str, folder: Path) -> Path:
+    """The file of a split."""
+    for ending in ("jsonl", "jsonl.gz", "csv", "csv.gz", "tsv", "tsv.gz"):
+        if (folder / f"{split}.{ending}").exists():
+            return folder / f"{split}.{ending}"
+    raise FileNotFoundError(f"{folder} holds no {split}.jsonl, {split}.csv or {split}.tsv")
+
+
 def _from_json(path: Path) -> list[Turns]:
     dialogues = []
     for number, line in enumerate(read_text(path), start=1):
