@@ -117,12 +117,7 @@ class DialogueText(Data[Dialogues]):
 
     @property
     def source_tokenizer(self) -> str:
-        """The tokenizer of the contexts."""
-        return self.tokenizer
-
-    @property
-    def target_tokenizer(self) -> str:
-        """The tokenizer of the replies: the same."""
+        """The tokenizer of the contexts, and of the replies."""
         return self.tokenizer
 
     @property
@@ -130,10 +125,7 @@ class DialogueText(Data[Dialogues]):
         """Size of the vocabulary."""
         return len(Tokens(self.tokenizer))
 
-    @property
-    def num_target_tokens(self) -> int:
-        """Size of the vocabulary."""
-        return len(Tokens(self.tokenizer))
+    target_tokenizer, num_target_tokens = source_tokenizer, num_source_tokens
 
     @property
     def reply_tokens(self) -> list[list[int]]:
@@ -172,7 +164,6 @@ class DialogueText(Data[Dialogues]):
 
     def take(self, dialogues: list[Turns]) -> None:
         """Make these the dialogues to reply to."""
-        self.asked = dialogues
         self.datasets["predict"] = self.examples(Dialogues(dialogues, open=True), train=False)
 
     # ---- batches

@@ -31,3 +31,19 @@ class Ragged:
         padded = torch.zeros(inside.shape, dtype=torch.long)
         padded[inside] = self.flat[(self.first[rows, None] + position)[inside]].long()
         return padded
+
+
+def spell(ids: Tensor, spelling: Tensor) -> tuple[Tensor, Tensor]:
+    """The spelling of the different ids only, no wider than it must be.
+
+    Args:
+        ids: Of any shape; 0 is padding.
+        spelling: ``(all ids, characters or n-grams)``, filled up with 0.
+
+    Returns:
+        The row of the spelling for each of ``ids``, and the spelling ``(distinct ids, longest)``; row 0 is padding.
+    """
+    distinct, rows = torch.cat([ids.new_zeros(1), ids.flatten()]).unique(return_inverse=True)
+    spelling = spelling[distinct]
+    longest = int((spelling != 0).any(0).sum())
+    return rows[1:].view(ids.shape), spelling[:, : max(1, longest)]

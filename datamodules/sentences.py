@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from datamodules.conll import Sentence
+from datamodules.ragged import spell
 from datamodules.sampling import Draw
 from datamodules.tokens import Tokens
 
@@ -154,10 +155,7 @@ class WordSentences:
     def inputs(self, indices: Draw) -> Words | Pieces:
         """The batch without the tags."""
         types = pad_sequence([self.types[i] for i in indices], batch_first=True)  # (batch, length)
-        distinct, spelled = torch.cat([types.new_zeros(1), types.flatten()]).unique(return_inverse=True)
-        spelling = self.spelling[distinct]
-        spelling = spelling[:, : max(1, int((spelling != 0).any(0).sum()))]
-        return Words(self.words[types], self.shapes[types], spelled[1:].view(types.shape), spelling)
+        return Words(self.words[types], self.shapes[types], *spell(types, self.spelling))
 
 
 class PieceSentences(WordSentences):

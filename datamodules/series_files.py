@@ -142,3 +142,26 @@ def cut(part: Part, split: str, ends: Sequence[int], context: int, horizon: int,
             + f", which is too short for a context of {context} and a horizon of {horizon} steps"
         )
     return part._replace(frame=part.frame.iloc[begin:end])
+
+
+def extend(part: Part, context: int, horizon: int, known: Sequence[str], freq: str, path: Path) -> Part:
+    """The last ``context`` rows of a series, and the ``horizon`` times after them.
+
+    Raises:
+        MisconfigurationException: If there are fewer rows, or the ``known`` covariates end before the horizon.
+    """
+    import pandas as pd
+
+    of, given = f" of `{part.name}`" if part.name else "", len(part.frame) - part.future
+    if given < context:
+        raise MisconfigurationException(
+            f"{path}: the series{of} has {given} rows, but a forecast looks back on {context}"
+        )
+    if known and part.future < horizon:
+        raise MisconfigurationException(
+            f"{path}{of}: {', '.join(known)} must be given for {horizon} more rows after the "
+            f"last one with a target, in which the targets are empty; there are {part.future}"
+        )
+    times = pd.date_range(part.times[given - 1], periods=horizon + 1, freq=freq)
+    frame = part.frame.reindex(part.times[:given].append(times[1:])).fillna(0.0)
+    return part._replace(frame=frame.iloc[given - context :], future=horizon)

@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from datamodules.ragged import Ragged
+from datamodules.ragged import Ragged, spell
 from datamodules.sampling import Draw
 from datamodules.spelling import Spelling
 from datamodules.tokens import Tokens
@@ -72,7 +72,5 @@ class TextExamples:
         target = None if self.target is None else self.target[torch.tensor(indices, dtype=torch.long)]
         if self.spelling is None:
             return tokens, target
-        distinct, rows = torch.cat([tokens.new_zeros(1), tokens.flatten()]).unique(return_inverse=True)
-        spelling = self.spelling[distinct]  # row 0, the least, is padding
-        longest = int((spelling != 0).sum(1).max())
-        return (rows[1:].view(tokens.shape), spelling[:, : max(1, longest)].long()), target
+        rows, spelling = spell(tokens, self.spelling)
+        return (rows, spelling.long()), target
