@@ -28,7 +28,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from datamodules.sampling import Draw
 from datamodules.series import ETT
 from modules.forecasting import Forecaster
-from modules.nets.series import Linear, Recurrent, Sizes
+from modules.nets.forecasts import Sizes
+from modules.nets.series import Linear, Recurrent
 
 HORIZON = 96
 CONTEXT = {"lstm": 96, "linear": 336}

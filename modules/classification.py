@@ -16,7 +16,7 @@ from torchmetrics.classification import (
 )
 from torchvision.transforms import v2
 
-from modules.task import Row, Step, Task, probabilities_to_rows
+from modules.task import Row, Step, Task
 
 
 class Classifier(Task):
@@ -121,3 +121,25 @@ class Classifier(Task):
     def predict_step(self, batch: tuple[Any, Tensor | None], batch_idx: int) -> list[Row]:
         """The most probable classes by name."""
         return probabilities_to_rows(self(batch[0]).float().softmax(1), self.classes, self.top_k)
+
+
+def probabilities_to_rows(probabilities: Tensor, classes: list[str], top_k: int) -> list[Row]:
+    """Name the most probable classes.
+
+    Args:
+        probabilities: ``(batch, classes)``.
+        classes: Name of each class.
+        top_k: How many classes to name.
+
+    Returns:
+        For each example ``class``, ``probability`` and, for the further ones, ``class_2``, ``probability_2`` and so on.
+    """
+    best = torch.topk(probabilities, min(top_k, len(classes)), dim=1)
+    rows = []
+    for values, indices in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        row: Row = {}
+        for rank, (value, index) in enumerate(zip(values, indices, strict=True), start=1):
+            suffix = "" if rank == 1 else f"_{rank}"
+            row[f"class{suffix}"], row[f"probability{suffix}"] = classes[index], round(value, 6)
+        rows.append(row)
+    return rows

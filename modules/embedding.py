@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.regression import SpearmanCorrCoef
 
+from modules.nets.pairs import PairLoss, damped, neighbours
 from modules.schedules import Linear
 from modules.task import Row, Step, Task
 
@@ -84,32 +85,6 @@ class SkipGram(Task):
 
     # ---- training
 
-    def neighbours(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Cut a text into stretches and find the neighbours of each word.
-
-        Args:
-            words: ``(words)``; 0 ends a line.
-
-        Returns:
-            Words ``(stretches, stretch)``, the words of their surroundings ``(stretches, stretch + 2 window)``, and a
-            mask ``(stretches, stretch, stretch + 2 window)`` of those that are neighbours.
-        """
-        length, window = self.stretch, self.window
-        words = F.pad(words, (0, -len(words) % length))
-        line = F.pad((words == 0).cumsum(0), (window, window), value=-1)
-        around = F.pad(words, (window, window)).unfold(0, length + 2 * window, length)
-        lines = line.unfold(0, length + 2 * window, length)
-        words = words.view(-1, length)
-        place = torch.arange(length + 2 * window, device=words.device)
-        distance = (place - place[:length, None] - window).abs()  # (stretch, stretch + 2 window)
-        distance[distance == 0] = window + 1  # a word is no neighbour of itself
-        # A window of random width weighs near words more (Mikolov et al. 2013, "Efficient estimation").
-        width = torch.randint(1, window + 1, words.shape, device=words.device)
-        width = width.masked_fill(words == 0, 0)
-        near = distance <= width[:, :, None]
-        same = lines[:, window:-window, None] == lines[:, None, :]
-        return words, around, near & same & (around != 0)[:, None]
-
     def negatives(self, num_stretches: int) -> Tensor:
         """Draw words ``(stretches, shared)`` by the noise distribution."""
         drawn = torch.rand(num_stretches, self.num_shared, dtype=torch.float64, device=self.device)
@@ -117,7 +92,7 @@ class SkipGram(Task):
 
     def losses(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Sum of the losses of all pairs in ``words`` ``(words)``, and number of pairs."""
-        centres, around, near = self.neighbours(words)
+        centres, around, near = neighbours(words, self.stretch, self.window)
         num_near = near.sum(2)  # (stretches, stretch)
         share = num_near * (self.num_negatives / self.num_shared)
         weights = torch.cat([near, share[:, :, None].expand(-1, -1, self.num_shared)], 2)
@@ -207,64 +182,20 @@ class CBOW(SkipGram):
 
     def losses(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Sum of the losses of all words in ``words`` ``(words)``, and number of them."""
-        centres, around, near = self.neighbours(words)
+        centres, around, near = neighbours(words, self.stretch, self.window)
         num_near = near.sum(2, keepdim=True)  # (stretches, stretch, 1)
         shares = near / num_near.clamp(min=1)
         has_context = num_near[:, :, 0] > 0
         weights = (has_context * (self.num_negatives / self.num_shared))[:, :, None].expand(-1, -1, self.num_shared)
         noise = self.negatives(len(centres))
         # A word is in as many pairs as the words around which it stands, each with all its negatives.
-        inner = _damped(self.inner(around), self.damping(around, shares.sum(1) * (1 + self.num_negatives)))
-        outer = _damped(self.outer(centres), self.damping(centres, has_context.float()))
+        inner = damped(self.inner(around), self.damping(around, shares.sum(1) * (1 + self.num_negatives)))
+        outer = damped(self.outer(centres), self.damping(centres, has_context.float()))
         context = shares @ inner  # (stretches, stretch, size)
         positive = F.softplus(-(context * outer).sum(2)) * has_context
         damping = torch.ones_like(weights[:, :, 0]), self.damping(noise, weights.sum(1))
         negative = PairLoss.apply(context, self.outer(noise), weights, 0, *damping)
         return positive.sum() + negative, has_context.sum()
-
-
-def _damped(vectors: Tensor, factor: Tensor) -> Tensor:
-    if vectors.requires_grad:
-        vectors.register_hook(lambda grad: grad * factor[..., None])
-    return vectors
-
-
-class PairLoss(torch.autograd.Function):
-    """Logistic loss of all pairs of two sets of vectors; its gradient is written out, which halves the time.
-
-    With ``s = x y``, it is the weighted sum of ``softplus(-s)`` over the first ``num_positive`` vectors of ``y`` and of
-    ``softplus(s)`` over the others. Gradients are multiplied by a factor for each vector.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, y: Tensor, weights: Tensor, num_positive: int, factor_x: Tensor, factor_y: Tensor
-    ) -> Tensor:
-        """Sum of the losses.
-
-        Args:
-            ctx: PyTorch's.
-            x: ``(batch, n, size)``.
-            y: ``(batch, m, size)``.
-            weights: ``(batch, n, m)``.
-            num_positive: How many of ``y`` are to be near.
-            factor_x: ``(batch, n)``, on the gradient.
-            factor_y: ``(batch, m)``, on the gradient.
-        """
-        error = torch.sigmoid(x @ y.mT)
-        error[:, :, :num_positive] -= 1
-        # What is wrong is |error|, so the loss is -log(1 - |error|).
-        loss = (torch.log1p(-error.abs().clamp(max=1 - 1e-6)) * weights).sum().neg()
-        ctx.save_for_backward(x, y, error.mul_(weights), factor_x, factor_y)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        """Gradients with respect to ``x`` and ``y``."""
-        x, y, error, factor_x, factor_y = ctx.saved_tensors
-        to_x = error * (grad * factor_x)[:, :, None]
-        to_y = error * (grad * factor_y)[:, None]
-        return to_x @ y, to_y.mT @ x, None, None, None, None
 
 
 def right_analogies(vectors: Tensor, questions: Tensor, chunk: int = 500) -> int:

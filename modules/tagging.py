@@ -13,7 +13,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from modules.metrics import EntityScores
 from modules.nets.crf import CRF, PADDING, legal_steps
-from modules.nets.hmm import HiddenHMM, TaggedHMM
+from modules.nets.hidden_hmm import HiddenHMM
+from modules.nets.hmm import TaggedHMM
 from modules.task import Row, Step, Task
 
 

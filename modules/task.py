@@ -2,19 +2,20 @@
 
 import math
 from abc import ABC, abstractmethod
-from copy import copy
 from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MeanMetric, MetricCollection
 
 from modules.nets.loading import weights_come_later
+from modules.parameter_groups import parameter_groups
 from modules.schedules import Schedule
 from modules.sharding import shard
+from modules.uncounted import update_uncounted
 
 Row = dict[str, Any]
 
@@ -141,7 +142,7 @@ class Task(LightningModule, ABC):
     def _evaluate(self, batch: Any, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
         output = self.step(batch)
         if not counts:
-            _update_uncounted(metrics, output)
+            update_uncounted(metrics, output.preds, output.target)
             return None
         loss.update(output.loss, output.size)
         if len(metrics):
@@ -177,7 +178,7 @@ class Task(LightningModule, ABC):
     def configure_optimizers(self) -> Any:
         """Optimizer and scheduler, wired as Lightning expects them."""
         try:
-            optimizer = self.optimizer(self._parameter_groups())
+            optimizer = self.optimizer(parameter_groups(self, self.decay_all))
         except ValueError as error:  # an option out of range, or parameters that this optimizer cannot train
             raise MisconfigurationException(f"the optimizer cannot be made: {error}") from error
         for group in optimizer.param_groups:
@@ -206,64 +207,3 @@ class Task(LightningModule, ABC):
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
         total = math.ceil(batches / trainer.accumulate_grad_batches) * epochs
         return total if steps < 0 else min(total, steps)
-
-    def _parameter_groups(self) -> list[Any]:
-        # Frozen ones too: they may be trained later, and an optimizer passes over parameters without a gradient.
-        embeddings = {
-            id(module.weight) for module in self.modules() if isinstance(module, (nn.Embedding, nn.EmbeddingBag))
-        }
-        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-        for p in self.parameters():
-            # A network or callback may give a parameter a `rate`: its factor on the learning rate.
-            decayed = self.decay_all or (p.ndim >= 2 and id(p) not in embeddings)  # norms and biases are vectors
-            groups.setdefault((getattr(p, "rate", 1.0), decayed), []).append(p)
-        return [
-            {"params": parameters, "rate": rate, **({} if decayed else {"weight_decay": 0.0})}
-            for (rate, decayed), parameters in groups.items()
-        ]
-
-
-def _kept(state: Any) -> Any:
-    return state.clone() if isinstance(state, Tensor) else copy(state)
-
-
-def _update_uncounted(metrics: MetricCollection, output: Step) -> None:
-    """Update with no effect on the scores.
-
-    A metric that keeps a list, and nothing in it on one process, could not be joined with those of the others: it
-    has to know the type and shape of the entries.
-    """
-    if not len(metrics):
-        return
-    members = list(metrics.values(copy_state=False))
-    before = [{name: _kept(getattr(metric, name)) for name in metric._defaults} for metric in members]
-    metrics.update(output.preds, output.target)
-    for metric, states in zip(members, before, strict=True):
-        for name, value in states.items():
-            state = getattr(metric, name)
-            if isinstance(state, list):
-                state[len(value) :] = [entry[:0] for entry in state[len(value) :]]
-            else:
-                setattr(metric, name, value)
-
-
-def probabilities_to_rows(probabilities: Tensor, classes: list[str], top_k: int) -> list[Row]:
-    """Name the most probable classes.
-
-    Args:
-        probabilities: ``(batch, classes)``.
-        classes: Name of each class.
-        top_k: How many classes to name.
-
-    Returns:
-        For each example ``class``, ``probability`` and, for the further ones, ``class_2``, ``probability_2`` and so on.
-    """
-    best = torch.topk(probabilities, min(top_k, len(classes)), dim=1)
-    rows = []
-    for values, indices in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-        row: Row = {}
-        for rank, (value, index) in enumerate(zip(values, indices, strict=True), start=1):
-            suffix = "" if rank == 1 else f"_{rank}"
-            row[f"class{suffix}"], row[f"probability{suffix}"] = classes[index], round(value, 6)
-        rows.append(row)
-    return rows

@@ -1,6 +1,6 @@
 """The linear-chain conditional random field, and the sums and maxima over all tag sequences that it rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -177,6 +177,13 @@ def marginals(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor
         transitions, start, end = (x.detach().clone() for x in (transitions, start, end))
         total = log_partition(inputs, transitions, start, end, lengths.clone())
         return torch.autograd.grad(total.sum(), inputs)[0]
+
+
+def expected_tags(log_partition: Callable[[Tensor, Tensor], Tensor], emissions: Tensor, lengths: Tensor) -> Tensor:
+    """Gradient of a log-partition: the probability of each tag at each position, ``(batch, length, tags)``."""
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = emissions.detach().clone().requires_grad_()
+        return torch.autograd.grad(log_partition(inputs, lengths.clone()).sum(), inputs)[0]
 
 
 def legal_steps(tags: Sequence[str]) -> Tensor:

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modules.nets.series import KnownEffect, Normalise, Sizes, normalise, restore
+from modules.nets.forecasts import Normalise, Sizes, normalise, restore
+from modules.nets.series import KnownEffect
 
 
 class SegmentGRU(nn.Module):

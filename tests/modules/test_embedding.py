@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from datamodules.corpus import Questions
-from modules.embedding import CBOW, PairLoss, SkipGram, right_analogies
+from modules.embedding import CBOW, SkipGram, right_analogies
+from modules.nets.pairs import PairLoss, neighbours
 
 
 class Facts:
@@ -32,7 +33,7 @@ def test_neighbours_are_those_of_the_text():
     widest = torch.zeros(len(words), len(words), dtype=torch.bool)
     for seed in range(200):
         torch.manual_seed(seed)
-        centres, around, near = task.neighbours(words)
+        centres, around, near = neighbours(words, task.stretch, task.window)
         found = torch.zeros_like(widest)
         for s, i, j in near.nonzero().tolist():
             place = s * 4 + i
@@ -60,7 +61,7 @@ def test_loss_against_a_sum_over_pairs():
     state = torch.get_rng_state()
     total, num = task.losses(words)
     torch.set_rng_state(state)
-    centres, around, near = task.neighbours(words)
+    centres, around, near = neighbours(words, task.stretch, task.window)
     negatives = task.negatives(len(centres))
     x, y = task.inner.weight, task.outer.weight
     expected, pairs = torch.zeros(()), 0
@@ -110,7 +111,7 @@ def test_cbow_against_a_sum_over_words():
     state = torch.get_rng_state()
     total, num = task.losses(words)
     torch.set_rng_state(state)
-    centres, around, near = task.neighbours(words)
+    centres, around, near = neighbours(words, task.stretch, task.window)
     negatives = task.negatives(len(centres))
     expected, count = torch.zeros(()), 0
     for s in range(len(centres)):

@@ -6,8 +6,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from modules.classification import Classifier
-from modules.task import probabilities_to_rows
+from modules.classification import Classifier, probabilities_to_rows
 
 
 def built(net: Any, classes: list[str], **options: Any) -> Classifier:

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from modules.nets.crf import PADDING
-from modules.nets.hmm import HiddenHMM, TaggedHMM, word_features
+from modules.nets.hidden_hmm import HiddenHMM
+from modules.nets.hmm import TaggedHMM
 from modules.nets.trigrams import log_partition_2, viterbi_2
+from modules.nets.word_features import word_features
 
 WORDS = ["a", "cat", "sat", "Cats", "sit"]
 CHARS = sorted(set("".join(WORDS)))

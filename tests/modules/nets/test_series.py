@@ -3,8 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from modules.nets.forecasts import Sizes, normalise, restore
 from modules.nets.segments import PatchTransformer, SegmentGRU
-from modules.nets.series import Linear, Recurrent, Recursive, SeasonalNaive, Sizes, normalise, restore
+from modules.nets.series import Linear, Recurrent, Recursive, SeasonalNaive
 
 PLAIN = Sizes(targets=2, past=0, known=0, context=12, horizon=5, outputs=1, season=4)
 FULL = Sizes(targets=2, past=1, known=3, context=12, horizon=5, outputs=3, season=4)

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from modules.nets.text import BagOfEmbeddings, Recurrent, TextCNN, TextRNN, WordEmbedding
+from modules.nets.text import BagOfEmbeddings, Recurrent, TextCNN, TextRNN
+from modules.nets.word_embedding import WordEmbedding
 
 TOKENS = torch.tensor([[4, 5, 6, 7, 8, 9], [4, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0]])
 NETS = [
