@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
+from experiments.parser import instantiate
 from modules.task import Task
 
 FOLDER = "checkpoints"  # of a run
@@ -97,8 +98,6 @@ def load(path: str | Path) -> tuple[Task, Data[Any]]:
     Returns:
         The task with its weights, in evaluation mode, and the datamodule with its facts.
     """
-    from experiments.cli import instantiate  # it imports this file
-
     _, content = find(Path(path), to_train=False)
     task, data = instantiate(content["config"])
     data.load_state_dict(facts(content))

@@ -1,96 +1,33 @@
 """The program ``leyden``."""
 
-import difflib
 import json
-import logging
 import os
-import re
 import sys
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from datamodules.data import Data
-from experiments import checkpoint, overrides
+from experiments import checkpoint
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.finite import StopOnNonFinite
 from experiments.callbacks.overruling import Overrule, changes
 from experiments.callbacks.predictions import PredictionWriter
 from experiments.lean import forget_missing_gpus, make_lean
+from experiments.messages import be_quiet, for_the_user, last_sentence
+from experiments.parser import LeydenParser, values_of
+from experiments.saved_config import SaveConfig
 from modules.task import Task
 
-overrides.install()
-
 DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
-
-
-class LeydenParser(LightningArgumentParser):
-    """Says what is wrong in one sentence, with the nearest valid key."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the sentence and exit with code 2."""
-        sentence = " ".join(line.strip() for line in str(ex or message).splitlines() if line.strip())
-        sys.stderr.write(f"leyden: {sentence}{self._nearest(sentence)}\n")
-        sys.exit(2)
-
-    def _nearest(self, sentence: str) -> str:
-        unknown = re.search(r"(?:Key|Option|arguments?:?) '?(?:--)?([\w.+]+)'? ?(?:is not expected|not)?", sentence)
-        if unknown is None:
-            return ""
-        keys = [key for action in self._actions for key in [action.dest] if isinstance(key, str)]
-        near = difflib.get_close_matches(unknown[1].split("=")[0], keys, n=1)
-        return f" - did you mean {near[0]}?" if near else ""
-
-
-class SaveConfig(SaveConfigCallback):
-    """Puts the whole configuration into the run folder, into every checkpoint and, with the scores, on the board."""
-
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Write ``config.yaml``, once in the life of a run."""
-        kept = self.config.clone()
-        kept.pop("ckpt_path", None)
-        self.text = self.parser.dump(kept, skip_none=False)
-        path = Path(trainer.default_root_dir) / "config.yaml"
-        if stage == "fit" and trainer.is_global_zero and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.text)
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """A checkpoint carries its configuration."""
-        checkpoint["config"] = self.text
-
-    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """The HPARAMS tab shows the options beside the validation scores."""
-        self._compare(trainer)
-
-    def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """The HPARAMS tab shows the options beside the test scores."""
-        self._compare(trainer)
-
-    def _compare(self, trainer: Trainer) -> None:
-        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
-            return
-        from torch.utils.tensorboard.summary import hparams
-
-        path = Path(trainer.default_root_dir) / "config.yaml"  # what it was trained with
-        tree = yaml.safe_load(path.read_text() if path.exists() else self.text)
-        options = {key: str(value) for key, value in _leaves(tree) if value is not None and _told(key)}
-        # The tab finds the values by the names of the curves: nothing is logged a second time.
-        scores = {name: 0.0 for name in trainer.callback_metrics if name.startswith(("val/", "test/"))}
-        writer = trainer.logger.experiment._get_file_writer()
-        for summary in hparams(options, scores):
-            writer.add_summary(summary)
-        trainer.logger.experiment.flush()
 
 
 class LeydenCLI(LightningCLI):
@@ -125,9 +62,9 @@ class LeydenCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, after the configuration that the checkpoint carries, what the user gave: the user's word wins."""
         words = list(sys.argv[1:] if args is None else args)
-        self.given_name = next((Path(path).stem for path in _values(words, "--config", "-c")), None)
+        self.given_name = next((Path(path).stem for path in values_of(words, "--config", "-c")), None)
         command = next((word for word in words if word in self.subcommands()), None)
-        paths = _values(words, "--ckpt_path")
+        paths = values_of(words, "--ckpt_path")
         if command is not None and paths:
             path, self.content = checkpoint.find(Path(paths[-1]), to_train=command == "fit")
             carried = yaml.safe_load(self.content["config"])
@@ -144,7 +81,7 @@ class LeydenCLI(LightningCLI):
         self.config = parser.parse_args(words)
 
     def _check_same_task(self, words: list[str], carried: dict[str, Any], path: Path) -> None:
-        for config in _values(words, "--config", "-c"):
+        for config in values_of(words, "--config", "-c"):
             if not Path(config).is_file():
                 continue
             given = (yaml.safe_load(Path(config).read_text()) or {}).get("model") or {}
@@ -176,7 +113,8 @@ class LeydenCLI(LightningCLI):
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
         self.trainer_defaults["callbacks"] = [PredictionWriter(), StopOnNonFinite(), self._overrule()]
         kwargs["default_root_dir"] = str(self.run_folder)
-        if self._get(self.config_init, "trainer").logger in (None, True):
+        settings = self._get(self.config_init, "trainer")
+        if settings.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(
                 self.run_folder.parent.parent,
                 name=self.run_folder.parent.name,
@@ -185,7 +123,6 @@ class LeydenCLI(LightningCLI):
                 purge_step=self._step_to_go_on_from(),
             )
         # Options that turn a thing off also turn off the default callback that needs it.
-        settings = self._get(self.config_init, "trainer")
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor,) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
@@ -250,62 +187,9 @@ class LeydenCLI(LightningCLI):
         print(f"scores in {path}\n{following} {self.run_folder}")
 
 
-def instantiate(config: str) -> tuple[Task, Data[Any]]:
-    """Make the task and the datamodule that a configuration describes.
-
-    Args:
-        config: The YAML text of a run.
-    """
-    parser = LeydenParser()
-    parser.add_lightning_class_args(Task, "model", subclass_mode=True)
-    parser.add_lightning_class_args(Data, "data", subclass_mode=True)
-    parts = {key: value for key, value in yaml.safe_load(config).items() if key in ("model", "data")}
-    made = parser.instantiate_classes(parser.parse_object(parts))
-    return made.model, made.data
-
-
-def _values(words: list[str], *options: str) -> list[str]:
-    """The values of an option among the words of a command line."""
-    found = [words[i + 1] for i, word in enumerate(words[:-1]) if word in options]
-    return found + [word.split("=", 1)[1] for word in words if word.split("=", 1)[0] in options and "=" in word]
-
-
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested options, named as on the command line."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            if key in ("init_args", "class_path"):
-                yield from _leaves(value, path)
-            else:
-                yield from _leaves(value, f"{path}.{key}" if path else key)
-    else:
-        yield path, tree
-
-
-def _told(option: str) -> bool:
-    """Whether an option is worth a column beside the scores: not those of the machine."""
-    trainer = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val")
-    return not option.startswith("trainer.") or option.removeprefix("trainer.") in trainer
-
-
 def _next_run(folder: Path) -> Path:
     numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
     return folder / str(max(numbers, default=-1) + 1)
-
-
-def _quiet() -> None:
-    for pattern in (
-        ".*does not have many workers.*",
-        ".*custom batch sampler.*",
-        ".*number of training batches.*smaller than the logging interval.*",
-        ".*exists and is not empty.*",
-        ".*dataloader is not resumable.*",  # ours is
-        ".*was called before the ``update`` method.*",  # a process without examples
-        ".*Total length of.*across ranks is zero.*",
-        ".*LeafSpec.*",
-    ):
-        warnings.filterwarnings("ignore", pattern)
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.msg)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -314,7 +198,7 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         Exit code: 0; 1 after an error the user can mend (told in one sentence); 128 + signal after an interruption.
     """
-    _quiet()
+    be_quiet()
     torch.set_float32_matmul_precision("high")
     forget_missing_gpus()
     words = sys.argv[1:] if args is None else args
@@ -329,26 +213,11 @@ def main(args: list[str] | None = None) -> int:
         print(f"\n{stop}; go on with: leyden fit --ckpt_path {folder}")
         return 128 + stop.signum
     except Exception as error:
-        told = _for_the_user(error)
+        told = for_the_user(error)
         if told is None:
             raise
-        sys.stderr.write(f"leyden: {_last_sentence(told)}\n")
+        sys.stderr.write(f"leyden: {last_sentence(told)}\n")
         return 1
     finally:
         os.environ.pop("LEYDEN_RUN", None)
     return 0 if cli.trainer.state.status != "interrupted" else 130
-
-
-def _for_the_user(error: BaseException | None) -> Exception | None:
-    # The parser wraps what a task or datamodule says when it is made.
-    while error is not None:
-        if isinstance(error, MisconfigurationException | FileNotFoundError | PermissionError):
-            return error
-        error = error.__cause__
-    return None
-
-
-def _last_sentence(error: Exception) -> str:
-    # Out of a worker process comes the whole traceback; its last line says what happened.
-    text = str(error).strip()
-    return text.splitlines()[-1].split(": ", 1)[-1] if "Original Traceback" in text else text

@@ -1,7 +1,6 @@
 """Checkpoints from which training goes on to the last bit."""
 
 import os
-import random
 import shutil
 import signal
 import time
@@ -10,11 +9,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from experiments.callbacks.resuming import keep, take_up
 
 
 class Interrupted(Exception):
@@ -131,7 +130,8 @@ class RunCheckpoint(Checkpoint):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Between two steps: take up the state of a checkpoint, write what is due, stop if asked."""
         if self._resume is not None:
-            self._take_up(trainer, pl_module)
+            take_up(trainer, pl_module, self._resume)
+            self._resume = None
         stop = self._signal is not None
         if trainer.world_size > 1:
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
@@ -184,27 +184,8 @@ class RunCheckpoint(Checkpoint):
             ) from error
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to go on to the last bit: loop counters, random states, gradients not yet applied."""
-        loop = trainer.fit_loop.epoch_loop
-        epochs = trainer.fit_loop.epoch_progress.current
-        in_epoch = epochs.ready > epochs.processed  # type: ignore[attr-defined]
-        state: dict[str, Any] = {"random": random_state(), "grads": {}}
-        if in_epoch:
-            # The batch that is about to be trained on is not done, even if it is the last one of the epoch.
-            checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
-            if (loop.batch_progress.current.ready - 1) % trainer.accumulate_grad_batches:
-                state["grads"] = {k: p.grad for k, p in pl_module.named_parameters() if p.grad is not None}
-        states = [state]
-        if trainer.world_size > 1:
-            states = [{}] * trainer.world_size
-            torch.distributed.all_gather_object(states, state)
-        checkpoint["resume"] = {
-            "in_epoch": in_epoch,
-            "progress": [progress.state_dict() for progress in _progress(trainer)],
-            "batches_that_stepped": loop._batches_that_stepped,
-            "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
-            "processes": states,
-        }
+        """Add what is needed to go on to the last bit."""
+        keep(trainer, pl_module, checkpoint)
         for logger in trainer.loggers:  # what was logged before a checkpoint must survive if the checkpoint does
             logger.save()
 
@@ -212,54 +193,6 @@ class RunCheckpoint(Checkpoint):
         """Keep the state until the first step."""
         if trainer.state.fn == "fit":
             self._resume = checkpoint.get("resume")
-
-    def _take_up(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self._resume is not None
-        resume, self._resume = self._resume, None
-        loop = trainer.fit_loop.epoch_loop
-        if resume["in_epoch"]:
-            for progress, kept in zip(_progress(trainer), resume["progress"], strict=True):
-                progress.load_state_dict(kept)
-            trainer.fit_loop._restarting = False  # or the scheduler on a plateau would leave this epoch out
-        loop._batches_that_stepped = resume["batches_that_stepped"]
-        trainer._logger_connector._callback_metrics.update(
-            {name: torch.tensor(value) for name, value in resume["metrics"].items()}
-        )
-        state = resume["processes"][trainer.global_rank % len(resume["processes"])]
-        parameters = dict(pl_module.named_parameters())
-        for name, grad in state["grads"].items():
-            parameters[name].grad = grad.to(parameters[name].device)
-        set_random_state(state["random"])
-
-
-def _progress(trainer: Trainer) -> list[Any]:
-    """The counters within an epoch, which Lightning sets back when it restarts."""
-    loop = trainer.fit_loop.epoch_loop
-    optimization = loop.automatic_optimization.optim_progress
-    return [loop.batch_progress, loop.scheduler_progress, optimization, loop.val_loop.batch_progress]
-
-
-def random_state() -> dict[str, Any]:
-    """The states of all random number generators, as plain lists and tensors."""
-    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
-    version, internal, gauss = random.getstate()
-    return {
-        "python": [version, list(internal), gauss],
-        "numpy": [kind, keys.tolist(), position, has_gauss, cached],  # type: ignore[union-attr]
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
-    }
-
-
-def set_random_state(state: dict[str, Any]) -> None:
-    """Put back what ``random_state`` returned."""
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-    kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
-    torch.set_rng_state(state["torch"])
-    if state["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
 
 
 def _sync(path: Path) -> None:

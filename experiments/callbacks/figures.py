@@ -3,15 +3,16 @@
 from typing import Any
 
 import torch.nn.functional as F
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
+
+from experiments.callbacks.evaluation import EvaluationFigures
 
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
 
 
-class ClassificationFigures(Callback):
+class ClassificationFigures(EvaluationFigures):
     """Draws the confusion matrix and the most confident mistakes, with the names of the classes.
 
     Drawn after validation every ``every_n_epochs`` epochs and in the last one, and after a test. The mistakes are
@@ -27,17 +28,12 @@ class ClassificationFigures(Callback):
         self._matrix: MulticlassConfusionMatrix | None = None
         self._mistakes: list[Mistake] = []
 
-    def _wanted(self, trainer: Trainer) -> bool:
-        if trainer.sanity_checking or not isinstance(trainer.logger, TensorBoardLogger):
-            return False
-        epoch = trainer.current_epoch + 1
-        return trainer.state.fn != "fit" or epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs
-
-    def _see(self, trainer: Trainer, pl_module: LightningModule, output: Any, batch: Any) -> None:
-        if not self._wanted(trainer) or output is None or len(pl_module.classes) > 100:  # type: ignore[arg-type]
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
+        """Count, and keep the mistakes."""
+        if len(pl_module.classes) > 100:
             return
         if self._matrix is None:
-            self._matrix = MulticlassConfusionMatrix(len(pl_module.classes)).to(pl_module.device)  # type: ignore[arg-type]
+            self._matrix = MulticlassConfusionMatrix(len(pl_module.classes)).to(pl_module.device)
         self._matrix.update(output.preds, output.target)
         inputs = batch[0]
         if isinstance(inputs, Tensor) and inputs.ndim == 4:
@@ -48,37 +44,18 @@ class ClassificationFigures(Callback):
                 self._mistakes.append(found)
             self._mistakes = sorted(self._mistakes, key=lambda found: -found[0])[: self.num_mistakes]
 
-    def _draw(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Draw."""
         if self._matrix is None:
             return
         counts = self._matrix.compute().cpu()  # of all processes
         mistakes, self._mistakes, self._matrix = self._mistakes, [], None
         if trainer.is_global_zero:
             board = trainer.logger.experiment  # type: ignore[union-attr]
-            classes: list[str] = pl_module.classes  # type: ignore[assignment]
+            classes: list[str] = pl_module.classes
             board.add_figure(f"{stage}/confusion_matrix", confusion_figure(counts, classes), trainer.global_step)
             if mistakes:
                 board.add_figure(f"{stage}/mistakes", mistakes_figure(mistakes, classes), trainer.global_step)
-
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
-    ) -> None:
-        """Count."""
-        self._see(trainer, pl_module, outputs, batch)
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
-    ) -> None:
-        """Count."""
-        self._see(trainer, pl_module, outputs, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw."""
-        self._draw(trainer, pl_module, "val")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw."""
-        self._draw(trainer, pl_module, "test")
 
 
 def confusion_figure(counts: Tensor, classes: list[str]) -> Any:

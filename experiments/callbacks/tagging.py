@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from experiments.callbacks.evaluation import EvaluationFigures
 from experiments.callbacks.figures import confusion_figure
 from modules.metrics import EntityScores
 
 
-class TaggingFigures(Callback):
+class TaggingFigures(EvaluationFigures):
     """Draws the confusion matrix of the tags and the transitions, and writes the scores of each tag and some sentences.
 
     Drawn after validation every ``every_n_epochs`` epochs and in the last one, and after a test. The sentences are
@@ -30,14 +30,9 @@ class TaggingFigures(Callback):
         self._entities: EntityScores | None = None
         self._sentences: list[tuple[int, str]] = []
 
-    def _wanted(self, trainer: Trainer) -> bool:
-        if trainer.sanity_checking or not isinstance(trainer.logger, TensorBoardLogger):
-            return False
-        epoch = trainer.current_epoch + 1
-        return trainer.state.fn != "fit" or epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs
-
-    def _see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
-        if not self._wanted(trainer) or output is None or output.target is None:
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
+        """Count, and keep sentences."""
+        if output.target is None:
             return
         num = len(pl_module.tags)
         if self._matrix is None:
@@ -50,7 +45,8 @@ class TaggingFigures(Callback):
             names = [*pl_module.tags, "(unseen)"]
             self._sentences += sentences(batch[0], output.preds, output.target, names, trainer.datamodule.chars)  # type: ignore[attr-defined]
 
-    def _draw(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Draw."""
         if self._matrix is None:
             return
         counts = self._matrix.compute().cpu()[:-1, :-1]  # of all processes
@@ -73,26 +69,6 @@ class TaggingFigures(Callback):
             board.add_text(f"{stage}/entities", table(rows.items()), step)
         worst = sorted(found, key=lambda pair: -pair[0])[: self.num_sentences]
         board.add_text(f"{stage}/sentences", "\n\n---\n\n".join(text for _, text in worst), step)
-
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
-    ) -> None:
-        """Count."""
-        self._see(trainer, pl_module, outputs, batch)
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
-    ) -> None:
-        """Count."""
-        self._see(trainer, pl_module, outputs, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw."""
-        self._draw(trainer, pl_module, "val")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw."""
-        self._draw(trainer, pl_module, "test")
 
 
 def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars: list[str]) -> list[tuple[int, str]]:

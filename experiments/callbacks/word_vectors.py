@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from datamodules.lines import read_lines
 from datamodules.tokens import Tokens
+from experiments.callbacks.evaluation import EvaluationFigures
 
 
 class PretrainedVectors(Callback):
@@ -87,7 +88,7 @@ class WordVectors(Callback):
             board.add_embedding(vectors[first], [words[index] for index in first], tag="words")
 
 
-class TextMistakes(Callback):
+class TextMistakes(EvaluationFigures):
     """Shows the most confident mistakes of a text classifier in TensorBoard, after a test and the last validation.
 
     Args:
@@ -98,9 +99,13 @@ class TextMistakes(Callback):
         self.num_mistakes = num_mistakes
         self._found: list[tuple[float, int, int, str]] = []
 
-    def _see(self, trainer: Trainer, output: Any, batch: Any) -> None:
-        if output is None or not isinstance(trainer.logger, TensorBoardLogger):
-            return
+    def wanted(self, trainer: Trainer) -> bool:
+        """After a test and the last validation."""
+        last = not trainer.sanity_checking and trainer.current_epoch + 1 == trainer.max_epochs
+        return isinstance(trainer.logger, TensorBoardLogger) and (trainer.testing or last)
+
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
+        """Look for mistakes."""
         probability, predicted = output.preds.max(1)
         wrong = (predicted != output.target).nonzero().flatten()
         worst = wrong[probability[wrong].argsort(descending=True)][: self.num_mistakes].tolist()
@@ -109,7 +114,8 @@ class TextMistakes(Callback):
             self._found.append((float(probability[i]), int(predicted[i]), int(output.target[i]), text))
         self._found = sorted(self._found, reverse=True)[: self.num_mistakes]
 
-    def _show(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Show them."""
         found, self._found = self._found, []
         if found and trainer.is_global_zero:
             classes: Any = pl_module.classes
@@ -119,27 +125,6 @@ class TextMistakes(Callback):
                 lines.append(f"| {probability:.3f} | {classes[predicted]} | {classes[true]} | {cell} |")
             board: Any = trainer.logger.experiment  # type: ignore[union-attr]
             board.add_text(f"{stage}/mistakes", "\n".join(lines), trainer.global_step)
-
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any
-    ) -> None:
-        """Look for mistakes."""
-        if not trainer.sanity_checking and trainer.current_epoch + 1 == trainer.max_epochs:
-            self._see(trainer, outputs, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show them."""
-        self._show(trainer, pl_module, "val")
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any
-    ) -> None:
-        """Look for mistakes."""
-        self._see(trainer, outputs, batch)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show them."""
-        self._show(trainer, pl_module, "test")
 
 
 def word_embedding(module: nn.Module) -> nn.Embedding:

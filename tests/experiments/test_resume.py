@@ -12,7 +12,8 @@ import torch
 from lightning.pytorch import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.callbacks.checkpointing import RunCheckpoint, random_state, set_random_state
+from experiments.callbacks.checkpointing import RunCheckpoint
+from experiments.callbacks.resuming import random_state, set_random_state
 from modules.classification import Classifier
 
 STEPLR = "--model.scheduler=torch.optim.lr_scheduler.StepLR"

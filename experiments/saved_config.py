@@ -1,0 +1,69 @@
+"""The configuration of a run: in its folder, in its checkpoints, on the board."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+
+class SaveConfig(SaveConfigCallback):
+    """Puts the whole configuration into the run folder, into every checkpoint and, with the scores, on the board."""
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Write ``config.yaml``, once in the life of a run."""
+        kept = self.config.clone()
+        kept.pop("ckpt_path", None)
+        self.text = self.parser.dump(kept, skip_none=False)
+        path = Path(trainer.default_root_dir) / "config.yaml"
+        if stage == "fit" and trainer.is_global_zero and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.text)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """A checkpoint carries its configuration."""
+        checkpoint["config"] = self.text
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """The HPARAMS tab shows the options beside the validation scores."""
+        self._compare(trainer)
+
+    def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """The HPARAMS tab shows the options beside the test scores."""
+        self._compare(trainer)
+
+    def _compare(self, trainer: Trainer) -> None:
+        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
+            return
+        from torch.utils.tensorboard.summary import hparams
+
+        path = Path(trainer.default_root_dir) / "config.yaml"  # what it was trained with
+        tree = yaml.safe_load(path.read_text() if path.exists() else self.text)
+        options = {key: str(value) for key, value in _leaves(tree) if value is not None and _told(key)}
+        # The tab finds the values by the names of the curves: nothing is logged a second time.
+        scores = {name: 0.0 for name in trainer.callback_metrics if name.startswith(("val/", "test/"))}
+        writer = trainer.logger.experiment._get_file_writer()
+        for summary in hparams(options, scores):
+            writer.add_summary(summary)
+        trainer.logger.experiment.flush()
+
+
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested options, named as on the command line."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if key in ("init_args", "class_path"):
+                yield from _leaves(value, path)
+            else:
+                yield from _leaves(value, f"{path}.{key}" if path else key)
+    else:
+        yield path, tree
+
+
+def _told(option: str) -> bool:
+    """Whether an option is worth a column beside the scores: not those of the machine."""
+    trainer = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val")
+    return not option.startswith("trainer.") or option.removeprefix("trainer.") in trainer
