@@ -1,22 +1,17 @@
 """Dialogues: files, contexts, replies, candidates."""
 
-import gzip
 import json
-import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.dialogue import DailyDialog, Dialogues, DialogueText
+from datamodules.dialogue import Dialogues, DialogueText
 from datamodules.exchanges import ME, YOU, Choices, TurnTokens
 from datamodules.ragged import Ragged
 from datamodules.sampling import Draw
 from datamodules.tokens import BEGIN, END, Tokens
-from datamodules.turns import natural, read_dialogues
 
-SAMPLES = Path(__file__).parents[1] / "samples"
 TALKS = [["Hello!", "Hi, you.", "How are you?", "Fine."], ["Tea?", "No.", "Why?"], ["Is it late?", "It is."]]
 
 
@@ -180,40 +175,6 @@ def test_one_file_is_shared_out(tmp_path):
     assert 8 < len(parts["test"]) < 35
 
 
-@pytest.mark.parametrize("name", ["qa.csv", "qa.tsv", "qa.csv.gz", "qa.jsonl"])
-def test_questions_and_answers(tmp_path, name):
-    path = tmp_path / name
-    delimiter = "\t" if "tsv" in name else ","
-    text = delimiter.join(("id", "answer", "question")) + "\n" + delimiter.join(("1", '"It is\nten."', "Late?")) + "\n"
-    if "jsonl" in name:
-        text = json.dumps({"question": "Late?", "answer": "It is\nten."}) + "\n\n"
-    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
-    assert read_dialogues(path) == [["Late?", "It is\nten."]]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.jsonl", b"", "holds no dialogue"),
-        ("a.jsonl", b'{"turns": ["a"]}\n{"turns": ["a", \n', "line 2 is not JSON"),
-        ("a.jsonl", b'{"turns": ["a"]}\n\n["a", "b"]\n', "line 3 is not of the form"),
-        ("a.jsonl", b'{"turns": ["a", 3]}\n', "line 1 is not of the form"),
-        ("a.jsonl", b'{"turns": []}\n', "line 1 is not of the form"),
-        ("a.jsonl", b'{"turns": ["a"]}\n{"turns": ["\xe9"]}\n', "line 2 is not UTF-8"),
-        ("a.csv", b"question,reply\na,b\n", "no column `answer`"),
-        ("a.csv", b"", "no column `question`"),
-        ("a.csv", b"question,answer\na,b\na,b,c\n", "line 3: 3 columns instead of 2"),
-        ("a.csv", b"question,answer\n", "holds no dialogue"),
-        ("a.txt", b"a\n", "jsonl"),
-    ],
-)
-def test_bad_files_are_named(tmp_path, name, content, message):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(MisconfigurationException, match=message) as error:
-        read_dialogues(tmp_path / name)
-    assert str(tmp_path / name) in str(error.value)
-
-
 def test_bad_options(folder):
     with pytest.raises(FileNotFoundError, match=r"holds no train\.jsonl"):
         DialogueText(str(folder / "..")).read("train")
@@ -245,62 +206,6 @@ def test_pretrained_tokenizer(folder):
     read = [" ".join(tokens.words[i] for i in ids[0].tolist()) for ids in (contexts, replies)]
     assert read == ["[CLS] me : hello ! you : hi , you . [SEP]", "[CLS] me : fine . [SEP]"]
     assert tokens.words[0] == "[PAD]"
-
-
-def test_daily_dialog():
-    data = DailyDialog(root=str(SAMPLES), num_tokens=300)
-    assert [len(data.read(split).dialogues) for split in ("train", "val", "test")] == [60, 24, 24]
-    assert not any("__eou__" in turn or " ?" in turn for turns in data.read("train").dialogues for turn in turns)
-    data.prepare_data()  # nothing to fetch
-    data.setup("fit")
-    assert len(data.datasets["train"]) > 60
-
-
-def test_a_checkpoint_needs_no_dataset_to_answer(tmp_path, monkeypatch):
-    data = DailyDialog(root=str(SAMPLES), num_tokens=300)
-    data.setup("fit")
-    again = DailyDialog(root=str(tmp_path), text="Tea ?")
-    again.load_state_dict(data.state_dict())
-    monkeypatch.setattr(again, "download", lambda: pytest.fail("it was downloaded"))
-    again.prepare_data()
-    again.setup("predict")
-    assert len(again.datasets["predict"]) == 1
-
-
-def test_unseen_dialogues_only(tmp_path):
-    for split, lines in (
-        ("train", ["Hi ! __eou__ How do you do ? __eou__ Fine . __eou__"]),
-        ("test", ["Hi __eou__ Bye . __eou__", "Oh . __eou__ how do you do __eou__ Fine ! __eou__"]),
-    ):
-        (tmp_path / "daily_dialog").mkdir(exist_ok=True)
-        with zipfile.ZipFile(tmp_path / "daily_dialog" / f"{split}.zip", "w") as archive:
-            archive.writestr(f"{split}/dialogues_{split}.txt", "\n".join(lines) + "\n")
-    assert len(DailyDialog(root=str(tmp_path)).read("test").dialogues) == 2
-    assert DailyDialog(root=str(tmp_path), unseen=True).read("test").dialogues == [["Hi", "Bye."]]
-
-
-def test_damaged_archives(tmp_path):
-    folder = tmp_path / "daily_dialog"
-    folder.mkdir()
-    (folder / "train.zip").write_bytes(b"not an archive")
-    with pytest.raises(MisconfigurationException, match=r"train\.zip is damaged"):
-        DailyDialog(root=str(tmp_path)).read("train")
-    with zipfile.ZipFile(folder / "test.zip", "w") as archive:
-        archive.writestr("other.txt", "")
-    with pytest.raises(MisconfigurationException, match="holds no test/dialogues_test"):
-        DailyDialog(root=str(tmp_path)).read("test")
-
-
-@pytest.mark.parametrize(
-    ("tokenized", "text"),
-    [
-        ("I \u2019 Ve paid $ 5 , OK ?", "I've paid $5, OK?"),
-        ("don \u2019 t  go at 7 o ' clock ( please ) .", "don't go at 7 o'clock (please)."),
-        ("It's the best way .", "It's the best way."),
-    ],
-)
-def test_natural(tokenized, text):
-    assert natural(tokenized) == text
 
 
 def test_replies_of_translators_have_begin_and_end(folder):

@@ -3,15 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.parallel import Multi30k, ParallelText
-from datamodules.ragged import Ragged
+from datamodules.parallel import ParallelText
 from datamodules.sampling import Draw
 from datamodules.tokens import BEGIN, END, Tokens
 
-SAMPLES = Path(__file__).parents[1] / "samples"
 ENGLISH = [f"The {a} {v}." for a in ("dog", "cat", "man") for v in ("sleeps", "runs", "waits", "sings")]
 GERMAN = [f"Der {a} {v}." for a in ("Hund", "Kater", "Mann") for v in ("schläft", "rennt", "wartet", "singt")]
 
@@ -32,15 +29,6 @@ def folder(tmp_path: Path) -> Path:
 
 def data(path: Path, **options: Any) -> ParallelText:
     return ParallelText(str(path), **{"num_tokens": 300, **options})
-
-
-def test_multi30k_in_its_layout() -> None:
-    module = Multi30k(root=str(SAMPLES), max_tokens=200)
-    module.setup("fit")
-    module.setup("test")
-    assert [len(module.datasets[split]) for split in ("train", "val", "test")] == [44, 6, 5]
-    other = Multi30k(root=str(SAMPLES), test_set="test_2017_flickr", source="de", target="fr")
-    assert other.read("test").target != module.read("test").target
 
 
 def test_batches_are_tokens_between_begin_and_end(folder: Path) -> None:
@@ -190,10 +178,3 @@ def test_bad_bytes_and_columns(folder: Path) -> None:
         data(folder).read("test")
     with pytest.raises(MisconfigurationException, match="both en"):
         data(folder, target="en")
-
-
-def test_ragged_pads_what_is_asked_for() -> None:
-    ragged = Ragged([[5, 6], [], [7, 8, 9]])
-    torch.testing.assert_close(ragged.pad([2, 0]), torch.tensor([[7, 8, 9], [5, 6, 0]]))
-    assert ragged.pad([1]).shape == (1, 0)
-    assert ragged.lengths.tolist() == [2, 0, 3]

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import Draw
 from datamodules.spelling import Spelling
-from datamodules.text import SST2, TREC, HubTexts, MovieReviews, TextFolder, TextTable
+from datamodules.text import SST2, TREC, HubTexts, TextFolder, TextTable
 from datamodules.tokens import Tokens
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -28,48 +27,6 @@ def table(tmp_path):
         return TextTable(str(path), **options)
 
     return write
-
-
-def test_trec_splits_and_latin1():
-    data = TREC(root=str(SAMPLES))
-    data.setup("fit")
-    assert data.classes == ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
-    assert data.class_counts == [9] * 6
-    train, val, test = (texts_of(data, split) for split in ("train", "val", "test"))
-    assert (len(train), len(val), len(test)) == (54, 6, 12)
-    assert any("café" in text for text, _ in train + val + test)
-    fine = TREC(root=str(SAMPLES), coarse=False)
-    fine.setup("test")
-    assert fine.classes[0] == "ABBR:exp"
-
-
-def test_sst2_and_movie_reviews():
-    data = SST2(root=str(SAMPLES))
-    data.setup("fit")
-    assert (data.classes, data.class_counts) == (["0", "1"], [20, 20])
-    films = MovieReviews(root=str(SAMPLES))
-    films.setup("fit")
-    assert films.classes == ["neg", "pos"]
-    whole = sorted(text for split in ("train", "val", "test") for text, _ in texts_of(films, split))
-    assert len(whole) == 20
-
-
-@pytest.mark.parametrize("name", ["reviews.csv", "reviews.tsv", "reviews.jsonl", "reviews.parquet"])
-def test_own_tables_are_the_same(name, tmp_path):
-    path = SAMPLES / "texts" / name
-    if name.endswith("parquet"):
-        import pyarrow.csv
-        import pyarrow.parquet
-
-        path = tmp_path / name
-        pyarrow.parquet.write_table(pyarrow.csv.read_csv(SAMPLES / "texts" / "reviews.csv"), path)
-    data = TextTable(str(path))
-    reference = TextTable(str(SAMPLES / "texts" / "reviews.csv"))
-    for split in ("train", "val", "test"):
-        assert texts_of(data, split) == texts_of(reference, split)
-    parts = [set(texts_of(data, split)) for split in ("train", "val", "test")]
-    assert [len(texts_of(data, split)) for split in ("train", "val", "test")] == [32, 4, 4]
-    assert len(parts[0]) > 20
 
 
 def test_splits_of_own_files(table, tmp_path):
@@ -179,51 +136,6 @@ def test_predict_a_text_lines_and_a_table(table):
     assert len(data.datasets["predict"]) == 40
 
 
-def test_quoted_texts_of_several_lines_and_long_ones(table):
-    long = "word " * 100_000
-    data = table(f'text,label\n"one\ntwo",a\n{long},b\n"",a\n', max_length=7)
-    texts = list(data.open(data.path))
-    assert [text.label for text in texts] == ["a", "b", "a"]
-    assert texts[0].text == "one\ntwo"
-    assert texts[1].where == "line 4"
-    data.classes, data.tokenizer = ["a", "b"], Tokens.learn(["word"]).json
-    data.num_inputs = len(Tokens(data.tokenizer))
-    assert data.lengths(data.examples(data.open(data.path), train=False)).tolist() == [2, 7, 0]
-
-
-@pytest.mark.parametrize(
-    ("content", "options", "message"),
-    [
-        ("text,label\nx,a\ny\n", {}, "line 3: 1 cells, but the header has 2"),
-        ("text,label\nx,a\ny,\n", {}, "line 3: `label` is empty"),
-        ("text,mood\nx,a\n", {}, "no column `label`; its header names text, mood"),
-        ("text,label\n", {}, "has no rows"),
-        ("text,label\n" + "x,a\n" * 20, {}, "only one class, a"),
-        ("text,label\nx,a\ncafé,b\n".encode("latin-1"), {}, r"line 3: byte 0xe9 is not UTF-8.*--data.encoding latin-1"),
-        (b"text,label\nx,a\n", {"encoding": "klingon"}, "no encoding `klingon`"),
-    ],
-)
-def test_bad_tables(table, content, options, message):
-    data = table(content, **options)
-    with pytest.raises(MisconfigurationException, match=message):
-        data.setup("fit")
-
-
-def test_bad_json(table):
-    with pytest.raises(MisconfigurationException, match="line 2 is not JSON"):
-        table('{"text": "x", "label": "a"}\n{"text"\n', name="t.jsonl").setup("fit")
-    with pytest.raises(MisconfigurationException, match="line 1: there is no `label`"):
-        table('{"text": "x"}\n', name="t.jsonl").setup("fit")
-
-
-def test_other_encodings(table):
-    data = table(("text,label\n" + "café,a\nthé,b\n" * 5).encode("latin-1"), encoding="latin-1")
-    assert {text for text, _ in texts_of(data, "train")} == {"café", "thé"}
-    bom = table(("text,label\n" + "red,a\nblue,b\n" * 5).encode("utf-8-sig"))
-    bom.setup("fit")
-    assert bom.classes == ["a", "b"]
-
-
 def test_class_that_training_did_not_have(table, tmp_path):
     other = tmp_path / "val.csv"
     other.write_text("text,label\nx,a\ny,c\n")
@@ -241,13 +153,3 @@ def test_empty_texts_are_counted(table):
 def test_ngrams_are_of_words():
     with pytest.raises(MisconfigurationException, match="ngrams are of whole words"):
         TREC(tokenizer="bpe", ngrams=10)
-
-
-def test_many_workers_make_the_same_batches():
-    def batches(num_workers):
-        data = SST2(root=str(SAMPLES), batch_size=4, num_workers=num_workers, ngrams=20)
-        data.setup("fit")
-        return [(rows, spelling, target) for (rows, spelling), target in data.train_dataloader()]
-
-    for one, two in zip(batches(0), batches(2), strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))

@@ -1,11 +1,12 @@
 import math
+import random
 
 import pytest
 import torch
 from sacrebleu.metrics import BLEU as SacreBLEU
 from sacrebleu.metrics import CHRF as SacreCHRF
 
-from modules.metrics import BLEU, ChrF, Generated, Perplexity
+from modules.metrics import BLEU, ChrF, Distinct, Generated, Perplexity
 
 TEXTS = [
     "Ein Hund schläft am Fluss.",
@@ -65,3 +66,26 @@ def test_perplexity_is_that_of_a_token() -> None:
     metric.update(generated([], 3 * math.log(5), 3), [])
     metric.update(generated([], math.log(80), 1), [])
     assert metric.compute().item() == pytest.approx(10)  # the fourth root of 5 * 5 * 5 * 80
+
+
+def test_distinct_is_brute_force():
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices(["tea", "Tea", "no", "i'm", "milk"], k=rng.randint(1, 8))) for _ in range(40)]
+    metric = Distinct()
+    for first in range(0, 40, 7):
+        metric.update(texts[first : first + 7])
+    for n in (1, 2):
+        words = [text.lower().split() for text in texts]
+        ngrams = [tuple(text[i : i + n]) for text in words for i in range(len(text) - n + 1)]
+        assert float(metric.compute()[f"distinct_{n}"]) == pytest.approx(len(set(ngrams)) / len(ngrams))
+
+
+def test_distinct_of_punctuation_and_nothing():
+    metric = Distinct()
+    metric.update(["", "No, no."])
+    assert float(metric.compute()["distinct_1"]) == pytest.approx(3 / 4)
+    assert float(metric.compute()["distinct_2"]) == 1
+    metric.update(["", ""])
+    metric.reset()
+    metric.update([""])
+    assert float(metric.compute()["distinct_1"]) == 0

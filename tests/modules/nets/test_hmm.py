@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 
 from modules.nets.crf import PADDING
-from modules.nets.hidden_hmm import HiddenHMM
 from modules.nets.hmm import TaggedHMM
 from modules.nets.trigrams import log_partition_2, viterbi_2
-from modules.nets.word_features import word_features
 
 WORDS = ["a", "cat", "sat", "Cats", "sit"]
 CHARS = sorted(set("".join(WORDS)))
@@ -105,17 +103,6 @@ def test_words_draw_on_lower_case_and_endings() -> None:
     assert not torch.equal(odds[2], odds[3])
 
 
-def test_features_go_from_general_to_particular() -> None:
-    features = list(word_features("U2-style"))
-    assert features[-2:] == ["^u0-style$", "=U2-style"]
-    assert len(features) == len(list(word_features("a"))) == len(set(features))
-    assert features[1].endswith("e")
-    assert features[2].endswith("le")
-    assert (
-        next(iter(word_features("Leiden"))) == next(iter(word_features("Delft"))) != next(iter(word_features("delft")))
-    )
-
-
 @pytest.mark.parametrize("order", [1, 2])
 def test_decoding_agrees_with_enumeration(order: int) -> None:
     hmm = trained(order)
@@ -157,43 +144,3 @@ def test_second_order_with_random_steps_agrees_with_enumeration() -> None:
             scores[path] = weights + sum(float(emissions[i, t, tag]) for t, tag in enumerate(path))
         torch.testing.assert_close(total[i], torch.tensor(list(scores.values()), dtype=torch.float64).logsumexp(0))
         assert tuple(best[i, :length].tolist()) == max(scores, key=scores.__getitem__)
-
-
-def test_expectation_maximisation_agrees_with_enumeration() -> None:
-    torch.manual_seed(0)
-    hmm = HiddenHMM(5, 2, smoothing=0.0)
-    words = torch.tensor([[2, 3, 4], [4, 2, 0]])
-    steps, table = hmm.steps.exp().tolist(), hmm.words.exp().tolist()
-    step_counts = torch.zeros(3, 3)
-    word_counts = torch.zeros(2, 5)
-    for sentence in ([2, 3, 4], [4, 2]):
-        weights = {}
-        for path in itertools.product(range(2), repeat=len(sentence)):
-            weight = math.prod(steps[a][b] for a, b in itertools.pairwise([2, *path, 2]))
-            weights[path] = weight * math.prod(table[s][w] for s, w in zip(path, sentence, strict=True))
-        for path, weight in weights.items():
-            share = weight / sum(weights.values())
-            for a, b in itertools.pairwise([2, *path, 2]):
-                step_counts[a, b] += share
-            for s, w in zip(path, sentence, strict=True):
-                word_counts[s, w] += share
-    hmm.add(*hmm.count(words))
-    torch.testing.assert_close(hmm.step_counts, step_counts)
-    torch.testing.assert_close(hmm.word_counts, word_counts)
-    hmm.fit()
-    torch.testing.assert_close(hmm.words.exp(), word_counts / word_counts.sum(1, keepdim=True))
-    assert (hmm.step_counts == 0).all()
-
-
-def test_every_iteration_makes_the_words_likelier() -> None:
-    torch.manual_seed(1)
-    hmm = HiddenHMM(12, 3, smoothing=0.0)
-    words = torch.randint(2, 12, (20, 6))
-    inputs, lengths = SimpleNamespace(words=words), torch.full((20,), 6)
-    before = -math.inf
-    for _ in range(8):
-        likelihood = float(hmm.log_partition(hmm.emissions(inputs), lengths).sum())
-        assert likelihood > before
-        before = likelihood
-        hmm.add(*hmm.count(words))
-        hmm.fit()

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from modules.nets.forecasts import Sizes, normalise, restore
+from modules.nets.forecasts import Sizes
 from modules.nets.segments import PatchTransformer, SegmentGRU
 from modules.nets.series import Linear, Recurrent, Recursive, SeasonalNaive
 
@@ -78,16 +78,6 @@ def test_series_do_not_mix_where_they_are_taken_one_by_one():
         before = net(history, known)
         history[..., 1] *= 2
         torch.testing.assert_close(net(history, known)[:, :, 0], before[:, :, 0])
-
-
-@pytest.mark.parametrize("how", ["none", "last", "mean", "standard"])
-def test_what_is_taken_out_is_put_back(how):
-    series = torch.randn(4, 10, 3) * 5 + 2
-    inner, level, spread = normalise(series, how)
-    torch.testing.assert_close(restore(inner.unsqueeze(-1), level, spread).squeeze(-1), series)
-    if how == "standard":
-        torch.testing.assert_close(inner.mean(1), torch.zeros(4, 3), atol=1e-5, rtol=0)
-        torch.testing.assert_close(inner.std(1, unbiased=False), torch.ones(4, 3), atol=1e-3, rtol=0)
 
 
 def test_seasonal_naive_repeats_the_last_season():
