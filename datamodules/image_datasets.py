@@ -83,18 +83,9 @@ class Hymenoptera(ImageFolder):
         val_fraction: float = 0.2,
     ) -> None:
         super().__init__(
-            "hymenoptera_data",
-            root,
-            batch_size,
-            num_workers,
-            predict_path,
-            3,
-            train_transforms,
-            eval_transforms,
-            weights,
-            cache_size,
-            val_fraction,
-        )
+            "hymenoptera_data", root, batch_size, num_workers, predict_path, 3, train_transforms, eval_transforms,
+            weights, cache_size, val_fraction,
+        )  # fmt: skip
         self.path = self.root / "hymenoptera_data"
 
     def download(self) -> None:

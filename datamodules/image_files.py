@@ -51,16 +51,9 @@ class ImageFolder(Images):
         on_error: Literal["raise", "skip"] = "raise",
     ) -> None:
         super().__init__(
-            root,
-            batch_size,
-            num_workers,
-            predict_path,
-            channels,
-            train_transforms,
-            eval_transforms,
-            weights,
+            root, batch_size, num_workers, predict_path, channels, train_transforms, eval_transforms, weights,
             cache_size,
-        )
+        )  # fmt: skip
         self.path = Path(path) if Path(path).exists() else self.root / path
         self.val_fraction, self.test_fraction, self.on_error = val_fraction, test_fraction, on_error
 
@@ -151,20 +144,9 @@ class ImageTable(ImageFolder):
         on_error: Literal["raise", "skip"] = "raise",
     ) -> None:
         super().__init__(
-            path,
-            root,
-            batch_size,
-            num_workers,
-            predict_path,
-            channels,
-            train_transforms,
-            eval_transforms,
-            weights,
-            cache_size,
-            val_fraction,
-            test_fraction,
-            on_error,
-        )
+            path, root, batch_size, num_workers, predict_path, channels, train_transforms, eval_transforms, weights,
+            cache_size, val_fraction, test_fraction, on_error,
+        )  # fmt: skip
         self.image, self.target, self.split_column = image, target, split_column
 
     def split(self, split: str) -> Pictures:

@@ -80,16 +80,9 @@ class Public(Table):
         predict_path: str | None = None,
     ) -> None:
         super().__init__(
-            [self.target],
-            self.kind_of_target,
-            None,
-            val_fraction,
-            test_fraction,
-            root,
-            batch_size,
-            num_workers,
+            [self.target], self.kind_of_target, None, val_fraction, test_fraction, root, batch_size, num_workers,
             predict_path,
-        )
+        )  # fmt: skip
 
     @abstractmethod
     def frame(self) -> "DataFrame":

@@ -47,15 +47,9 @@ class UniversalDependencies(Tagging):
         max_pieces: int = 512,
     ) -> None:
         super().__init__(
-            root,
-            batch_size,
-            num_workers,
-            predict_path,
-            lower,
-            scheme="none",
-            tokenizer=tokenizer,
+            root, batch_size, num_workers, predict_path, lower, scheme="none", tokenizer=tokenizer,
             max_pieces=max_pieces,
-        )
+        )  # fmt: skip
         self.treebank, self.release, self.target = treebank, release, target
         self.folder = self.root / f"ud_{treebank.lower().replace('-', '_')}"
         self.stem = f"{code}_{treebank.split('-')[-1].lower()}-ud"

@@ -52,16 +52,9 @@ class TorchvisionImages(Images):
         val_fraction: float = 0.1,
     ) -> None:
         super().__init__(
-            root,
-            batch_size,
-            num_workers,
-            predict_path,
-            channels,
-            train_transforms,
-            eval_transforms,
-            weights,
+            root, batch_size, num_workers, predict_path, channels, train_transforms, eval_transforms, weights,
             cache_size,
-        )
+        )  # fmt: skip
         if not hasattr(torchvision.datasets, name):
             near = ", ".join(difflib.get_close_matches(name, torchvision.datasets.__all__, n=3))
             raise MisconfigurationException(f"torchvision has no dataset {name}; nearest: {near}")
