@@ -99,7 +99,8 @@ def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> Any:
         pixels = F.interpolate(shown, size=(int(0.75 * height * figure.dpi), int(0.9 * width * figure.dpi)))[0]
         pixels = pixels.expand(3, -1, -1).permute(1, 2, 0)
         left, top = column * width + 0.1, (rows - row) * height
-        figure.figimage(pixels.numpy(), left * figure.dpi, (top - 0.95 * height) * figure.dpi, origin="upper")
+        x, y = left * figure.dpi, (top - 0.95 * height) * figure.dpi
+        figure.figimage(pixels.numpy(), x, y, origin="upper")  # type: ignore[arg-type] # fractions are fine
         said = f"{classes[predicted]} {probability:.0%}\nnot {classes[true]}"
         place = left / (width * columns), (top - 0.02) / (height * rows)
         figure.text(*place, said, fontsize=8, verticalalignment="top")
