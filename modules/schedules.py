@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -34,6 +35,10 @@ class Schedule(LRScheduler):
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = rate
         self._last_lr = self.get_lr()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where a checkpoint was; if training was made longer or shorter, along the new plan."""
+        super().load_state_dict({name: value for name, value in state_dict.items() if name != "total"})
 
     @abstractmethod
     def factor(self, step: int, warmup: float) -> float:

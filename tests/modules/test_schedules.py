@@ -107,3 +107,21 @@ def test_steps_after_the_end_stay_finite():
         seen, _ = rates(kind, 5, steps=9)
         assert all(math.isfinite(rate) and rate >= 0 for rate in seen)
     assert all(issubclass(kind, Schedule) for kind in PLANNED)
+
+
+@pytest.mark.parametrize("make", PLANNED)
+def test_training_made_longer_goes_along_the_new_plan(make):
+    schedules = []
+    for total in (10, 30):
+        schedule = make(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0))
+        schedule.plan(total)
+        schedules.append(schedule)
+    short, long = schedules
+    for _ in range(7):
+        short.optimizer.step()
+        short.step()
+    long.load_state_dict(short.state_dict())
+    long.optimizer.step()
+    long.step()
+    expected, _ = rates(make, 30)
+    assert long.optimizer.param_groups[0]["lr"] == pytest.approx(expected[8])
