@@ -29,6 +29,7 @@ model:
   class_path: modules.classification.Classifier
   init_args:
     net: {class_path: modules.nets.mlp.MLP, init_args: {hidden: [5]}}
+    optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.001, fused: true}}
 data:
   class_path: datamodules.tabular.Tabular
   init_args: {path: PATH, target: y, kind: class, split_column: split}

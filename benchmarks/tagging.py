@@ -17,7 +17,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -104,7 +104,7 @@ class Counter(Callback):
         self.seconds = now - self.start
 
 
-def training(repeats: int, steps: int) -> None:
+def training(repeats: int, steps: int, precision: Literal["32-true", "bf16-mixed"]) -> None:
     speeds = []
     for _ in range(repeats):
         torch.manual_seed(0)
@@ -113,10 +113,11 @@ def training(repeats: int, steps: int) -> None:
         trainer = Trainer(
             max_steps=steps + 1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False, limit_val_batches=0, use_distributed_sampler=False, callbacks=[counter],
+            precision=precision,
         )  # fmt: skip
         trainer.fit(task, WNUT17(batch_size=BATCH))
         speeds.append(counter.tokens / counter.seconds)
-    show("training, Leyden", speeds, "tokens/s", 0)
+    show(f"training, Leyden, {precision}", speeds, "tokens/s", 0)
 
 
 def flair(repeats: int, steps: int) -> None:
@@ -169,7 +170,8 @@ def main() -> None:
     if "crf" in given.cases:
         crf(given.repeats)
     if "training" in given.cases:
-        training(given.repeats, given.steps)
+        training(given.repeats, given.steps, "32-true")
+        training(given.repeats, given.steps, "bf16-mixed")
     if "flair" in given.cases:
         flair(given.repeats, given.steps)
 
