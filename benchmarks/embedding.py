@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from benchmarks.probes import fit
 from datamodules.corpus import NLTKCorpora
 from modules.embedding import SkipGram
 
@@ -65,7 +66,7 @@ def ours(epochs: int, seed: int) -> dict[str, float]:
         **quiet,
     )
     task = SkipGram()
-    trainer.fit(task, datamodule=data)
+    fit(trainer, task, data)
     (scores,) = trainer.test(task, datamodule=data, verbose=False)
     return {"seconds": clock.seconds, **{name.removeprefix("test/"): value for name, value in scores.items()}}
 

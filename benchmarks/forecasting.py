@@ -8,7 +8,7 @@
   size, and windows in a step.
 
 Printed are the windows trained on in a second, the median of the repeats and their range. ETTh1 lies under
-``$LEYDEN_DATA``, or is downloaded. Leyden is a plain ``Trainer`` with its task and data, validation left out in all.
+``$LEYDEN_DATA``, or is downloaded. Validation is left out in all.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from benchmarks.probes import fit
 from datamodules.sampling import Draw
 from datamodules.series import ETT
 from modules.forecasting import Forecaster
@@ -69,7 +70,7 @@ def by_leyden(kind: str, steps: int) -> float:
         callbacks=[Stopwatch()],
         **quiet,  # type: ignore[arg-type]
     )
-    trainer.fit(Forecaster(NETS[kind]), data(kind))
+    fit(trainer, Forecaster(NETS[kind]), data(kind))
     return steps * BATCH / Stopwatch.seconds
 
 

@@ -1,7 +1,7 @@
 """What the benchmarks put into a run: a clock, and data that cost nothing to load."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from datamodules.data import Data
 from datamodules.memory import TensorExamples
+from experiments.lean import forget_missing_gpus, make_lean
+from modules.task import Task
 
 
 class Instant(NamedTuple):
@@ -45,6 +47,13 @@ class Compile(Callback):
         for child in pl_module.children():
             if next(child.parameters(), None) is not None:
                 child.compile()
+
+
+def fit(trainer: Trainer, task: Task, data: Data[Any]) -> None:
+    """Train as ``leyden fit`` does."""
+    forget_missing_gpus()
+    make_lean(trainer, task, data)
+    trainer.fit(task, datamodule=data)
 
 
 def points(split: str, size: int) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from benchmarks.probes import fit
 from datamodules.conll import spans
 from datamodules.tagging import WNUT17
 from modules.nets.crf import CRF, path_score
@@ -115,7 +116,7 @@ def training(repeats: int, steps: int, precision: Literal["32-true", "bf16-mixed
             enable_model_summary=False, limit_val_batches=0, use_distributed_sampler=False, callbacks=[counter],
             precision=precision,
         )  # fmt: skip
-        trainer.fit(task, WNUT17(batch_size=BATCH))
+        fit(trainer, task, WNUT17(batch_size=BATCH))
         speeds.append(counter.tokens / counter.seconds)
     show(f"training, Leyden, {precision}", speeds, "tokens/s", 0)
 

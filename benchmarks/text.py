@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback, Trainer
 
+from benchmarks.probes import fit
 from datamodules.sampling import Draw
 from datamodules.text import SST2
 from modules.classification import Classifier
@@ -47,7 +48,7 @@ def ours(task: Classifier, data: SST2, steps: int) -> float:
         use_distributed_sampler=False,
         **quiet,
     )
-    trainer.fit(task, datamodule=data)
+    fit(trainer, task, data)
     return steps * data.batch_size / clock.seconds
 
 
