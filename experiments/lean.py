@@ -4,12 +4,14 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.core.hooks import DataHooks, ModelHooks
 from lightning.pytorch.loops import evaluation_loop, training_epoch_loop
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.trainer.states import RunningStage
@@ -66,6 +68,17 @@ def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModu
     if here and all(_inherits(owner, DataHooks, hook) for owner in (module, data) for hook in _MOVING):
         strategy.batch_to_device = _same  # type: ignore[method-assign]
         module._on_before_batch_transfer = _same  # type: ignore[method-assign]
+
+
+def allow_clipping(trainer: Trainer) -> None:
+    """Let gradients of a fused optimizer be clipped in bfloat16: nothing scaled them, but Lightning refuses.
+
+    Args:
+        trainer: A trainer.
+    """
+    precision = trainer.precision_plugin
+    if isinstance(precision, MixedPrecision) and precision.scaler is None:
+        precision.clip_gradients = MethodType(Precision.clip_gradients, precision)  # type: ignore[method-assign]
 
 
 def _inherits(owner: Any, base: type, name: str) -> bool:

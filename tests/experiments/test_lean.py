@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
 from lightning.pytorch.profilers import SimpleProfiler
 
-from experiments.lean import NoProfiler, forget_missing_gpus, make_lean
+from experiments.lean import NoProfiler, allow_clipping, forget_missing_gpus, make_lean
 
 
 class Counts(Callback):
@@ -91,6 +91,19 @@ def test_gradients_are_clipped_if_wanted() -> None:
         weights.append((module.layer.weight - before).abs().max().item())
     assert weights[0] > 1e-3
     assert weights[1] < 1e-6
+
+
+class Fused(BoringModel):
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.1, fused=True)
+
+
+def test_fused_optimizer_may_be_clipped_in_bfloat16() -> None:
+    module, fitting = Fused(), trainer(gradient_clip_val=1e-9, precision="bf16-mixed")
+    before = module.layer.weight.detach().clone()
+    allow_clipping(fitting)
+    fitting.fit(module, datamodule=BoringDataModule())
+    assert 0 < (module.layer.weight - before).abs().max() < 1e-6
 
 
 def test_lean_training_ends_with_the_same_weights() -> None:
