@@ -1,12 +1,14 @@
 """Averages of the weights over the training."""
 
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
 
 
-class EMA(EMAWeightAveraging):
+class EMA(WeightAveraging):
     """Exponential moving average of the weights, which is validated, tested and kept in ``state_dict``.
 
-    Lightning's callback, made to go on exactly after a restart and to work on several processes.
+    The first updates weigh the average less, ``(1 + n) / (10 + n)`` after ``n`` of them, so that a short training is
+    not one of averages with the random weights it began from.
 
     Args:
         decay: Weight of the average against the current weights at each update.
@@ -17,6 +19,15 @@ class EMA(EMAWeightAveraging):
     def __init__(
         self, decay: float = 0.999, update_every_n_steps: int = 1, update_starting_at_step: int | None = None
     ) -> None:
-        super().__init__(
-            decay=decay, update_every_n_steps=update_every_n_steps, update_starting_at_step=update_starting_at_step
-        )
+        def average(averaged: Tensor, current: Tensor, num_averaged: Tensor) -> Tensor:
+            if not averaged.is_floating_point():
+                return current
+            weight = ((1 + num_averaged) / (10 + num_averaged)).clamp(max=decay).to(averaged.dtype)
+            return averaged.lerp(current, 1 - weight)
+
+        super().__init__(avg_fn=average)
+        self.every, self.start = update_every_n_steps, update_starting_at_step or 0
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """Whether the weights after this step are averaged."""
+        return step_idx is not None and step_idx >= self.start and step_idx % self.every == 0
