@@ -1,6 +1,7 @@
 """Averages of the weights over the training."""
 
 from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 
@@ -14,11 +15,20 @@ class EMA(WeightAveraging):
         decay: Weight of the average against the current weights at each update.
         update_every_n_steps: Optimizer steps between updates.
         update_starting_at_step: First step that is averaged.
+
+    Raises:
+        MisconfigurationException: If ``decay`` is not between 0 and 1, or ``update_every_n_steps`` below 1.
     """
 
     def __init__(
         self, decay: float = 0.999, update_every_n_steps: int = 1, update_starting_at_step: int | None = None
     ) -> None:
+        if not 0 <= decay <= 1 or update_every_n_steps < 1:
+            raise MisconfigurationException(
+                f"EMA: decay is {decay}, update_every_n_steps {update_every_n_steps}; "
+                "take a decay from 0 to 1, and at least 1 step"
+            )
+
         def average(averaged: Tensor, current: Tensor, num_averaged: Tensor) -> Tensor:
             if not averaged.is_floating_point():
                 return current

@@ -1,8 +1,10 @@
 from typing import Any
 
+import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.callbacks.averaging import EMA
 
@@ -45,3 +47,9 @@ def test_a_short_training_is_not_held_at_its_start() -> None:
 def test_only_steps_from_the_start_on_count() -> None:
     seen, result = averaged(12, decay=0.9, update_every_n_steps=5, update_starting_at_step=10)
     assert any(torch.equal(result, weight) for weight in seen[9:])
+
+
+@pytest.mark.parametrize("options", [{"decay": 1.5}, {"decay": -0.1}, {"update_every_n_steps": 0}])
+def test_options_out_of_range_are_named(options: dict[str, Any]) -> None:
+    with pytest.raises(MisconfigurationException, match=next(iter(options))):
+        EMA(**options)
