@@ -13,15 +13,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 
-from benchmarks.probes import fit
+from benchmarks.probes import Stopwatch, fit
 from datamodules.corpus import NLTKCorpora
 from modules.embedding import SkipGram
 
@@ -41,20 +40,10 @@ print(json.dumps({"seconds": seconds, **scores}))
 """
 
 
-class Clock(Callback):
-    """Seconds of training."""
-
-    def on_train_start(self, *args: Any) -> None:
-        self.started = time.perf_counter()
-
-    def on_train_end(self, *args: Any) -> None:
-        self.seconds = time.perf_counter() - self.started
-
-
 def ours(epochs: int, seed: int) -> dict[str, float]:
     os.environ["PL_GLOBAL_SEED"] = str(seed)
     torch.manual_seed(seed)
-    data, clock = NLTKCorpora(), Clock()
+    data, clock = NLTKCorpora(), Stopwatch()
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(
         accelerator="cpu",

@@ -40,6 +40,16 @@ class Clock(Callback):
         Clock.result = Instant.now().since(self.started, trainer.global_step)
 
 
+class Stopwatch(Callback):
+    """Seconds of training."""
+
+    def on_train_start(self, *args: Any) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_end(self, *args: Any) -> None:
+        self.seconds = time.perf_counter() - self.started
+
+
 class Compile(Callback):
     """Compiles the network in place (``torch.compile``), so that the names in the checkpoint stay."""
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 
-from benchmarks.probes import fit
+from benchmarks.probes import Stopwatch, fit
 from datamodules.sampling import Draw
 from datamodules.text import SST2
 from modules.classification import Classifier
@@ -26,18 +26,8 @@ from modules.nets.pretrained import PretrainedClassifier
 from modules.nets.text import TextRNN
 
 
-class Clock(Callback):
-    """Seconds of training."""
-
-    def on_train_start(self, *args: Any) -> None:
-        self.started = time.perf_counter()
-
-    def on_train_end(self, *args: Any) -> None:
-        self.seconds = time.perf_counter() - self.started
-
-
 def ours(task: Classifier, data: SST2, steps: int) -> float:
-    clock = Clock()
+    clock = Stopwatch()
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(
         accelerator="cpu",
