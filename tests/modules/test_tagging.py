@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from experiments import load
+from modules.nets.crf import PADDING
+from modules.tagging import Tagger
 
 Leyden = Callable[..., int]
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +63,25 @@ def test_softmax_reads_iob1_and_columns_without_tags(leyden: Leyden, tmp_path: P
     lines = (run / "predictions.conll").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines] == ["Peter", "lives", "in", "Leiden", "", "FC", ""]
     assert lines[3].split("\t")[1] == "B-LOC"
+
+
+def test_recall_margin_raises_o_at_the_words_of_chunks_in_training_only() -> None:
+    emissions, target = torch.randn(2, 3, 3), torch.tensor([[0, 1, 2], [1, 0, PADDING]])
+    task = Tagger(lambda *_: nn.Identity(), head="softmax", recall_margin=2.0)
+    task.tags, task.net = ["O", "B-x", "I-x"], nn.Identity()
+    raised = emissions.clone()
+    for place in ((0, 1), (0, 2), (1, 0)):
+        raised[(*place, 0)] += 2
+    inside = target != PADDING
+    for training, seen in ((True, raised), (False, emissions)):
+        loss = task.train(training).step((emissions, target)).loss
+        torch.testing.assert_close(loss, F.cross_entropy(seen[inside], target[inside]))
+
+
+def test_recall_margin_wants_chunks(leyden: Leyden, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("fit", "--config", CONFIGS / "ewt_bilstm_crf.yaml", "--data.root", SAMPLES, "--model.recall_margin=1")
+    assert leyden(*words) == 1
+    assert "recall_margin is for tags that mark chunks" in capsys.readouterr().err
 
 
 def test_own_columns_without_a_test_file(leyden: Leyden) -> None:
