@@ -3,10 +3,10 @@
     python -m benchmarks.translation training                             (needs joeynmt, subword-nmt, sentencepiece)
     python -m benchmarks.translation search --run runs/multi30k_transformer/0
 
-The Transformer of ``configs/translation/multi30k_transformer.yaml`` on Multi30k, English to German, in turns; the medians
-of the repeats are printed. Both sides have the same byte pairs, the same number of tokens in a batch (padding counts) and
-the same optimizer. JoeyNMT runs in a plain loop without its trainer, in float32, which is its default, and in bfloat16,
-which it can. The search translates the first test sentences with the same weights: those of a run of Leyden.
+The Transformer of ``configs/translation/multi30k_transformer.yaml`` on Multi30k, English to German. Both sides have the
+same byte pairs, the same bound on tokens in a batch (padding counts) and the same optimizer. JoeyNMT runs in a plain
+loop without its trainer, in float32, which is its default, and in bfloat16, which it can. The search translates the
+first test sentences with the same weights: those of a run of Leyden. Each in turns; the medians are printed.
 """
 
 import argparse
