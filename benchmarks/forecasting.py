@@ -13,7 +13,6 @@ Printed are the windows trained on in a second, the median of the repeats and th
 
 import argparse
 import logging
-import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from benchmarks.probes import fit
+from benchmarks.probes import compare, fit
 from datamodules.sampling import Draw
 from datamodules.series import ETT
 from modules.forecasting import Forecaster
@@ -149,22 +148,6 @@ def by_neuralforecast(kind: str, steps: int) -> float:
     return steps * BATCH / Stopwatch.seconds
 
 
-def compare(name: str, ways: dict[str, Callable[[], float]], repeats: int) -> None:
-    """Run the ways in turn, several times, and print what came out."""
-    found: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(repeats):
-        for way, run in ways.items():
-            found[way].append(run())
-    first = next(iter(found))
-    for way, rates in found.items():
-        ratio = statistics.median(found[first]) / statistics.median(rates)
-        print(
-            f"{name}: {way}: {statistics.median(rates):.0f} windows a second ({min(rates):.0f} to {max(rates):.0f})"
-            + (f"; Leyden is {ratio:.2f} times as fast" if way != first else ""),
-            flush=True,
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", default=["lstm", "linear"], metavar="lstm|linear|peers")
@@ -178,17 +161,17 @@ def main() -> None:
         loader = cut_beforehand("lstm")
         cut = lambda: by_hand("lstm", loader, steps)  # noqa: E731
         ways = {"Leyden": lambda: by_leyden("lstm", steps), "windows cut beforehand": cut}
-        compare("LSTM", ways, given.repeats)
+        compare("LSTM", ways, given.repeats, "windows/s")
     if "linear" in given.cases:
         lists = DataLoader(FromLists("linear"), BATCH, shuffle=True)
         ways = {"Leyden": lambda: by_leyden("linear", steps), "lists": lambda: by_hand("linear", lists, steps)}
-        compare("linear", ways, given.repeats)
+        compare("linear", ways, given.repeats, "windows/s")
     for kind in ("lstm", "linear") if "peers" in given.cases else ():
         ways = {
             "Leyden": lambda kind=kind: by_leyden(kind, steps),  # type: ignore[misc]
             "NeuralForecast": lambda kind=kind: by_neuralforecast(kind, steps),  # type: ignore[misc]
         }
-        compare(kind, ways, given.repeats)
+        compare(kind, ways, given.repeats, "windows/s")
 
 
 if __name__ == "__main__":

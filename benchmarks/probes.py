@@ -1,6 +1,8 @@
 """What the benchmarks put into a run: a clock, and data that cost nothing to load."""
 
+import statistics
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -64,6 +66,22 @@ def fit(trainer: Trainer, task: Task, data: Data[Any]) -> None:
     forget_missing_gpus()
     make_lean(trainer, task, data)
     trainer.fit(task, datamodule=data)
+
+
+def compare(name: str, ways: dict[str, Callable[[], float]], repeats: int, unit: str) -> None:
+    """Run the ways in turn, several times, and print the medians of their rates; the first way is Leyden's."""
+    rates: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way, run in ways.items():
+            rates[way].append(run())
+    first, *_ = rates
+    for way, found in rates.items():
+        ratio = statistics.median(rates[first]) / statistics.median(found)
+        print(
+            f"{name}: {way}: {statistics.median(found):,.0f} {unit} ({min(found):,.0f} to {max(found):,.0f})"
+            + (f"; {first} is {ratio:.2f} times as fast" if way != first else ""),
+            flush=True,
+        )
 
 
 def points(split: str, size: int) -> tuple[Tensor, Tensor]:

@@ -8,17 +8,17 @@ fine-tunings group sentences of similar length, which both can.
 """
 
 import argparse
-import statistics
 import tempfile
 import time
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import Trainer
 
-from benchmarks.probes import Stopwatch, fit
+from benchmarks.probes import Stopwatch, compare, fit
 from datamodules.sampling import Draw
 from datamodules.text import SST2
 from modules.classification import Classifier
@@ -112,25 +112,20 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    rates: dict[str, list[float]] = {"leyden": [], "other": []}
-    for _ in range(options.repeats):
-        torch.manual_seed(0)
-        data = SST2(batch_size=32, tokenizer="words" if options.what == "lstm" else options.model)
-        data.setup("fit")
-        if options.what == "lstm":
-            rates["leyden"].append(ours(Classifier(TextRNN), data, options.steps))
-            rates["other"].append(plain_lstm(data, options.steps))
-        else:
-
-            def net(num_inputs: int, num_classes: int) -> PretrainedClassifier:
-                return PretrainedClassifier(num_inputs, num_classes, options.model)
-
-            rates["leyden"].append(ours(Classifier(net), data, options.steps))
-            rates["other"].append(hugging_face(data, options.model, options.steps))
-    mine, other = statistics.median(rates["leyden"]), statistics.median(rates["other"])
-    print(
-        f"leyden {mine:.0f} sentences/s, the other {other:.0f}: {mine / other:.2f}x ({torch.get_num_threads()} threads)"
-    )
+    data = SST2(batch_size=32, tokenizer="words" if options.what == "lstm" else options.model)
+    data.setup("fit")
+    if options.what == "lstm":
+        ways = {
+            "Leyden": lambda: ours(Classifier(TextRNN), data, options.steps),
+            "padded to the longest": lambda: plain_lstm(data, options.steps),
+        }
+    else:
+        net = partial(PretrainedClassifier, name=options.model)
+        ways = {
+            "Leyden": lambda: ours(Classifier(net), data, options.steps),
+            "Hugging Face Trainer": lambda: hugging_face(data, options.model, options.steps),
+        }
+    compare(f"{options.what}, {torch.get_num_threads()} threads", ways, options.repeats, "sentences/s")
 
 
 if __name__ == "__main__":

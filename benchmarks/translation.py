@@ -11,7 +11,6 @@ first test sentences with the same weights: those of a run of Leyden. Each in tu
 
 import argparse
 import logging
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
-from benchmarks.probes import Stopwatch, fit
+from benchmarks.probes import Stopwatch, compare, fit
 from datamodules.parallel import Multi30k
 from datamodules.tokens import SPECIAL, Tokens
 from modules.nets.encoder_decoder import PAD
@@ -189,16 +188,6 @@ def translate_ours(net: Transformer, data: Multi30k, beam_size: int, num: int, b
     return texts, references
 
 
-def in_turns(sides: dict[str, Callable[[], float]], repeats: int, unit: str) -> None:
-    """Run the sides one after the other, again and again, and print the medians of what they return."""
-    values: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(repeats):
-        for name, run in sides.items():
-            values[name].append(run())
-    for name, found in values.items():
-        print(f"{name:<34} {statistics.median(found):8.0f} {unit} ({min(found):.0f} to {max(found):.0f})", flush=True)
-
-
 def speed(translate: Callable[[], Texts], name: str) -> Callable[[], float]:
     """Sentences per second; BLEU is printed, by which one sees that both sides do the same."""
 
@@ -228,13 +217,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         joey = JoeyNMT(data, Path(folder))
         if given.case == "training":
-            sides = {
-                "Leyden, bfloat16": lambda: train_ours(data, given.steps, "bf16-mixed"),
-                "JoeyNMT, bfloat16": lambda: joey.fit(given.steps, True),
-                "Leyden, float32": lambda: train_ours(data, given.steps, "32-true"),
-                "JoeyNMT, float32": lambda: joey.fit(given.steps, False),
-            }
-            in_turns(sides, given.repeats, "target tokens/s")
+            for low, precision in ((True, "bf16-mixed"), (False, "32-true")):
+                ways = {
+                    "Leyden": lambda: train_ours(data, given.steps, precision),  # noqa: B023
+                    "JoeyNMT": lambda: joey.fit(given.steps, low),  # noqa: B023
+                }
+                compare(f"training, {precision}", ways, given.repeats, "target tokens/s")
             return
         data.setup("test")
         weights = torch.load(given.run / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
@@ -242,18 +230,14 @@ def main() -> None:
         state = weights["state_dict"]
         net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
         joey.take(net)
-        num = given.sentences
         for beam, kind in ((1, "greedy"), (5, "beam of 5")):
-            for low, precision in ((True, "bfloat16"), (False, "float32")):
-                ours, theirs = f"Leyden, {kind}, {precision}", f"JoeyNMT, {kind}, {precision}"
-                in_turns(
-                    {
-                        ours: speed(lambda: translate_ours(net, data, beam, num, low), ours),  # noqa: B023
-                        theirs: speed(lambda: joey.translate(beam, num, low), theirs),  # noqa: B023
-                    },
-                    given.repeats,
-                    "sentences/s",
-                )
+            for low, precision in ((True, "bf16-mixed"), (False, "32-true")):
+                name, num = f"{kind}, {precision}", given.sentences
+                ways = {
+                    "Leyden": speed(lambda: translate_ours(net, data, beam, num, low), "Leyden"),  # noqa: B023
+                    "JoeyNMT": speed(lambda: joey.translate(beam, num, low), "JoeyNMT"),  # noqa: B023
+                }
+                compare(name, ways, given.repeats, "sentences/s")
 
 
 if __name__ == "__main__":
