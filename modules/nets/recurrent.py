@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.nets.dropout import Dropout
+
 
 class Words(Protocol):
     """A batch of sentences; 0 is padding everywhere.
@@ -66,7 +68,7 @@ class BiLSTM(nn.Module):
         sizes = [num_inputs] + [2 * hidden] * (num_layers - 1)
         self.forwards = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
         self.backwards = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.num_features = 2 * hidden
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
@@ -123,7 +125,7 @@ class BiLSTMTagger(nn.Module):
         self.words = nn.Embedding(num_words, word_size, padding_idx=0)
         self.shapes = nn.Embedding(num_shapes, shape_size, padding_idx=0)
         self.characters = CharacterCNN(num_chars, char_size, char_filters, char_widths)
-        self.dropout, self.word_dropout = nn.Dropout(dropout), word_dropout
+        self.dropout, self.word_dropout = Dropout(dropout), word_dropout
         self.register_buffer("word_counts", torch.full((num_words,), torch.inf), persistent=False)
         num_inputs = word_size + shape_size + self.characters.num_features
         self.lstm = BiLSTM(num_inputs, hidden, num_layers, dropout)
