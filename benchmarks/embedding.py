@@ -15,12 +15,10 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
 
-from benchmarks.probes import Stopwatch, fit
+from benchmarks.probes import Stopwatch, train
 from datamodules.corpus import NLTKCorpora
 from modules.embedding import SkipGram
 
@@ -44,18 +42,8 @@ def ours(epochs: int, seed: int) -> dict[str, float]:
     os.environ["PL_GLOBAL_SEED"] = str(seed)
     torch.manual_seed(seed)
     data, clock = NLTKCorpora(), Stopwatch()
-    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=epochs,
-        callbacks=[clock],
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        use_distributed_sampler=False,
-        **quiet,
-    )
     task = SkipGram()
-    fit(trainer, task, data)
+    trainer = train(task, data, [clock], max_epochs=epochs)
     (scores,) = trainer.test(task, datamodule=data, verbose=False)
     return {"seconds": clock.seconds, **{name.removeprefix("test/"): value for name, value in scores.items()}}
 

@@ -24,7 +24,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from benchmarks.probes import compare, fit
+from benchmarks.probes import compare, train
 from datamodules.sampling import Draw
 from datamodules.series import ETT
 from modules.forecasting import Forecaster
@@ -59,17 +59,7 @@ def data(kind: str) -> ETT:
 
 def by_leyden(kind: str, steps: int) -> float:
     torch.manual_seed(0)
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        use_distributed_sampler=False,
-        callbacks=[Stopwatch()],
-        **quiet,  # type: ignore[arg-type]
-    )
-    fit(trainer, Forecaster(NETS[kind]), data(kind))
+    train(Forecaster(NETS[kind]), data(kind), [Stopwatch()], steps)
     return steps * BATCH / Stopwatch.seconds
 
 

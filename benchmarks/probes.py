@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -66,6 +66,32 @@ def fit(trainer: Trainer, task: Task, data: Data[Any]) -> None:
     forget_missing_gpus()
     make_lean(trainer, task, data)
     trainer.fit(task, datamodule=data)
+
+
+def train(
+    task: Task,
+    data: Data[Any],
+    callbacks: list[Callback],
+    max_steps: int = -1,
+    max_epochs: int = -1,
+    precision: Literal["32-true", "bf16-mixed"] = "32-true",
+) -> Trainer:
+    """Train on the CPU as ``leyden fit`` does, but without validation, logging and checkpoints."""
+    trainer = Trainer(
+        accelerator="cpu",
+        precision=precision,
+        max_steps=max_steps,
+        max_epochs=max_epochs,
+        callbacks=callbacks,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    fit(trainer, task, data)
+    return trainer
 
 
 def compare(name: str, ways: dict[str, Callable[[], float]], repeats: int, unit: str) -> None:

@@ -23,7 +23,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from benchmarks.probes import fit
+from benchmarks.probes import train
 from datamodules.conll import spans
 from datamodules.tagging import WNUT17
 from modules.nets.crf import CRF, path_score
@@ -111,12 +111,7 @@ def training(repeats: int, steps: int, precision: Literal["32-true", "bf16-mixed
         torch.manual_seed(0)
         counter = Counter()
         task = Tagger(WordTagger, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1))
-        trainer = Trainer(
-            max_steps=steps + 1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-            enable_model_summary=False, limit_val_batches=0, use_distributed_sampler=False, callbacks=[counter],
-            precision=precision,
-        )  # fmt: skip
-        fit(trainer, task, WNUT17(batch_size=BATCH))
+        train(task, WNUT17(batch_size=BATCH), [counter], steps + 1, precision=precision)
         speeds.append(counter.tokens / counter.seconds)
     show(f"training, Leyden, {precision}", speeds, "tokens/s", 0)
 

@@ -12,13 +12,11 @@ import tempfile
 import time
 import warnings
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import Trainer
 
-from benchmarks.probes import Stopwatch, compare, fit
+from benchmarks.probes import Stopwatch, compare, train
 from datamodules.sampling import Draw
 from datamodules.text import SST2
 from modules.classification import Classifier
@@ -28,17 +26,7 @@ from modules.nets.text import TextRNN
 
 def ours(task: Classifier, data: SST2, steps: int) -> float:
     clock = Stopwatch()
-    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = Trainer(
-        accelerator="cpu",
-        max_steps=steps,
-        callbacks=[clock],
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        use_distributed_sampler=False,
-        **quiet,
-    )
-    fit(trainer, task, data)
+    train(task, data, [clock], steps)
     return steps * data.batch_size / clock.seconds
 
 

@@ -23,7 +23,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
-from benchmarks.probes import Stopwatch, compare, fit
+from benchmarks.probes import Stopwatch, compare, train
 from datamodules.parallel import Multi30k
 from datamodules.tokens import SPECIAL, Tokens
 from modules.nets.encoder_decoder import PAD
@@ -51,12 +51,7 @@ class Counter(Stopwatch):
 
 def train_ours(data: Multi30k, steps: int, precision: Any) -> float:
     clock = Counter()
-    trainer = Trainer(
-        accelerator="cpu", max_steps=steps, precision=precision, callbacks=[clock], limit_val_batches=0, logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        use_distributed_sampler=False,
-    )  # fmt: skip
-    fit(trainer, Translator(make_net), data)
+    train(Translator(make_net), data, [clock], steps, precision=precision)
     return clock.tokens / clock.seconds
 
 
