@@ -63,7 +63,7 @@ class DialogueText(Data[Dialogues]):
     """
 
     facts = ("tokenizer", "replies")
-    EVALUATED = 2048  # contexts that choose at once: each candidate is encoded once in a batch
+    EVALUATED = 8192  # contexts that choose at once: each candidate is encoded once in a batch
 
     def __init__(
         self,
