@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from experiments import load
-from modules.nets.crf import PADDING
 from modules.tagging import Tagger
 
 Leyden = Callable[..., int]
@@ -65,23 +63,37 @@ def test_softmax_reads_iob1_and_columns_without_tags(leyden: Leyden, tmp_path: P
     assert lines[3].split("\t")[1] == "B-LOC"
 
 
-def test_recall_margin_raises_o_at_the_words_of_chunks_in_training_only() -> None:
-    emissions, target = torch.randn(2, 3, 3), torch.tensor([[0, 1, 2], [1, 0, PADDING]])
-    task = Tagger(lambda *_: nn.Identity(), head="softmax", recall_margin=2.0)
-    task.tags, task.net = ["O", "B-x", "I-x"], nn.Identity()
-    raised = emissions.clone()
-    for place in ((0, 1), (0, 2), (1, 0)):
-        raised[(*place, 0)] += 2
-    inside = target != PADDING
-    for training, seen in ((True, raised), (False, emissions)):
-        loss = task.train(training).step((emissions, target)).loss
-        torch.testing.assert_close(loss, F.cross_entropy(seen[inside], target[inside]))
+def test_outside_bias_shifts_o_when_decoding_but_not_the_loss() -> None:
+    torch.manual_seed(0)
+    emissions, target = torch.randn(5, 7, 3), torch.randint(3, (5, 7))
+    shifted = emissions - torch.tensor([2.0, 0, 0])
+    steps = {}
+    for bias in (0.0, -2.0):
+        task = Tagger(lambda *_: nn.Identity(), head="softmax", outside_bias=bias).eval()
+        task.tags, task.net = ["O", "B-x", "I-x"], nn.Identity()
+        steps[bias] = task.step((emissions, target))
+    torch.testing.assert_close(steps[0.0].preds, emissions.argmax(2))
+    torch.testing.assert_close(steps[-2.0].preds, shifted.argmax(2))
+    torch.testing.assert_close(steps[0.0].loss, steps[-2.0].loss)
 
 
-def test_recall_margin_wants_chunks(leyden: Leyden, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("fit", "--config", CONFIGS / "ewt_bilstm_crf.yaml", "--data.root", SAMPLES, "--model.recall_margin=1")
+def test_outside_bias_is_an_option_of_a_trained_run(leyden: Leyden, tmp_path: Path) -> None:
+    run = fit(leyden, "wnut17_bilstm_crf", *SMALL)
+    text = tmp_path / "text.txt"
+    text.write_text("Anna lives in Oud Rijn .\nwatching FC Canal\n")
+    found = {}
+    for bias in (0.0, -100.0, 100.0):
+        words = ("predict", "--ckpt_path", run, "--data.predict_path", text, f"--model.outside_bias={bias}")
+        assert leyden(*words) == 0
+        lines = (run / "predictions.conll").read_text().split("\n")
+        found[bias] = sum(line.split("\t")[1] != "O" for line in lines if line)
+    assert found[100.0] == 0 < found[0.0] < found[-100.0] == 9
+
+
+def test_outside_bias_wants_chunks(leyden: Leyden, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("fit", "--config", CONFIGS / "ewt_bilstm_crf.yaml", "--data.root", SAMPLES, "--model.outside_bias=-1")
     assert leyden(*words) == 1
-    assert "recall_margin is for tags that mark chunks" in capsys.readouterr().err
+    assert "outside_bias is for tags that mark chunks" in capsys.readouterr().err
 
 
 def test_own_columns_without_a_test_file(leyden: Leyden) -> None:
