@@ -28,8 +28,8 @@ class Tagger(Task):
         net: Makes the network from the numbers of words, characters, word shapes and tags; it maps the inputs of a
             batch of sentences to emissions ``(batch, length, tags)``.
         head: ``crf`` chooses among whole sequences of tags (Lafferty et al. 2001), ``softmax`` each tag by itself.
-        outside_bias: Added to the score of ``O`` when chunks are looked for, not in training. Below 0 more are found, with
-            less precision (Minkov et al. 2006, "NER systems that suit user's preferences"); choose it by validation.
+        outside_bias: Added to the score of ``O`` when chunks are looked for, not in training. Below 0 more are found,
+            with less precision (Minkov et al. 2006, "NER systems that suit user's preferences").
         optimizer: Makes the optimizer from the parameters.
         scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
         interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
