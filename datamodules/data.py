@@ -84,6 +84,10 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
     def examples(self, raw: Raw, train: bool) -> Examples:
         """Make the dataset of a split, augmented if it is for training."""
 
+    def add_words(self, words: Sequence[str]) -> None:
+        """Add words to the vocabulary, which have vectors from elsewhere."""
+        raise MisconfigurationException(f"{type(self).__name__} has no vocabulary of words to add to")
+
     def read_predict(self, path: Path) -> Raw:
         """Read the user's raw inputs, without labels."""
         raise MisconfigurationException(f"{type(self).__name__} does not predict from files")

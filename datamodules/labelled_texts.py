@@ -89,6 +89,14 @@ class TextData(Data[Texts], ABC):
         self.tokenizer = tokens.json
         self.num_inputs = len(tokens) + self.ngrams
 
+    def add_words(self, words: Sequence[str]) -> None:
+        """Add words to the vocabulary; for the tokenizer ``words`` only."""
+        if self.kind != "words":
+            raise MisconfigurationException(f"words cannot be added to the tokenizer {self.kind}, only to `words`")
+        buckets = self.num_inputs - len(Tokens(self.tokenizer))
+        tokens = Tokens(self.tokenizer).extended(words)
+        self.tokenizer, self.num_inputs = tokens.json, len(tokens) + buckets
+
     # ---- reading
 
     def split(self, whole: Texts, split: str, fractions: dict[str, float]) -> Texts:

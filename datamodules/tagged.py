@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from datamodules import conll
 from datamodules.conll import Sentence
 from datamodules.data import Data, Row
-from datamodules.sentences import Facts, PieceSentences, WordSentences, vocabulary
+from datamodules.sentences import Facts, PieceSentences, WordSentences, normal, vocabulary
 from datamodules.tokens import Tokens
 
 Scheme = Literal["auto", "none", "IOB1", "IOB2", "BIOES"]
@@ -73,6 +73,13 @@ class Tagging(Data[list[Sentence]], ABC):
         self.num_words, self.num_chars, self.num_shapes = (len(x) + 2 for x in (self.words, self.chars, self.shapes))
         if self.tokenizer_name is not None:
             self.tokenizer = Tokens.pretrained(self.tokenizer_name).json
+
+    def add_words(self, words: Sequence[str]) -> None:
+        """Add words to the vocabulary, in the form in which words are looked up."""
+        known = set(self.words)
+        new = [word for word in dict.fromkeys(normal(word, self.lower) for word in words) if word not in known]
+        self.words, self.word_counts = self.words + new, self.word_counts + [0] * len(new)
+        self.num_words += len(new)
 
     def _tag_set(self, train: list[Sentence]) -> list[str]:
         counts = Counter(tag for sentence in train for tag in sentence.tags)

@@ -87,6 +87,14 @@ class Tokens:
         fitted["added_tokens"] = fitted["added_tokens"][: len(fixed)]
         return cls(json.dumps(fitted, ensure_ascii=False))
 
+    def extended(self, words: Iterable[str]) -> "Tokens":
+        """The same word-level tokenizer with more words, after those it has."""
+        fitted = json.loads(self.json)
+        ids: dict[str, int] = fitted["model"]["vocab"]
+        for word in words:
+            ids.setdefault(word, len(ids))
+        return Tokens(json.dumps(fitted, ensure_ascii=False))
+
     @classmethod
     def pretrained(cls, name: str) -> "Tokens":
         """The tokenizer of a pretrained model: a folder, ``$LEYDEN_DATA/<name>``, or a name on the Hugging Face hub."""

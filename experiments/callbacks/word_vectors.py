@@ -25,10 +25,19 @@ class PretrainedVectors(Callback):
         path: File in the text format of word2vec or GloVe: a word and its vector a line.
         frozen: Whether the embedding stays as it is in training (the words without a vector too).
         scale: Standard deviation to bring the vectors to; None leaves them as they are.
+        extend: Whether words of the file that training does not have join the vocabulary, so that a test knows them.
     """
 
-    def __init__(self, path: str, frozen: bool = False, scale: float | None = None) -> None:
-        self.path, self.frozen, self.scale = Path(path), frozen, scale
+    def __init__(self, path: str, frozen: bool = False, scale: float | None = None, extend: bool = False) -> None:
+        self.path, self.frozen, self.scale, self.extend = Path(path), frozen, scale, extend
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Add the words to the vocabulary, before the network is made for its size."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if self.extend and stage == "fit" and not data.restored:
+            data.add_words([word for word, _ in read_vectors(self.path)])
+            data.datasets.clear()
+            data.setup(stage)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Fill the embedding."""

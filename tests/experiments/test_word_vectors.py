@@ -6,6 +6,8 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.sampling import Draw
+from datamodules.tagging import WNUT17
 from experiments import load
 from experiments.callbacks.word_vectors import read_vectors, write_vectors
 
@@ -63,6 +65,51 @@ def test_embedding_starts_from_vectors(leyden, tmp_path, monkeypatch):
     assert task.net.embedding.words.weight[row].tolist() == [1, 2, 3, 4]  # and it stayed frozen
     assert said[0].startswith(f"1 of {data.num_inputs} words have a vector")
     assert leyden("test", "--ckpt_path", tmp_path / "runs" / "c" / "0") == 0
+
+
+@pytest.mark.parametrize("ngrams", [0, 50])
+def test_words_of_the_vectors_join_the_vocabulary(leyden, tmp_path, ngrams):
+    from datamodules.tokens import Tokens
+
+    vectors = "film 1 2 3 4\nunheard 1 1 1 1\n"
+    (tmp_path / "v.txt").write_text(vectors)
+    extended = CONFIG.replace("frozen: true", "frozen: true, extend: true")
+    text = extended.replace("PATH", str(SAMPLES / "texts" / "reviews.csv")).replace("VECTORS", str(tmp_path / "v.txt"))
+    (tmp_path / "c.yaml").write_text(text)
+    assert leyden("fit", "--config", tmp_path / "c.yaml", f"--data.ngrams={ngrams}", "--trainer.max_epochs=2") == 0
+    run = tmp_path / "runs" / "c" / "0"
+    task, data = load(run)
+    words = Tokens(data.tokenizer).words
+    assert words[-1] == "unheard"
+    assert len(task.net.embedding.words.weight) == data.num_inputs == len(words) + ngrams
+    assert task.net.embedding.words.weight[len(words) - 1].tolist() == [1, 1, 1, 1]
+    (tmp_path / "v.txt").unlink()
+    assert leyden("test", "--ckpt_path", run) == 0
+    # Known to the trained network: another text than one whose words are all unknown.
+    known, unknown = (
+        float(task(data.examples(data.read_given(t), False).__getitems__(Draw([0]))[0]).detach()[0, 0])
+        for t in ("unheard", "unheardof")
+    )
+    assert known != unknown
+
+
+def test_words_join_only_a_vocabulary_of_words(leyden, tmp_path, capfd):
+    (tmp_path / "v.txt").write_text("film 1 2 3 4\n")
+    text = CONFIG.replace("frozen: true", "extend: true").replace("batch_size: 8", "tokenizer: bpe, num_tokens: 300")
+    text = text.replace("PATH", str(SAMPLES / "texts" / "reviews.csv")).replace("VECTORS", str(tmp_path / "v.txt"))
+    (tmp_path / "c.yaml").write_text(text)
+    assert leyden("fit", "--config", tmp_path / "c.yaml") == 1
+    assert "words cannot be added to the tokenizer bpe" in capfd.readouterr().err
+
+
+def test_words_join_that_of_a_tagger_as_it_looks_them_up():
+    data = WNUT17(str(SAMPLES))
+    data.setup("fit")
+    words, num = list(data.words), data.num_words
+    data.add_words([words[0], "Unheard", "unheard", "1984"])
+    assert data.words == [*words, "unheard", "0000"]
+    assert data.num_words == num + 2
+    assert data.word_counts[-2:] == [0, 0]
 
 
 def test_vectors_that_do_not_fit(leyden, tmp_path, capfd):
