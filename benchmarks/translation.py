@@ -30,7 +30,7 @@ from modules.nets.encoder_decoder import PAD
 from modules.nets.transformer import Transformer
 from modules.translation import Translator
 
-SIZE, HIDDEN, LAYERS, HEADS, DROPOUT = 128, 256, 4, 4, 0.3
+SIZE, HIDDEN, LAYERS, HEADS, DROPOUT = 256, 512, 3, 4, 0.3
 MAX_TOKENS, SENTENCES = 2048, 64
 
 Texts = tuple[list[str], list[str]]  # translations and references
