@@ -127,6 +127,9 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         if not self.known:
             self.learn(self._raw("train"))
             self.known = True
+            for callback in getattr(self.trainer, "callbacks", ()):
+                if hasattr(callback, "on_facts"):  # before anything is made from the facts
+                    callback.on_facts(self)
         if stage == "predict":
             self.datasets["predict"] = self.examples(self._inputs(), train=False)
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):

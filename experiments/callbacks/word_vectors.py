@@ -31,13 +31,10 @@ class PretrainedVectors(Callback):
     def __init__(self, path: str, frozen: bool = False, scale: float | None = None, extend: bool = False) -> None:
         self.path, self.frozen, self.scale, self.extend = Path(path), frozen, scale, extend
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Add the words to the vocabulary, before the network is made for its size."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if self.extend and stage == "fit" and not data.restored:
+    def on_facts(self, data: Any) -> None:
+        """Add the words to the vocabulary that the data has just learned."""
+        if self.extend:
             data.add_words([word for word, _ in read_vectors(self.path)])
-            data.datasets.clear()
-            data.setup(stage)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Fill the embedding."""

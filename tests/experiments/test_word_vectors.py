@@ -23,6 +23,7 @@ data:
 trainer:
   max_epochs: 1
   callbacks+:
+    - experiments.callbacks.averaging.EMA
     - class_path: experiments.callbacks.word_vectors.PretrainedVectors
       init_args: {path: VECTORS, frozen: true}
     - experiments.callbacks.word_vectors.TextMistakes
