@@ -1,4 +1,4 @@
-"""What the benchmarks put into a run: a clock, and data that cost nothing to load."""
+"""What the benchmarks share: clocks, plain training, comparing in turns, and data that cost nothing to load."""
 
 import statistics
 import time

@@ -73,22 +73,14 @@ class JoeyNMT:
         names = dict(zip(("pad_token", "unk_token", "bos_token", "eos_token"), SPECIAL, strict=True))
         ids = {"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3}
         side = {"level": "word", "voc_file": str(folder / "vocabulary")}
-        source, target, _, _, self.test = load_data(
+        source, target, self.train, _, self.test = load_data(
             {
                 "train": str(folder / "train"), "test": str(folder / "test"),
                 "src": {"lang": data.source, **side}, "trg": {"lang": data.target, **side},
                 "special_symbols": SimpleNamespace(**names, **ids, sep_token=None, lang_tags=[]),
             },
-            datasets=["test"],
+            datasets=["train", "test"],
         )  # fmt: skip
-        self.train, *_ = load_data(
-            {
-                "train": str(folder / "train"),
-                "src": {"lang": data.source, **side}, "trg": {"lang": data.target, **side},
-                "special_symbols": SimpleNamespace(**names, **ids, sep_token=None, lang_tags=[]),
-            },
-            datasets=["train"],
-        )[2:]  # fmt: skip
         half = {
             "type": "transformer", "num_layers": LAYERS, "num_heads": HEADS, "hidden_size": SIZE, "ff_size": HIDDEN,
             "dropout": DROPOUT, "layer_norm": "pre",

@@ -93,9 +93,10 @@ class TextData(Data[Texts], ABC):
         """Add words to the vocabulary; for the tokenizer ``words`` only."""
         if self.kind != "words":
             raise MisconfigurationException(f"words cannot be added to the tokenizer {self.kind}, only to `words`")
-        buckets = self.num_inputs - len(Tokens(self.tokenizer))
-        tokens = Tokens(self.tokenizer).extended(words)
-        self.tokenizer, self.num_inputs = tokens.json, len(tokens) + buckets
+        before = Tokens(self.tokenizer)
+        tokens = before.extended(words)
+        self.tokenizer = tokens.json
+        self.num_inputs += len(tokens) - len(before)
 
     # ---- reading
 
