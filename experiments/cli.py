@@ -21,7 +21,7 @@ from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.finite import StopOnNonFinite
 from experiments.callbacks.overruling import Overrule, changes
 from experiments.callbacks.predictions import PredictionWriter
-from experiments.lean import allow_clipping, forget_missing_gpus, make_lean
+from experiments.lean import allow_clipping, avoid_emulation, forget_missing_gpus, make_lean
 from experiments.messages import be_quiet, for_the_user, last_sentence
 from experiments.parser import LeydenParser, values_of
 from experiments.saved_config import SaveConfig
@@ -128,6 +128,7 @@ class LeydenCLI(LightningCLI):
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
         trainer = super().instantiate_trainer(**kwargs)
         make_lean(trainer, self.model, self.datamodule)
+        avoid_emulation(trainer)
         allow_clipping(trainer)
         return trainer
 

@@ -28,7 +28,7 @@ class LeydenParser(LightningArgumentParser):
         unknown = re.search(r"(?:Key|Option|arguments?:?) '?(?:--)?([\w.+]+)'? ?(?:is not expected|not)?", sentence)
         if unknown is None:
             return ""
-        keys = [key for action in self._actions for key in [action.dest] if isinstance(key, str)]
+        keys = [action.dest for action in self._actions if not action.dest.endswith(".help")]
         near = difflib.get_close_matches(unknown[1].split("=")[0], keys, n=1)
         return f" - did you mean {near[0]}?" if near else ""
 

@@ -69,12 +69,23 @@ def test_learning_rate_of_the_command_line_wins_on_resume(leyden: Callable[..., 
     assert after["optimizer_states"][0]["param_groups"][0]["lr"] == 0.5
 
 
+def test_bfloat16_that_the_processor_lacks_stays_in_the_configuration_only(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    with caplog.at_level("INFO"):
+        assert leyden("fit", "--config", digits, "--trainer.precision=bf16-mixed", "--trainer.max_epochs=1") == 0
+    assert "float32 is used instead" in caplog.text
+    assert "precision: bf16-mixed" in Path("runs/digits/0/config.yaml").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
         (["fit", "--config", "none.yaml"], 2, "none.yaml"),
         (["fit", "--config", "digits.yaml", "--trainer.max_epocs=3"], 2, "trainer.max_epochs"),
         (["fit", "--config", "digits.yaml", "--model.labelsmoothing=3"], 2, "label_smoothing"),
+        (["fit", "--config", "digits.yaml", "--model.optimiser.lr=3"], 2, "did you mean optimizer?"),
         (["fit", "--config", "digits.yaml", "--model.label_smoothing=a"], 2, "label_smoothing"),
         (
             ["fit", "--config", "digits.yaml", "--data=datamodules.images.ImageFolder", "--data.path=no"],

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
 from lightning.pytorch.profilers import SimpleProfiler
 
-from experiments.lean import NoProfiler, allow_clipping, forget_missing_gpus, make_lean
+from experiments.lean import NoProfiler, allow_clipping, avoid_emulation, forget_missing_gpus, make_lean
 
 
 class Counts(Callback):
@@ -104,6 +104,35 @@ def test_fused_optimizer_may_be_clipped_in_bfloat16() -> None:
     allow_clipping(fitting)
     fitting.fit(module, datamodule=BoringDataModule())
     assert 0 < (module.layer.weight - before).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("asked", "capabilities", "used"),
+    [
+        ("bf16-mixed", {"avx2": True, "avx512_bf16": False}, "32-true"),
+        ("bf16-mixed", {"avx512_bf16": True}, "bf16-mixed"),
+        ("bf16-mixed", {"bf16": True}, "bf16-mixed"),
+        ("bf16-true", {}, "bf16-true"),
+        ("32-true", {}, "32-true"),
+    ],
+)
+def test_bfloat16_is_left_to_processors_that_have_it(
+    asked: Any,
+    capabilities: dict[str, bool],
+    used: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    module, fitting = BoringModel(), trainer(precision=asked)
+    seen: list[torch.dtype] = []
+    module.layer.register_forward_hook(lambda layer, inputs, output: seen.append(output.dtype))
+    with caplog.at_level("INFO"):
+        avoid_emulation(fitting)
+    fitting.fit(module, datamodule=BoringDataModule())
+    assert fitting.precision == used
+    assert set(seen) == {torch.float32 if used == "32-true" else torch.bfloat16}
+    assert ("no bfloat16" in caplog.text) == (asked != used)
 
 
 def test_lean_training_ends_with_the_same_weights() -> None:
