@@ -39,6 +39,8 @@ def take_up(trainer: Trainer, pl_module: LightningModule, resume: dict[str, Any]
         for progress, kept in zip(_progress(trainer), resume["progress"], strict=True):
             progress.load_state_dict(kept)
         trainer.fit_loop._restarting = False  # or the scheduler on a plateau would leave this epoch out
+        if trainer.progress_bar_callback is not None:  # or it would know neither the epoch nor its length
+            trainer.progress_bar_callback.on_train_epoch_start(trainer, pl_module)
     loop._batches_that_stepped = resume["batches_that_stepped"]
     trainer._logger_connector._callback_metrics.update(
         {name: torch.tensor(value) for name, value in resume["metrics"].items()}

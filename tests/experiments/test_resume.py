@@ -111,6 +111,18 @@ def test_curves_join_up(leyden: Callable[..., int], digits: Path) -> None:
     assert [event.step for event in events.Scalars("val/loss")] == [3, 7]
 
 
+def test_progress_bar_knows_the_epoch_it_goes_on_in(
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with killed_at(10):
+        leyden("fit", "--config", digits, "--checkpoint.every_n_train_steps=1")
+    capsys.readouterr()
+    leyden("fit", "--ckpt_path", "runs/digits/0", "--trainer.enable_progress_bar=true")
+    shown = capsys.readouterr().out
+    assert "Epoch 1: 100%" in shown
+    assert "4/4" in shown
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_signal_writes_a_checkpoint(
     signum: int,
