@@ -72,7 +72,7 @@ class TREC(TextData):
 
 
 class SST2(TextData):
-    """Sentences of film reviews, negative (0) or positive (1), of the Stanford Sentiment Treebank (Socher et al. 2013).
+    """Sentences of film reviews, negative or positive, of the Stanford Sentiment Treebank (Socher et al. 2013).
 
     Whole sentences only: 6,920 to train on, 872 to validate on, 1,821 to test on, in ``root/sst2/``.
 
@@ -124,7 +124,8 @@ class SST2(TextData):
 
     def read(self, split: str) -> Texts:
         """Read a split."""
-        return Lines(self.folder / self.FILES[split][0], labelled=True)
+        names = {"0": "negative", "1": "positive"}
+        return Lines(self.folder / self.FILES[split][0], labelled=True, names=names)
 
 
 class MovieReviews(TextData):

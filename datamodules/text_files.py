@@ -1,8 +1,9 @@
 """Reading labelled texts from files, one after the other, so that they need not fit into memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -80,11 +81,19 @@ class Lines(Texts):
         encoding: Its encoding.
         labelled: Whether a line begins with the label and a space, as in ``LOC:city Where is Aspen ?``.
         coarse: Whether a label ends at its colon.
+        names: Names of the classes by their labels, of those that have another.
     """
 
-    def __init__(self, path: Path, encoding: str = "utf-8", labelled: bool = False, coarse: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        encoding: str = "utf-8",
+        labelled: bool = False,
+        coarse: bool = False,
+        names: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(str(path))
-        self.path, self.encoding, self.labelled, self.coarse = path, encoding, labelled, coarse
+        self.path, self.encoding, self.labelled, self.coarse, self.names = path, encoding, labelled, coarse, names
 
     def __iter__(self) -> Iterator[Text]:
         for number, line in enumerate(read_lines(self.path, self.encoding), start=1):
@@ -95,7 +104,8 @@ class Lines(Texts):
             label, space, text = line.partition(" ")
             if not space or not label:
                 raise MisconfigurationException(f"{self.path}, {where}: it is not a label, a space and a text")
-            yield Text(text, label.partition(":")[0] if self.coarse else label, where)
+            label = label.partition(":")[0] if self.coarse else label
+            yield Text(text, self.names.get(label, label), where)
 
 
 class Folder(Texts):

@@ -25,10 +25,12 @@ class LeydenParser(LightningArgumentParser):
         sys.exit(2)
 
     def _nearest(self, sentence: str) -> str:
-        unknown = re.search(r"(?:Key|Option|arguments?:?) '?(?:--)?([\w.+]+)'? ?(?:is not expected|not)?", sentence)
-        if unknown is None:
+        if unknown := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", sentence):
+            keys = re.findall(r"\w+", unknown[2])
+        elif unknown := re.search(r"(?:Key|Option|arguments?:?) '?(?:--)?([\w.+]+)", sentence):
+            keys = [action.dest for action in self._actions if not action.dest.endswith(".help")]
+        else:
             return ""
-        keys = [action.dest for action in self._actions if not action.dest.endswith(".help")]
         near = difflib.get_close_matches(unknown[1].split("=")[0], keys, n=1)
         return f" - did you mean {near[0]}?" if near else ""
 

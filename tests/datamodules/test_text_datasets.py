@@ -29,7 +29,7 @@ def test_trec_splits_and_latin1():
 def test_sst2_and_movie_reviews():
     data = SST2(root=str(SAMPLES))
     data.setup("fit")
-    assert (data.classes, data.class_counts) == (["0", "1"], [20, 20])
+    assert (data.classes, data.class_counts) == (["negative", "positive"], [20, 20])
     films = MovieReviews(root=str(SAMPLES))
     films.setup("fit")
     assert films.classes == ["neg", "pos"]

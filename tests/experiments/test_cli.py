@@ -82,6 +82,7 @@ def test_bfloat16_that_the_processor_lacks_stays_in_the_configuration_only(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
+        (["fitt", "--config", "digits.yaml"], 2, "did you mean fit?"),
         (["fit", "--config", "none.yaml"], 2, "none.yaml"),
         (["fit", "--config", "digits.yaml", "--trainer.max_epocs=3"], 2, "trainer.max_epochs"),
         (["fit", "--config", "digits.yaml", "--model.labelsmoothing=3"], 2, "label_smoothing"),
