@@ -3,7 +3,7 @@
 Both train all layers at 224 pixels with batches of 16, from two workers, in turn. The plain script decodes with PIL,
 augments with torchvision and trains in float32, as the tutorial does.
 
-    LEYDEN_DATA=... python benchmarks/transfer.py
+    LEYDEN_DATA=... python -m benchmarks.transfer
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import statistics
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torchvision
@@ -19,6 +20,7 @@ from torch import nn
 from torchvision import datasets, transforms
 from torchvision.transforms import v2
 
+from benchmarks.probes import train
 from datamodules.images import Hymenoptera
 from experiments.callbacks.finetuning import FineTuning
 from modules.classification import Classifier
@@ -40,7 +42,7 @@ class Clock(Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def leyden(root: Path, epochs: int, policy: str) -> list[float]:
+def leyden(root: Path, epochs: int, policy: Literal["all", "head_only"]) -> list[float]:
     """Seconds of each epoch."""
     seed_everything(0, verbose=False)
     transforms = [v2.RandomResizedCrop([224, 224], scale=(0.35, 1.0)), v2.RandomHorizontalFlip()]
@@ -49,19 +51,7 @@ def leyden(root: Path, epochs: int, policy: str) -> list[float]:
     )
     task = Classifier(lambda channels, classes: TorchvisionModel(channels, classes, "squeezenet1_1"))
     clock = Clock()
-    trainer = Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        precision="bf16-mixed",
-        callbacks=[FineTuning(policy), clock],  # type: ignore[arg-type]
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        use_distributed_sampler=False,
-    )
-    trainer.fit(task, data)
+    train(task, data, [FineTuning(policy), clock], max_epochs=epochs, precision="bf16-mixed")
     assert len(data.datasets["train"]) == 195
     return clock.seconds
 

@@ -3,10 +3,10 @@
     python -m benchmarks.translation training                             (needs joeynmt, subword-nmt, sentencepiece)
     python -m benchmarks.translation search --run runs/multi30k_transformer/0
 
-The Transformer of ``configs/translation/multi30k_transformer.yaml`` on Multi30k, English to German. Both sides have the
-same byte pairs, the same bound on tokens in a batch (padding counts) and the same optimizer. JoeyNMT runs in a plain
-loop without its trainer, in float32, which is its default, and in bfloat16, which it can. The search translates the
-first test sentences with the same weights: those of a run of Leyden. Each in turns; the medians are printed.
+Trained is a Transformer of 256 features and 3 layers on Multi30k, English to German. Both sides have the same byte
+pairs, the same bound on tokens in a batch (padding counts) and the same optimizer. JoeyNMT runs in a plain loop without
+its trainer, in float32, which is its default, and in bfloat16, which it can. The search translates the first test
+sentences with the same network and weights: those of a run of Leyden. Each in turns; the medians are printed.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import sacrebleu
 import torch
@@ -26,8 +26,9 @@ from torch import nn
 from benchmarks.probes import Stopwatch, compare, train
 from datamodules.parallel import Multi30k
 from datamodules.tokens import SPECIAL, Tokens
+from experiments.parser import instantiate
 from modules.nets.encoder_decoder import PAD
-from modules.nets.transformer import Transformer
+from modules.nets.transformer import EncoderLayer, Transformer
 from modules.translation import Translator
 
 SIZE, HIDDEN, LAYERS, HEADS, DROPOUT = 256, 512, 3, 4, 0.3
@@ -56,9 +57,9 @@ def train_ours(data: Multi30k, steps: int, precision: Any) -> float:
 
 
 class JoeyNMT:
-    """Its dataset and its model, on the byte pairs of ``data``, written to ``folder`` as words."""
+    """Its dataset and its model, as large as ``net``, on the byte pairs of ``data``, written to ``folder`` as words."""
 
-    def __init__(self, data: Multi30k, folder: Path) -> None:
+    def __init__(self, data: Multi30k, net: Transformer, folder: Path) -> None:
         from joeynmt.data import load_data  # type: ignore[import-not-found]
         from joeynmt.model import build_model  # type: ignore[import-not-found]
 
@@ -81,10 +82,12 @@ class JoeyNMT:
             },
             datasets=["train", "test"],
         )  # fmt: skip
+        layer = cast(EncoderLayer, net.encoder[0])
         half = {
-            "type": "transformer", "num_layers": LAYERS, "num_heads": HEADS, "hidden_size": SIZE, "ff_size": HIDDEN,
+            "type": "transformer", "num_layers": len(net.encoder), "num_heads": layer.attention.num_heads,
+            "hidden_size": net.size, "ff_size": layer.feed_forward.widen.out_features,
             "dropout": DROPOUT, "layer_norm": "pre",
-            "embeddings": {"embedding_dim": SIZE, "scale": True, "dropout": DROPOUT},
+            "embeddings": {"embedding_dim": net.size, "scale": True, "dropout": DROPOUT},
         }  # fmt: skip
         self.model = build_model(
             {"encoder": half, "decoder": half, "tied_embeddings": True, "tied_softmax": True}, source, target
@@ -202,8 +205,8 @@ def main() -> None:
     data.prepare_data()
     data.setup("fit")
     with tempfile.TemporaryDirectory() as folder:
-        joey = JoeyNMT(data, Path(folder))
         if given.case == "training":
+            joey = JoeyNMT(data, make_net(data.num_source_tokens, data.num_target_tokens), Path(folder))
             for low, precision in ((True, "bf16-mixed"), (False, "32-true")):
                 ways = {
                     "Leyden": lambda: train_ours(data, given.steps, precision),  # noqa: B023
@@ -212,10 +215,13 @@ def main() -> None:
                 compare(f"training, {precision}", ways, given.repeats, "target tokens/s")
             return
         data.setup("test")
-        weights = torch.load(given.run / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
-        net = make_net(data.num_source_tokens, data.num_target_tokens).eval()
-        state = weights["state_dict"]
+        content = torch.load(given.run / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+        task, _ = instantiate(content["config"])
+        assert isinstance(task, Translator)
+        net = cast(Transformer, task.make_net(data.num_source_tokens, data.num_target_tokens)).eval()
+        state = content["state_dict"]
         net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
+        joey = JoeyNMT(data, net, Path(folder))
         joey.take(net)
         for beam, kind in ((1, "greedy"), (5, "beam of 5")):
             for low, precision in ((True, "bf16-mixed"), (False, "32-true")):

@@ -42,14 +42,15 @@ class EncoderLayer(nn.Module):
         size: Features.
         num_heads: Heads of the attention.
         hidden: Features inside the feed-forward network.
-        dropout: Probability of dropping a value.
+        dropout: Probability of dropping a value of what is added.
+        inner_dropout: Probability of dropping a weight of the attention or a value inside the feed-forward network.
     """
 
-    def __init__(self, size: int, num_heads: int, hidden: int, dropout: float) -> None:
+    def __init__(self, size: int, num_heads: int, hidden: int, dropout: float, inner_dropout: float) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(size), nn.LayerNorm(size)
-        self.attention = MultiHeadAttention(size, num_heads, dropout)
-        self.feed_forward = FeedForward(size, hidden, dropout)
+        self.attention = MultiHeadAttention(size, num_heads, inner_dropout)
+        self.feed_forward = FeedForward(size, hidden, inner_dropout)
         self.dropout = Dropout(dropout)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
@@ -67,15 +68,16 @@ class DecoderLayer(nn.Module):
         size: Features.
         num_heads: Heads of each attention.
         hidden: Features inside the feed-forward network.
-        dropout: Probability of dropping a value.
+        dropout: Probability of dropping a value of what is added.
+        inner_dropout: Probability of dropping a weight of an attention or a value inside the feed-forward network.
     """
 
-    def __init__(self, size: int, num_heads: int, hidden: int, dropout: float) -> None:
+    def __init__(self, size: int, num_heads: int, hidden: int, dropout: float, inner_dropout: float) -> None:
         super().__init__()
         self.norm1, self.norm2, self.norm3 = nn.LayerNorm(size), nn.LayerNorm(size), nn.LayerNorm(size)
-        self.self_attention = MultiHeadAttention(size, num_heads, dropout)
-        self.cross_attention = MultiHeadAttention(size, num_heads, dropout)
-        self.feed_forward = FeedForward(size, hidden, dropout)
+        self.self_attention = MultiHeadAttention(size, num_heads, inner_dropout)
+        self.cross_attention = MultiHeadAttention(size, num_heads, inner_dropout)
+        self.feed_forward = FeedForward(size, hidden, inner_dropout)
         self.dropout = Dropout(dropout)
 
     def look_back(
@@ -118,7 +120,9 @@ class Transformer(EncoderDecoder):
         num_layers: Layers of the encoder and of the decoder.
         num_heads: Heads of each attention.
         hidden: Features inside the feed-forward networks.
-        dropout: Probability of dropping a value, also of the embeddings and the attention weights.
+        dropout: Probability of dropping a value of the embeddings and of what each part adds to them.
+        inner_dropout: Probability of dropping an attention weight or a value inside the feed-forward networks; that
+            of ``dropout`` if None. Small data wants much of the one and little of the other.
         tied: Which embeddings are one: the target's and the output's weight, these and the source's (``all``, for a
             vocabulary that both languages share), or none.
     """
@@ -133,12 +137,15 @@ class Transformer(EncoderDecoder):
         hidden: int = 512,
         dropout: float = 0.3,
         tied: Tied = "target",
+        inner_dropout: float | None = None,
     ) -> None:
         super().__init__()
         self.size = size
+        inner = dropout if inner_dropout is None else inner_dropout
+        sizes = size, num_heads, hidden, dropout, inner
         self.source_embedding, self.target_embedding, self.output = embeddings(num_source, num_target, size, tied)
-        self.encoder = nn.ModuleList(EncoderLayer(size, num_heads, hidden, dropout) for _ in range(num_layers))
-        self.decoder = nn.ModuleList(DecoderLayer(size, num_heads, hidden, dropout) for _ in range(num_layers))
+        self.encoder = nn.ModuleList(EncoderLayer(*sizes) for _ in range(num_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(*sizes) for _ in range(num_layers))
         self.encoder_norm, self.decoder_norm = nn.LayerNorm(size), nn.LayerNorm(size)
         self.dropout = Dropout(dropout)
 

@@ -86,6 +86,20 @@ def test_dropout_is_for_training(name: str) -> None:
     assert torch.equal(net(SOURCE, TARGET), net(SOURCE, TARGET))
 
 
+@pytest.mark.parametrize(("inner", "differs"), [(0.0, False), (0.5, True), (None, True)])
+def test_a_transformer_drops_inside_its_parts_what_it_is_told_to(inner: float | None, differs: bool) -> None:
+    net = Transformer(20, 20, 8, num_layers=1, num_heads=2, hidden=16, dropout=0.4, inner_dropout=inner)
+    features = torch.randn(2, 4, 8)
+    for layer in (net.encoder[0], net.decoder[0]):
+        attentions = [part for name, part in layer.named_children() if "attention" in name]
+        for attention in attentions:
+            keys, values = attention.keys_values(features)
+            first, second = (attention(features, keys, values, None) for _ in range(2))
+            assert torch.equal(first, second) != differs
+        assert torch.equal(layer.feed_forward(features), layer.feed_forward(features)) != differs
+    assert not torch.equal(net(SOURCE, TARGET), net(SOURCE, TARGET))
+
+
 def test_positions_are_sines_and_cosines_wherever_they_begin() -> None:
     table = positions(0, 50, 8, torch.device("cpu"))
     torch.testing.assert_close(table[7, 2], torch.tensor(7 / 10000 ** (2 / 8)).sin())
