@@ -26,7 +26,7 @@ from torch import nn
 from benchmarks.probes import Stopwatch, compare, train
 from datamodules.parallel import Multi30k
 from datamodules.tokens import SPECIAL, Tokens
-from experiments.parser import instantiate
+from experiments import load
 from modules.nets.encoder_decoder import PAD
 from modules.nets.transformer import EncoderLayer, Transformer
 from modules.translation import Translator
@@ -160,11 +160,7 @@ def _copy_feed_forward(theirs: Any, norm: Any, ours: Any) -> None:
     _copy([theirs.layer_norm, theirs.pwff_layer[0], theirs.pwff_layer[3]], [norm, ours.widen, ours.narrow])
 
 
-def translate_ours(net: Transformer, data: Multi30k, beam_size: int, bfloat16: bool) -> Texts:
-    from tokenizers import Tokenizer
-
-    task = Translator(make_net)
-    task.net, task.target_tokens = net, Tokenizer.from_str(data.target_tokenizer)
+def translate_ours(task: Translator, data: Multi30k, beam_size: int, bfloat16: bool) -> Texts:
     texts: list[str] = []
     references: list[str] = []
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
@@ -210,19 +206,16 @@ def main() -> None:
                 compare(f"training, {precision}", ways, given.repeats, "target tokens/s")
             return
         data.setup("test")
-        content = torch.load(given.run / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
-        task, _ = instantiate(content["config"])
+        task, _ = load(given.run)
         assert isinstance(task, Translator)
-        net = cast(Transformer, task.make_net(data.num_source_tokens, data.num_target_tokens)).eval()
-        state = content["state_dict"]
-        net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
+        net = cast(Transformer, task.net)
         joey = JoeyNMT(data, net, Path(folder))
         joey.take(net)
         for beam, kind in ((1, "greedy"), (5, "beam of 5")):
             for low, precision in ((True, "bf16-mixed"), (False, "32-true")):
                 name = f"{kind}, {precision}"
                 ways = {
-                    "Leyden": speed(lambda: translate_ours(net, data, beam, low), "Leyden"),  # noqa: B023
+                    "Leyden": speed(lambda: translate_ours(task, data, beam, low), "Leyden"),  # noqa: B023
                     "JoeyNMT": speed(lambda: joey.translate(beam, low), "JoeyNMT"),  # noqa: B023
                 }
                 compare(name, ways, given.repeats, "sentences/s")
