@@ -28,8 +28,8 @@ from benchmarks.probes import compare, train
 from datamodules.sampling import Draw
 from datamodules.series import ETT
 from modules.forecasting import Forecaster
-from modules.nets.forecasts import Sizes
-from modules.nets.series import Linear, Recurrent
+from modules.nets.forecasting.base import Sizes
+from modules.nets.forecasting.series import Linear, Recurrent
 
 HORIZON = 96
 CONTEXT = {"lstm": 96, "linear": 336}

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from datamodules.data import Data
-from datamodules.memory import TensorExamples
-from experiments.lean import forget_missing_gpus, make_lean
+from datamodules.tables.examples import TensorExamples
+from experiments.lightning_patches import forget_missing_gpus, make_lean
 from modules.task import Task
 
 

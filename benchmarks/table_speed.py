@@ -31,7 +31,7 @@ model:
     net: {class_path: modules.nets.mlp.MLP, init_args: {hidden: [5]}}
     optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.001, fused: true}}
 data:
-  class_path: datamodules.tabular.Tabular
+  class_path: datamodules.tables.Tabular
   init_args: {path: PATH, target: y, kind: class, split_column: split}
 trainer:
   max_epochs: 1

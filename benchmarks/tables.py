@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datamodules.memory import TensorExamples
+from datamodules.tables.examples import TensorExamples
 from experiments import load
 from experiments.cli import main as leyden
 

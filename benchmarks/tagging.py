@@ -24,10 +24,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from benchmarks.probes import train
-from datamodules.conll import spans
 from datamodules.tagging import WNUT17
-from modules.nets.crf import CRF, path_score
-from modules.nets.recurrent import BiLSTM, Words
+from datamodules.tagging.conll import spans
+from modules.nets.tagging.bilstm import BiLSTM, Words
+from modules.nets.tagging.crf import CRF, path_score
 from modules.tagging import Tagger
 
 WORD_SIZE, HIDDEN, BATCH = 100, 256, 32

@@ -21,7 +21,7 @@ from datamodules.sampling import Draw
 from datamodules.text import SST2
 from modules.classification import Classifier
 from modules.nets.pretrained import PretrainedClassifier
-from modules.nets.text import TextRNN
+from modules.nets.text.classifiers import TextRNN
 
 
 def ours(task: Classifier, data: SST2, steps: int) -> float:

@@ -24,7 +24,7 @@ from benchmarks.probes import train
 from datamodules.images import Hymenoptera
 from experiments.callbacks.finetuning import FineTuning
 from modules.classification import Classifier
-from modules.nets.images import TorchvisionModel
+from modules.nets.images.cnn import TorchvisionModel
 
 BATCH, WORKERS = 16, 2
 

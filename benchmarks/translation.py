@@ -27,8 +27,8 @@ from benchmarks.probes import Stopwatch, compare, train
 from datamodules.parallel import Multi30k
 from datamodules.tokens import SPECIAL, Tokens
 from experiments import load
-from modules.nets.encoder_decoder import PAD
-from modules.nets.transformer import EncoderLayer, Transformer
+from modules.nets.seq2seq.encoder_decoder import PAD
+from modules.nets.seq2seq.transformer import EncoderLayer, Transformer
 from modules.translation import Translator
 
 SIZE, HIDDEN, LAYERS, HEADS, DROPOUT = 256, 512, 3, 4, 0.3

@@ -5,7 +5,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -14,9 +14,10 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.sampling import Batches, Draw
+from datamodules.types import Facts, Row
 
 Raw = TypeVar("Raw")
-Row = dict[str, Any]
+F = TypeVar("F", bound=Facts)
 
 
 class Examples(Protocol):
@@ -28,12 +29,11 @@ class Examples(Protocol):
         """The batch of these indices; random choices depend on ``indices.epoch`` and each index only."""
 
 
-class Data(LightningDataModule, ABC, Generic[Raw]):
+class Data(LightningDataModule, ABC, Generic[Raw, F]):
     """Base of all datamodules.
 
-    A subclass lists its ``facts`` and writes ``read``, ``learn`` and ``examples`` (and ``download`` for a public
-    dataset). Facts are what is learned from the training split: class names, vocabulary, scaling. They are computed
-    once, travel in the checkpoint, and are not computed again when they came from one.
+    A subclass says which facts it ``makes`` and writes ``read``, ``learn`` and ``examples`` (and ``download`` for a
+    public dataset). Facts are learned once from the training split and travel in the checkpoint.
 
     Args:
         root: Folder of datasets; a dataset lies in ``root/<name>/``. ``$LEYDEN_DATA``, else ``data``, if not given.
@@ -42,7 +42,7 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         predict_path: File or folder of raw inputs, without labels, for ``leyden predict``.
     """
 
-    facts: ClassVar[tuple[str, ...]] = ()
+    makes: type[F]
 
     def __init__(
         self,
@@ -52,20 +52,21 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         predict_path: str | None = None,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise MisconfigurationException(f"batch_size is {batch_size}; it must be at least 1")
+        for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+            if value < least:
+                raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
         self.root = Path(root or os.environ.get("LEYDEN_DATA", "data"))
         self.batch_size, self.num_workers = batch_size, num_workers
         self.predict_path = predict_path
         self.text: str | None = None  # given on the command line instead of a file, where inputs are text
         # Bound on (examples) x (longest length) of a batch; ``batch_size`` rules if None.
         self.max_tokens: int | None = None
-        self.seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
-        self.known = False  # whether the facts are
-        self.restored = False  # whether they came from a checkpoint, and weights with them
+        self.seed = 0  # of splits, of the order of examples and of their augmentation
+        self.restored = False  # whether the facts came from a checkpoint, and weights with them
         self.datasets: dict[str, Examples] = {}
-        self._cache: dict[str, Raw] = {}
         self.counted: dict[str, int] = {}  # batches of each split whose results count, on this process
+        self._facts: F | None = None
+        self._cache: dict[str, Raw] = {}
 
     # ---- what a subclass writes
 
@@ -77,16 +78,12 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         """Read the raw examples of ``train``, ``val`` or ``test``."""
 
     @abstractmethod
-    def learn(self, train: Raw) -> None:
-        """Set the facts from the raw training examples."""
+    def learn(self, train: Raw) -> F:
+        """Learn the facts from the raw training examples."""
 
     @abstractmethod
     def examples(self, raw: Raw, train: bool) -> Examples:
         """Make the dataset of a split, augmented if it is for training."""
-
-    def add_words(self, words: Sequence[str]) -> None:
-        """Add words to the vocabulary, which have vectors from elsewhere."""
-        raise MisconfigurationException(f"{type(self).__name__} has no vocabulary of words to add to")
 
     def read_predict(self, path: Path) -> Raw:
         """Read the user's raw inputs, without labels."""
@@ -117,6 +114,18 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
 
     # ---- what all of them share
 
+    @property
+    def known(self) -> bool:
+        """Whether the facts are."""
+        return self._facts is not None
+
+    @property
+    def facts(self) -> F:
+        """What was learned from the training split, or came from a checkpoint."""
+        if self._facts is None:
+            raise MisconfigurationException(f"{type(self).__name__} has learned nothing yet: call setup first")
+        return self._facts
+
     def prepare_data(self) -> None:
         """Download the dataset, and nothing else (Lightning calls this on one process)."""
         if (self.predict_path or self.text) is None or not self.known:
@@ -124,12 +133,8 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
 
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs, learning the facts first if they are not known."""
-        if not self.known:
-            self.learn(self._raw("train"))
-            self.known = True
-            for callback in getattr(self.trainer, "callbacks", ()):
-                if hasattr(callback, "on_facts"):  # before anything is made from the facts
-                    callback.on_facts(self)
+        if self._facts is None:
+            self._facts = self.learn(self._raw("train"))
         if stage == "predict":
             self.datasets["predict"] = self.examples(self._inputs(), train=False)
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
@@ -153,20 +158,14 @@ class Data(LightningDataModule, ABC, Generic[Raw]):
         return self._cache[split]
 
     def state_dict(self) -> dict[str, Any]:
-        """The facts, for the checkpoint."""
-        return {name: getattr(self, name) for name in ("seed", *self.facts)} if self.known else {}
+        """Seed and facts, for the checkpoint."""
+        return {"seed": self.seed, "facts": self.facts.state()} if self.known else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the facts from a checkpoint."""
-        missing = [name for name in self.facts if name not in state_dict]
-        if missing:
-            raise MisconfigurationException(
-                f"the checkpoint holds no {', '.join(missing)}, which {type(self).__name__} needs: "
-                "it was trained on another kind of data"
-            )
-        for name, value in state_dict.items():
-            setattr(self, name, value)
-        self.known = self.restored = True
+        """Take seed and facts from a checkpoint."""
+        self._facts = self.makes.from_state(state_dict.get("facts", {}))
+        self.seed = int(state_dict["seed"])
+        self.restored = True
 
     def batches(self, split: str) -> Batches:
         """The sampler of a split, on this process, from where training stands."""

@@ -1,6 +1,6 @@
 """Splitting examples into training and held-out ones, the same way for the same seed."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from datamodules.sampling import mix
 
 Array = np.ndarray[Any, Any]
 Labels = Sequence[Hashable] | Array
+
+SPLITS = ("train", "val", "test")
 
 
 def split_off(
@@ -46,39 +48,46 @@ def split_off(
     return kept, off.nonzero().flatten().tolist()
 
 
-def part_of(
-    split: str, fractions: Mapping[str, float], size: int, seed: int, stratify: Labels | None = None
-) -> list[int]:
-    """Indices of the examples of a split; held-out splits are split off one after the other.
+def assign(
+    size: int,
+    seed: int,
+    val: float = 0.0,
+    test: float = 0.0,
+    stratify: Labels | None = None,
+    groups: Labels | None = None,
+    times: Array | None = None,
+) -> Array:
+    """Assign each example to a split, in whichever one of three ways is asked for, else at random.
 
     Args:
-        split: Name of the split. What is not held out is that of every other name.
-        fractions: For each held-out split, in turn, its share of the examples that those before it have left.
         size: Number of examples.
         seed: Seed of the choice.
+        val: Share of the whole that is for validation.
+        test: Share of the whole that is for testing; these are drawn first.
         stratify: Class of each example, as for ``split_off``.
+        groups: Group of each example, as for ``split_off``.
+        times: Time of each example, as for ``split_off``: the latest are tested on.
+
+    Returns:
+        Index into ``SPLITS`` of each example, ``(size)``.
+
+    Raises:
+        MisconfigurationException: If a share is not from 0 to below 1, or a split would be empty.
     """
-    left = list(range(size))
-    for name, fraction in fractions.items():
-        labels = None if stratify is None else [stratify[i] for i in left]
-        stay, off = split_off(len(left), fraction, seed, labels)
-        if name == split:
-            return [left[i] for i in off]
-        left = [left[i] for i in stay]
-    return left
+    names = np.zeros(size, dtype=np.int8)
+    left = np.arange(size)
+    for name, fraction in (("test", test), ("val", val)):
+        if not 0 <= fraction < 1:
+            raise MisconfigurationException(f"data.{name}_fraction is {fraction}; it must be a share below 1, or 0 for none")
+        if fraction:
+            some = [None if kind is None else _take(kind, left) for kind in (stratify, groups, times)]
+            off = split_mask(len(left), fraction * size / max(1, len(left)), seed, *some).numpy()
+            names[left[off]], left = SPLITS.index(name), left[~off]
+    return names
 
 
-def share_of(split: str, shares: Mapping[str, float], size: int) -> list[int]:
-    """Indices of a split, drawn by number, so that they stay the same when examples are added at the end.
-
-    Args:
-        split: ``train``, ``val`` or ``test``.
-        shares: Shares of ``val`` and ``test``.
-        size: Number of examples.
-    """
-    first, second = shares["val"], shares["val"] + shares["test"]
-    low, high = {"val": (0.0, first), "test": (first, second), "train": (second, 1.0)}[split]
-    return [number for number in range(size) if low <= mix(20, number) / 2**63 < high]
+def _take(values: Labels, indices: Array) -> Labels:
+    return values[indices] if isinstance(values, np.ndarray) else [values[i] for i in indices.tolist()]
 
 
 def split_mask(
@@ -136,9 +145,11 @@ def _of_each_class(members: list[Tensor], num: int, generator: torch.Generator) 
     share = num / sum(len(indices) for indices in members)
     counts = [min(int(len(indices) * share), len(indices) - 1) for indices in members]
     # Largest remainder: what rounding down left over goes to the classes that lost most, at most one each.
+    missing = num - sum(counts)
     for k in sorted(range(len(members)), key=lambda k: counts[k] - len(members[k]) * share):
-        if sum(counts) < num and counts[k] < len(members[k]) - 1:
+        if missing > 0 and counts[k] < len(members[k]) - 1:
             counts[k] += 1
+            missing -= 1
     drawn = [
         indices[torch.randperm(len(indices), generator=generator)[:count]]
         for indices, count in zip(members, counts, strict=True)

@@ -12,7 +12,7 @@ from datamodules.dialogue import DialogueText
 from datamodules.sampling import Draw
 from experiments.checkpoint import load
 from modules.dialogue import ResponseSelector
-from modules.nets.search import Sampling
+from modules.nets.seq2seq.search import Sampling
 from modules.translation import Translator
 
 

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
-from experiments.parser import instantiate
+from experiments.parsing import instantiate
 from modules.task import Task
 
 FOLDER = "checkpoints"  # of a run

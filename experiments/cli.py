@@ -18,12 +18,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from datamodules.data import Data
 from experiments import checkpoint
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
-from experiments.callbacks.finite import StopOnNonFinite
-from experiments.callbacks.overruling import Overrule, changes
+from experiments.callbacks.non_finite import StopOnNonFinite
+from experiments.callbacks.optimizer_overrides import Overrule, changes
 from experiments.callbacks.predictions import PredictionWriter
-from experiments.lean import allow_clipping, avoid_emulation, forget_missing_gpus, make_lean
+from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, make_lean
 from experiments.messages import be_quiet, for_the_user, last_sentence
-from experiments.parser import LeydenParser, values_of
+from experiments.parsing import LeydenParser, values_of
 from experiments.saved_config import SaveConfig
 from modules.task import Task
 

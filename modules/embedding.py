@@ -10,7 +10,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.regression import SpearmanCorrCoef
 
 from modules.nets.pairs import PairLoss, damped, neighbours
-from modules.schedules import Linear
+from modules.optimisation import Linear
 from modules.task import Row, Step, Task
 
 

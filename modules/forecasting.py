@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from modules.metrics import ForecastErrors, QuantileScores
-from modules.nets.forecasts import Sizes
-from modules.nets.series import SeasonalNaive
+from modules.nets.forecasting.base import Sizes
+from modules.nets.forecasting.series import SeasonalNaive
 from modules.task import Row, Step, Task
 
 Inputs = tuple[Tensor, Tensor, Tensor]

@@ -12,9 +12,9 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from modules.metrics import EntityScores
-from modules.nets.crf import CRF, PADDING, legal_steps
-from modules.nets.hidden_hmm import HiddenHMM
-from modules.nets.hmm import TaggedHMM
+from modules.nets.tagging.crf import CRF, PADDING, legal_steps
+from modules.nets.tagging.hidden_hmm import HiddenHMM
+from modules.nets.tagging.hmm import TaggedHMM
 from modules.task import Row, Step, Task
 
 

@@ -11,11 +11,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torchmetrics import MeanMetric, MetricCollection
 
+from modules.distributed import shard, update_uncounted
 from modules.nets.loading import weights_come_later
-from modules.parameter_groups import parameter_groups
-from modules.schedules import Schedule
-from modules.sharding import shard
-from modules.uncounted import update_uncounted
+from modules.optimisation import Schedule, parameter_groups
 
 Row = dict[str, Any]
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from modules.metrics import BLEU, ChrF, Distinct, Generated, Perplexity
-from modules.nets.encoder_decoder import END, PAD, EncoderDecoder
-from modules.nets.losses import linear_cross_entropy
-from modules.nets.search import Sampling, beam_search, write
+from modules.nets.seq2seq.encoder_decoder import END, PAD, EncoderDecoder
+from modules.nets.seq2seq.losses import linear_cross_entropy
+from modules.nets.seq2seq.search import Sampling, beam_search, write
 from modules.task import Row, Step, Task
 
 Batch = tuple[Tensor, Tensor | None, list[str] | None]

@@ -41,7 +41,7 @@ data:
   class_path: datamodules.images.Digits
   init_args:
     batch_size: 300
-    train_transforms: [{class_path: datamodules.pixels.BatchAffine, init_args: {degrees: 10, translate: 0.1}}]
+    train_transforms: [{class_path: datamodules.images.BatchAffine, init_args: {degrees: 10, translate: 0.1}}]
 trainer: {max_epochs: 2, log_every_n_steps: 1, enable_model_summary: false}
 checkpoint: {monitor: val/accuracy, mode: max}
 """

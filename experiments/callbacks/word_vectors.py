@@ -11,9 +11,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
-from datamodules.lines import read_lines
+from datamodules.files.lines import read_lines
 from datamodules.tokens import Tokens
-from experiments.callbacks.evaluation import EvaluationFigures
+from experiments.callbacks.figures.base import EvaluationFigures
 
 
 class PretrainedVectors(Callback):

@@ -13,7 +13,7 @@ SELECT = """
 model:
   class_path: modules.dialogue.ResponseSelector
   init_args:
-    net: {class_path: modules.nets.sentence.SentenceLSTM, init_args: {size: 8, hidden: 8}}
+    net: {class_path: modules.nets.text.SentenceLSTM, init_args: {size: 8, hidden: 8}}
     size: 8
 data: {class_path: datamodules.dialogue.DialogueText, init_args: {path: PATH, candidates: 2, num_tokens: 300}}
 """

@@ -27,7 +27,7 @@ SETTINGS = {
     "schedule by step": [STEPLR, "--model.scheduler.step_size=2", "--model.interval=step"],
     "schedule by epoch": [STEPLR, "--model.scheduler.step_size=1", "--checkpoint.every_n_train_steps=3"],
     "planned schedule": [
-        "--model.scheduler=modules.schedules.Cosine",
+        "--model.scheduler=modules.optimisation.Cosine",
         "--model.interval=step",
         "--checkpoint.every_n_train_steps=3",
     ],

@@ -6,8 +6,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules.parallel import Multi30k
-from experiments.callbacks.translation import TranslationSamples, attention_figure
-from modules.nets.transformer import Transformer
+from experiments.callbacks.figures.translation import TranslationSamples, attention_figure
+from modules.nets.seq2seq.transformer import Transformer
 from modules.translation import Translator
 
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -134,7 +134,7 @@ def config(tmp_path):
 model:
   class_path: modules.dialogue.ResponseSelector
   init_args:
-    net: {{class_path: modules.nets.sentence.SentenceLSTM, init_args: {{size: 16, hidden: 16}}}}
+    net: {{class_path: modules.nets.text.SentenceLSTM, init_args: {{size: 16, hidden: 16}}}}
     size: 16
     optimizer: {{class_path: torch.optim.AdamW, init_args: {{lr: 0.02}}}}
 data:

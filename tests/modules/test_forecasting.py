@@ -9,10 +9,10 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import Draw
 from datamodules.series import Series, Univariate
-from experiments.callbacks.forecasting import ForecastFigures
+from experiments.callbacks.figures.forecasting import ForecastFigures
 from modules.forecasting import Forecaster, pinball
-from modules.nets.segments import SegmentGRU
-from modules.nets.series import Linear, Recurrent, Recursive
+from modules.nets.forecasting.segments import SegmentGRU
+from modules.nets.forecasting.series import Linear, Recurrent, Recursive
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 

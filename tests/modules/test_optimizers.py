@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from datamodules.tables import Iris, Line
+from datamodules.tables.public import Iris, Line
 from experiments import cli  # noqa: F401 - sets jsonargparse up
 from modules.regression import Regressor
 from modules.task import Task
@@ -93,7 +93,7 @@ def test_no_optimizer_or_scheduler_is_forgotten():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_finds_the_line(name):
     optimizer = {"class_path": f"torch.optim.{name}", "init_args": OPTIMIZERS[name]}
-    task = regressor(optimizer=optimizer, scheduler="modules.schedules.Cosine", interval="step")
+    task = regressor(optimizer=optimizer, scheduler="modules.optimisation.Cosine", interval="step")
     trainer = train(task, Line(), epochs=18)
     assert type(trainer.optimizers[0]).__name__ == name
     assert task.net.weight.item() == pytest.approx(2, abs=2e-3)
@@ -113,7 +113,7 @@ def test_learns_iris(name):
 def test_muon_trains_matrices_only():
     optimizer = {"class_path": "torch.optim.Muon", "init_args": {"lr": 0.3, "weight_decay": 0.0}}
     net = {"class_path": "torch.nn.Linear", "init_args": {"bias": False}}
-    task = regressor(net=net, optimizer=optimizer, scheduler="modules.schedules.Cosine", interval="step")
+    task = regressor(net=net, optimizer=optimizer, scheduler="modules.optimisation.Cosine", interval="step")
     train(task, Line(intercept=0.0), epochs=18)
     assert task.net.weight.item() == pytest.approx(2, abs=2e-3)
     with pytest.raises(MisconfigurationException, match="2D parameters"):
@@ -153,7 +153,7 @@ def test_rate_follows_the_scheduler(name, interval):
 @pytest.mark.parametrize("name", ["Cosine", "Linear", "InverseSquareRoot", "OneCycle"])
 @pytest.mark.parametrize(("interval", "total"), [("step", 16), ("epoch", 4)])
 def test_planned_over_the_whole_training(name, interval, total):
-    task = regressor(optimizer="torch.optim.SGD", scheduler=f"modules.schedules.{name}", interval=interval)
+    task = regressor(optimizer="torch.optim.SGD", scheduler=f"modules.optimisation.{name}", interval=interval)
     trainer = train(task, Line(batch_size=80), epochs=4)
     schedule = trainer.lr_scheduler_configs[0].scheduler
     assert (schedule.total, schedule.last_epoch) == (total, total)

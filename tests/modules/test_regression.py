@@ -6,8 +6,8 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from torch import nn
 
 from datamodules.sampling import Draw
-from datamodules.tables import Diabetes
-from datamodules.tabular import Tabular
+from datamodules.tables.own import Tabular
+from datamodules.tables.public import Diabetes
 from experiments.callbacks.coefficients import Coefficients
 from modules.nets.tabular import FTTransformer
 from modules.regression import Regressor

@@ -10,8 +10,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from sacrebleu.metrics import BLEU
 
 from datamodules.parallel import Multi30k
-from modules.nets.seq2seq import RecurrentSeq2Seq
-from modules.nets.transformer import Transformer
+from modules.nets.seq2seq.recurrent import RecurrentSeq2Seq
+from modules.nets.seq2seq.transformer import Transformer
 from modules.translation import Translator
 
 SAMPLES = Path(__file__).parents[1] / "samples"

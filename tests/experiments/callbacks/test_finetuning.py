@@ -12,11 +12,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.data import Data
-from datamodules.memory import TensorExamples
+from datamodules.tables.examples import TensorExamples
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.finetuning import FineTuning, find_stages
 from modules.classification import Classifier
-from modules.nets.images import TorchvisionModel
+from modules.nets.images.cnn import TorchvisionModel
 
 ROOT = Path(__file__).parents[3]
 

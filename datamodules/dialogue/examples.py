@@ -1,0 +1,146 @@
+"""Dialogues as token ids: contexts, replies, and candidates to choose replies from."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from torch import Tensor
+
+from datamodules.dialogue.reading import Turns
+from datamodules.ragged import Ragged
+from datamodules.sampling import Draw, mix
+from datamodules.tokens import END, Tokens
+
+YOU, ME = "<you>", "<me>"  # marks of the speakers, as the one who replies sees them
+
+
+class TurnTokens:
+    """Puts dialogues together from the tokens of their turns, each of which is encoded once.
+
+    With a vocabulary of our own, each turn begins with a token that marks its speaker; a pretrained tokenizer has no
+    such tokens and gets ``you:`` and ``me:``, and a text begins and ends with the tokens that its model wants there.
+
+    Args:
+        tokenizer: As JSON.
+        max_length: Tokens of the longest context.
+    """
+
+    def __init__(self, tokenizer: str, max_length: int) -> None:
+        self.tokens = Tokens(tokenizer)
+        self.max_length = min(filter(None, (max_length, self.tokens.max_length)))
+        empty, letter, you, me = self.tokens.encode(["", "a", YOU, ME])
+        if len(you) == 1:
+            self.first, self.last, self.you, self.me = [], [END], you, me
+            return
+        num = next(i for i in range(len(letter)) if empty[i : i + 1] != letter[i : i + 1])
+        self.first, self.last = empty[:num], empty[num:]
+        self.you, self.me = self.encode(["you:", "me:"]).values()
+
+    def encode(self, texts: Iterable[str]) -> dict[str, list[int]]:
+        """Token ids of each distinct text."""
+        distinct = list(dict.fromkeys(texts))
+        first, last = (0, 0) if self.last == [END] else (len(self.first), len(self.last))
+        encoded = self.tokens.encode(distinct)
+        return {text: ids[first : len(ids) - last] for text, ids in zip(distinct, encoded, strict=True)}
+
+    def context(self, turns: Sequence[list[int]]) -> list[int]:
+        """A context: as many of the last turns as fit, of which the very last is ``you``; cut if it is too long."""
+        room = self.max_length - len(self.first) - len(self.last)
+        kept: list[int] = []
+        for place, turn in enumerate(reversed(turns)):
+            marked = (self.me if place % 2 else self.you) + turn
+            if place and len(kept) + len(marked) > room:
+                break
+            kept = marked + kept
+        return self.first + kept[:room] + self.last
+
+    def reply(self, turn: list[int]) -> list[int]:
+        """A reply as a text of its own, cut if it is too long."""
+        room = self.max_length - len(self.first) - len(self.last)
+        return self.first + (self.me + turn)[:room] + self.last
+
+
+class Choices:
+    """Contexts, and the replies among which theirs is to be found.
+
+    Args:
+        contexts: Token ids of each context.
+        replies: Token ids of each reply; None where there is nothing but the contexts.
+        texts: The replies as they were written; equal ones are one candidate.
+        num_candidates: How many there are for each context, the true one among them; the others are drawn by chance
+            from the same split, the same ones whatever the seed of the run. 0 in training, where the replies of a
+            batch compete with each other.
+    """
+
+    def __init__(self, contexts: Ragged, replies: Ragged | None, texts: Sequence[str], num_candidates: int) -> None:
+        self.contexts, self.replies = contexts, replies
+        self.lengths = contexts.lengths
+        self.candidates: Tensor | None = None
+        if num_candidates:
+            self.candidates = torch.tensor(list(_draw(texts, num_candidates)))
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    def __getitems__(self, indices: Draw) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Contexts ``(batch, context length)``, replies ``(replies, reply length)`` and candidates.
+
+        Candidates ``(batch, candidates)`` are rows of the replies, the true one first. In training there are none: each
+        context has its own reply, in the same row.
+        """
+        contexts = self.contexts.pad(indices)
+        if self.replies is None:
+            return contexts, None, None
+        if self.candidates is None:
+            return contexts, self.replies.pad(indices), None
+        rows, candidates = self.candidates[torch.tensor(indices)].unique(return_inverse=True)
+        return contexts, self.replies.pad(rows.tolist()), candidates
+
+
+def _draw(texts: Sequence[str], num_candidates: int) -> Iterator[list[int]]:
+    distinct = {text: index for index, text in reversed(list(enumerate(texts)))}
+    pool = list(distinct.values())
+    if len(pool) < 2:
+        raise MisconfigurationException("there is nothing to choose: all replies of a split are the same")
+    if len(pool) < num_candidates:
+        rank_zero_warn(f"{len(pool)} candidates instead of {num_candidates}: a split has no more different replies")
+        num_candidates = len(pool)
+    for index, text in enumerate(texts):
+        drawn, attempt = {distinct[text]: None}, 0
+        while len(drawn) < num_candidates:
+            drawn[pool[mix(10, index, attempt) % len(pool)]] = None
+            attempt += 1
+        yield list(drawn)
+
+
+def with_context(dialogues: list[Turns], num_turns: int) -> list[tuple[Turns, str]]:
+    """Each reply with the ``num_turns`` before it."""
+    every = [
+        (turns[max(0, place - num_turns) : place], turns[place])
+        for turns in dialogues
+        for place in range(1, len(turns))
+    ]
+    pairs = [(context, reply) for context, reply in every if context[-1].strip() and reply.strip()]
+    alone = sum(len(turns) == 1 for turns in dialogues)
+    if alone or len(pairs) < len(every):
+        rank_zero_warn(
+            f"left out {alone} of {len(dialogues)} dialogues, of one turn, and {len(every) - len(pairs)} of "
+            f"{len(every)} replies, empty or to an empty turn"
+        )
+    if not pairs:
+        raise MisconfigurationException(f"none of {len(dialogues)} dialogues has a turn and a reply to it")
+    return pairs
+
+
+def not_too_long(pairs: list[tuple[Turns, str]], ids: dict[str, list[int]], max_length: int) -> list[tuple[Turns, str]]:
+    """Pairs whose reply, with what begins and ends it, is not longer than ``max_length``."""
+    kept = [(context, reply) for context, reply in pairs if len(ids[reply]) + 2 <= max_length]
+    if len(kept) < len(pairs):
+        rank_zero_warn(
+            f"left out {len(pairs) - len(kept)} of {len(pairs)} training replies, "
+            f"longer than {max_length} tokens (max_length)"
+        )
+    if not kept:
+        raise MisconfigurationException("no training reply is left")
+    return kept

@@ -1,0 +1,1 @@
+"""Reading and fetching files, the same way for every kind of data."""

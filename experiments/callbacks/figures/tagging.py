@@ -1,0 +1,132 @@
+"""Pictures of a tagger in TensorBoard."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from experiments.callbacks.figures.base import EvaluationFigures
+from experiments.callbacks.figures.classification import confusion_figure
+from modules.metrics import EntityScores
+
+
+class TaggingFigures(EvaluationFigures):
+    """Draws the confusion matrix of the tags and the transitions, and writes the scores of each tag and some sentences.
+
+    Drawn after validation every ``every_n_epochs`` epochs and in the last one, and after a test. The sentences are
+    those of the first process, their words as the tagger sees them (characters that training did not have as �).
+
+    Args:
+        num_sentences: How many sentences to write with their true and predicted tags; those with errors come first.
+        every_n_epochs: Epochs between drawings.
+    """
+
+    def __init__(self, num_sentences: int = 10, every_n_epochs: int = 5) -> None:
+        self.num_sentences, self.every_n_epochs = num_sentences, every_n_epochs
+        self._matrix: MulticlassConfusionMatrix | None = None
+        self._entities: EntityScores | None = None
+        self._sentences: list[tuple[int, str]] = []
+
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
+        """Count, and keep sentences."""
+        if output.target is None:
+            return
+        num = len(pl_module.tags)
+        if self._matrix is None:
+            self._matrix = MulticlassConfusionMatrix(num + 1, ignore_index=-100).to(pl_module.device)
+            self._entities = EntityScores(pl_module.tags).to(pl_module.device) if pl_module.scheme else None
+        self._matrix.update(output.preds, output.target)
+        if self._entities is not None:
+            self._entities.update(output.preds, output.target)
+        if len(self._sentences) < 4 * self.num_sentences:
+            names = [*pl_module.tags, "(unseen)"]
+            self._sentences += sentences(batch[0], output.preds, output.target, names, trainer.datamodule.chars)  # type: ignore[attr-defined]
+
+    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Draw."""
+        if self._matrix is None:
+            return
+        counts = self._matrix.compute().cpu()[:-1, :-1]  # of all processes
+        found, entities = self._sentences, self._entities
+        self._matrix, self._entities, self._sentences = None, None, []
+        rows = {}
+        if entities is not None:
+            with entities.sync_context():
+                rows = {
+                    kind: [float(value) for value in scores.values()] for kind, scores in entities.by_type().items()
+                }
+        if not trainer.is_global_zero:
+            return
+        board, step, tags = trainer.logger.experiment, trainer.global_step, pl_module.tags  # type: ignore[union-attr]
+        if len(tags) <= 100:
+            board.add_figure(f"{stage}/confusion_matrix", confusion_figure(counts, tags), step)
+            board.add_figure(f"{stage}/transitions", transitions_figure(transitions(pl_module), tags), step)
+        board.add_text(f"{stage}/tags", table(tag_rows(counts, tags)), step)
+        if rows:
+            board.add_text(f"{stage}/entities", table(rows.items()), step)
+        worst = sorted(found, key=lambda pair: -pair[0])[: self.num_sentences]
+        board.add_text(f"{stage}/sentences", "\n\n---\n\n".join(text for _, text in worst), step)
+
+
+def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars: list[str]) -> list[tuple[int, str]]:
+    """Number of errors and Markdown of each sentence: words with their true tag, and a wrong one in bold."""
+    letters = ["", "\ufffd", *chars]
+    words = ["".join(letters[i] for i in ids) for ids in inputs.spelling.tolist()]
+    found = []
+    for row, ours, theirs in zip(inputs.spelled.tolist(), preds.tolist(), target.tolist(), strict=True):
+        parts, errors = [], 0
+        for place, ours_here, true in zip(row, ours, theirs, strict=True):
+            if true < 0:
+                break
+            errors += ours_here != true
+            wrong = f" **not {tags[ours_here]}**" if ours_here != true else ""
+            parts.append(f"{words[place]} `{tags[true]}`{wrong}" if wrong or tags[true] != "O" else words[place])
+        found.append((errors, " ".join(parts)))
+    return found
+
+
+def transitions(task: Any) -> Tensor:
+    """What the tagger knows of neighbouring tags, ``(tag, next tag)``: scores of a CRF, probabilities of an HMM."""
+    if hasattr(task, "crf"):
+        scores: Tensor = task.crf.transitions.detach().float().cpu()
+        return scores.masked_fill(task.crf.forbidden[:-1, :-1].cpu(), torch.nan)
+    if hasattr(task.net, "tag_counts"):
+        pairs: Tensor = task.net.tag_counts.sum(0)[:-1].cpu()
+        return (pairs / pairs.sum(1, keepdim=True).clamp(min=1))[:, :-1]
+    return torch.full((len(task.tags), len(task.tags)), torch.nan)
+
+
+def transitions_figure(scores: Tensor, tags: list[str]) -> Any:
+    """A heat map ``(tag, next tag)``; forbidden steps stay white."""
+    from matplotlib.figure import Figure
+
+    size = max(4.0, min(14.0, 0.5 * len(tags) + 2))
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.subplots()
+    figure.colorbar(axes.imshow(scores, cmap="viridis"), shrink=0.6)
+    axes.set_xticks(range(len(tags)), tags, rotation=90)
+    axes.set_yticks(range(len(tags)), tags)
+    axes.set_xlabel("next tag")
+    axes.set_ylabel("tag")
+    return figure
+
+
+def tag_rows(counts: Tensor, tags: list[str]) -> list[tuple[str, list[float]]]:
+    """Precision, recall, F1 and number of words of each tag, from the matrix of counts ``(true, predicted)``."""
+    right, true, predicted = counts.diag(), counts.sum(1), counts.sum(0)
+    columns = (
+        right / predicted.clamp(min=1),
+        right / true.clamp(min=1),
+        2 * right / (true + predicted).clamp(min=1),
+        true,
+    )
+    return list(zip(tags, torch.stack([c.float() for c in columns], 1).tolist(), strict=True))
+
+
+def table(rows: Iterable[tuple[str, list[float]]]) -> str:
+    """Markdown of rows of precision, recall, F1 and a count."""
+    lines = [f"| {name} | {p:.3f} | {r:.3f} | {f:.3f} | {n:.0f} |" for name, (p, r, f, n) in rows]
+    return "\n".join(["| | precision | recall | F1 | number |", "|---|---|---|---|---|", *lines])

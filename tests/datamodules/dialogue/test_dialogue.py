@@ -1,0 +1,213 @@
+"""Dialogues: files, contexts, replies, candidates."""
+
+import json
+
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.dialogue import Dialogues, DialogueText
+from datamodules.dialogue.examples import ME, YOU, Choices, TurnTokens
+from datamodules.ragged import Ragged
+from datamodules.sampling import Draw
+from datamodules.tokens import BEGIN, END, Tokens
+
+TALKS = [["Hello!", "Hi, you.", "How are you?", "Fine."], ["Tea?", "No.", "Why?"], ["Is it late?", "It is."]]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for split in ("train", "val", "test"):
+        lines = "".join(json.dumps({"turns": turns}) + "\n" for turns in TALKS)
+        (tmp_path / f"{split}.jsonl").write_text(lines)
+    return tmp_path
+
+
+def make(folder, **options):
+    data = DialogueText(str(folder), **{"num_tokens": 300, **options})
+    data.setup("fit")
+    return data
+
+
+def written(data, ids):
+    """Tokens as text, special ones too, without the spaces of the byte-level vocabulary."""
+    words = Tokens(data.tokenizer).words
+    return "".join(words[i] for i in ids if i).replace("\u0120", " ")
+
+
+def test_every_turn_but_the_first_is_a_reply(folder):
+    data = make(folder, num_turns=2)
+    source, target, references = data.datasets["val"].__getitems__(Draw(range(6)))
+    assert references == ["Hi, you.", "How are you?", "Fine.", "No.", "Why?", "It is."]
+    assert written(data, source[0].tolist()) == f"{YOU} Hello!<eos>"
+    assert written(data, source[1].tolist()) == f"{ME} Hello!{YOU} Hi, you.<eos>"
+    assert written(data, source[2].tolist()) == f"{ME} Hi, you.{YOU} How are you?<eos>"  # the last two turns
+    assert written(data, target[2].tolist()) == "<bos> Fine.<eos>"
+    assert data.datasets["train"].__getitems__(Draw([0]))[2] is None
+    assert data.num_source_tokens == data.num_target_tokens == len(Tokens(data.tokenizer))
+
+
+def test_lengths_bound_both_sides(folder):
+    data = make(folder)
+    source, target, _ = data.datasets["train"].__getitems__(Draw([1]))
+    assert data.lengths(data.datasets["train"])[1] == max(source.shape[1], target.shape[1])
+
+
+def test_context_keeps_the_last_turns_that_fit(folder):
+    code = TurnTokens(make(folder).tokenizer, 8)
+    you, me = code.you, code.me
+    assert code.context([[9] * 3, [8] * 2, [7] * 2]) == me + [8] * 2 + you + [7] * 2 + [END]
+    assert code.context([[9], [8], [7]]) == [*you, 9, *me, 8, *you, 7, END]
+    assert code.context([[9], [8] * 20]) == you + [8] * 6 + [END]  # cut
+    assert code.reply([8] * 20) == me + [8] * 6 + [END]
+
+
+def test_long_training_replies_are_left_out(folder):
+    dialogues = Dialogues([["Hello!", "x y z " * 40], ["Tea?", "No."]])
+    data = make(folder, max_length=32)
+    with pytest.warns(UserWarning, match="left out 1 of 2 training replies"):
+        assert len(data.examples(dialogues, train=True)) == 1
+    assert len(data.examples(dialogues, train=False)) == 2
+
+
+def test_one_turn_and_empty_turns_are_left_out(folder):
+    dialogues = Dialogues([["Alone."], ["Tea?", " ", "Why?", "Because."]])
+    with pytest.warns(UserWarning, match="1 of 2 dialogues, of one turn, and 2 of 3 replies"):
+        examples = make(folder).examples(dialogues, train=False)
+    assert examples.references == ["Because."]
+    with pytest.raises(MisconfigurationException, match="none of 1 dialogues has a turn and a reply"):
+        make(folder).examples(Dialogues([["Alone."]]), train=True)
+
+
+def test_candidates(folder):
+    data = make(folder, candidates=4)
+    assert sorted(data.replies) == ["Fine.", "Hi, you.", "How are you?", "It is.", "No.", "Why?"]
+    contexts, replies, candidates = data.datasets["val"].__getitems__(Draw([4, 0]))
+    assert candidates.shape == (2, 4)
+    texts = [written(data, ids) for ids in replies.tolist()]
+    assert texts[candidates[0, 0]] == f"{ME} Why?<eos>"
+    assert texts[candidates[1, 0]] == f"{ME} Hi, you.<eos>"
+    assert all(len({texts[i] for i in row}) == 4 for row in candidates.tolist())
+    assert len(contexts) == 2
+    contexts, replies, candidates = data.datasets["train"].__getitems__(Draw([0, 5]))
+    assert len(replies) == 2
+    assert candidates is None
+
+
+def test_contexts_that_choose_come_in_large_batches(folder):
+    data = make(folder, candidates=3, batch_size=2)
+    assert [len(data.batches(split)) for split in ("train", "val")] == [3, 1]
+    assert data.batch_size == 2
+    data = make(folder, batch_size=2)
+    assert len(data.batches("val")) == 3
+
+
+def test_candidates_do_not_depend_on_the_seed_and_never_equal_the_truth():
+    texts = ["yes", "no", "yes", "maybe", "why"] * 20
+    ragged = Ragged([[i + 4] for i in range(100)])
+    torch.manual_seed(1)
+    first = Choices(ragged, ragged, texts, 4).candidates
+    torch.manual_seed(2)
+    assert torch.equal(first, Choices(ragged, ragged, texts, 4).candidates)
+    for text, row in zip(texts, first.tolist(), strict=True):
+        assert texts[row[0]] == text
+        assert len({texts[i] for i in row}) == 4
+    assert len({tuple(row) for row in first.tolist()}) > 10
+    with pytest.warns(UserWarning, match="4 candidates instead of 10"):
+        assert Choices(ragged, ragged, texts, 10).candidates.shape == (100, 4)
+    with pytest.raises(MisconfigurationException, match="nothing to choose"):
+        Choices(ragged, ragged, ["yes"] * 100, 10)
+
+
+def test_replies_of_the_index_are_the_most_frequent(tmp_path):
+    talks = [["a?", "yes"]] * 3 + [["b?", "no"]] * 2 + [["c?", "maybe"], ["d?", " "]]
+    path = tmp_path / "talks.jsonl"
+    path.write_text("".join(json.dumps({"turns": turns}) + "\n" for turns in talks))
+    data = DialogueText(str(path), candidates=2, num_replies=2, num_tokens=300)
+    data.learn(Dialogues(talks))
+    assert data.replies == ["yes", "no"]
+    assert [written(data, ids) for ids in data.reply_tokens] == [f"{ME} yes<eos>", f"{ME} no<eos>"]
+
+
+def test_facts_come_back(folder):
+    data, again = make(folder, candidates=3), DialogueText(str(folder), candidates=3)
+    again.load_state_dict(data.state_dict())
+    (folder / "train.jsonl").unlink()
+    again.setup("test")
+    assert again.replies == data.replies
+    a, b = (d.datasets[s].__getitems__(Draw([2]))[0] for d, s in ((data, "val"), (again, "test")))
+    assert torch.equal(a, b)
+
+
+def test_open_dialogues(folder, tmp_path):
+    data = make(folder, num_turns=1)
+    data.predict_path = str(folder / "test.jsonl")
+    data.setup("predict")
+    source, target, references = data.datasets["predict"].__getitems__(Draw([1]))
+    assert written(data, source[0].tolist()) == f"{YOU} Why?<eos>"
+    assert (target, references) == (None, None)
+    assert data.describe(1) == {"turns": TALKS[1]}
+    path = data.write([{"turns": TALKS[1], "translation": "So."}], tmp_path)
+    assert json.loads(path.read_text()) == {"turns": TALKS[1], "reply": "So."}
+    data.text = "Tea?"
+    data.setup("predict")
+    assert written(data, data.datasets["predict"].__getitems__(Draw([0]))[0][0].tolist()) == f"{YOU} Tea?<eos>"
+
+
+def test_text_to_reply_to(folder, tmp_path):
+    data = make(folder)
+    (tmp_path / "said.txt").write_text("Tea?\nIs it late?\n")
+    assert data.read_predict(tmp_path / "said.txt") == Dialogues([["Tea?"], ["Is it late?"]], open=True)
+    (tmp_path / "said.txt").write_text("")
+    with pytest.raises(MisconfigurationException, match="is empty"):
+        data.read_predict(tmp_path / "said.txt")
+    with pytest.raises(MisconfigurationException, match="is a folder"):
+        data.read_predict(tmp_path)
+
+
+def test_one_file_is_shared_out(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    path.write_text("".join(json.dumps({"turns": [f"{i}?", f"{i}!"]}) + "\n" for i in range(200)))
+    data = DialogueText(str(path), val_share=0.2, test_share=0.1)
+    parts = {split: [turns[0] for turns in data.read(split).dialogues] for split in ("train", "val", "test")}
+    assert sorted(text for part in parts.values() for text in part) == sorted(f"{i}?" for i in range(200))
+    assert 20 < len(parts["val"]) < 60
+    assert 8 < len(parts["test"]) < 35
+
+
+def test_bad_options(folder):
+    with pytest.raises(FileNotFoundError, match=r"holds no train\.jsonl"):
+        DialogueText(str(folder / "..")).read("train")
+    with pytest.raises(FileNotFoundError, match="there is no"):
+        DialogueText(str(folder / "none.jsonl")).read("train")
+    with pytest.raises(MisconfigurationException, match="candidates"):
+        DialogueText(str(folder), candidates=1)
+    with pytest.raises(MisconfigurationException, match="pretrained tokenizer"):
+        DialogueText(str(folder), tokenizer="any")
+
+
+def test_pretrained_tokenizer(folder):
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "you", "me", ":", "hello", "!", "hi", ",", "fine", "."]
+    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    special = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
+    PreTrainedTokenizerFast(tokenizer_object=backend, **special).save_pretrained(folder / "tiny")
+    talks = Dialogues([["hello !", "hi , you .", "fine ."]])
+    data = DialogueText(str(folder), candidates=2, tokenizer=str(folder / "tiny"))
+    data.learn(talks)
+    contexts, replies, _ = data.examples(talks, train=True).__getitems__(Draw([1]))
+    tokens = Tokens(data.tokenizer)
+    read = [" ".join(tokens.words[i] for i in ids[0].tolist()) for ids in (contexts, replies)]
+    assert read == ["[CLS] me : hello ! you : hi , you . [SEP]", "[CLS] me : fine . [SEP]"]
+    assert tokens.words[0] == "[PAD]"
+
+
+def test_replies_of_translators_have_begin_and_end(folder):
+    _, target, _ = make(folder).datasets["val"].__getitems__(Draw([0]))
+    assert (int(target[0, 0]), int(target[0, -1])) == (BEGIN, END)

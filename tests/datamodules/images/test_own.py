@@ -1,0 +1,165 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from PIL import Image
+from torchvision.transforms import v2
+
+from datamodules.images import ImageFolder, ImageTable
+from datamodules.sampling import Draw
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+CROP = [v2.Resize([16, 16])]
+
+
+def images_of(data, split: str) -> list[str]:
+    return [f"{path.parent.name}/{path.name}" for path in data.datasets[split].images]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    shutil.copytree(SAMPLES / "my_images", tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def test_class_folders_are_split_the_same_way_for_the_same_seed(folder) -> None:
+    splits = []
+    for seed in (0, 0, 1):
+        data = ImageFolder(str(folder), val_fraction=0.25, test_fraction=0.25, eval_transforms=CROP)
+        data.seed = seed
+        data.setup("fit")
+        data.setup("test")
+        splits.append([images_of(data, split) for split in ("train", "val", "test")])
+    assert splits[0] == splits[1] != splits[2]
+    train, val, test = splits[0]
+    assert sorted(train + val + test) == sorted(f"{name}/{i:02}.jpg" for name in ("cat", "dog") for i in range(8))
+    assert [sum("cat" in path for path in split) for split in (train, val, test)] == [4, 2, 2]
+
+
+def test_given_splits_are_used(folder) -> None:
+    for split, count in (("train", 5), ("val", 2), ("test", 1)):
+        for name in ("cat", "dog"):
+            (folder / split / name).mkdir(parents=True)
+            for path in sorted((folder / name).iterdir())[:count]:
+                path.rename(folder / split / name / path.name)
+    data = ImageFolder(str(folder), eval_transforms=CROP)
+    data.setup("fit")
+    data.setup("test")
+    assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [10, 4, 2]
+
+
+def test_a_class_without_images_and_an_empty_folder_are_named(folder) -> None:
+    (folder / "horse").mkdir()
+    with pytest.raises(MisconfigurationException, match=r"class folder .*horse holds no image"):
+        ImageFolder(str(folder)).setup("fit")
+    with pytest.raises(MisconfigurationException, match="horse has no class folders"):
+        ImageFolder(str(folder / "horse")).setup("fit")
+    with pytest.raises(MisconfigurationException, match=r"no data folder .*nowhere"):
+        ImageFolder(str(folder / "nowhere")).setup("fit")
+
+
+def test_a_broken_image_is_named_or_left_out(folder) -> None:
+    (folder / "cat" / "00.jpg").write_bytes(b"\xff\xd8 nonsense")
+    data = ImageFolder(str(folder), test_fraction=0.01, val_fraction=0.01, eval_transforms=CROP, train_transforms=CROP)
+    with pytest.raises(MisconfigurationException, match=r"00\.jpg"):
+        data.setup("fit")
+        data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
+    data = ImageFolder(
+        str(folder), on_error="skip", test_fraction=0.01, val_fraction=0.01, eval_transforms=CROP, train_transforms=CROP
+    )
+    with pytest.warns(UserWarning, match="1 images cannot be read"):
+        data.setup("fit")
+    images, _ = data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
+    assert len(images) == 13  # 16, less one for each of validation and test, less the broken one
+
+
+def test_colour_types_and_upright_turning(folder) -> None:
+    Image.new("RGBA", (20, 10), (255, 0, 0, 128)).save(folder / "cat" / "rgba.png")
+    Image.new("L", (20, 10), 200).save(folder / "cat" / "grey.png")
+    Image.new("P", (20, 10)).save(folder / "cat" / "palette.gif")
+    Image.new("CMYK", (20, 10)).save(folder / "cat" / "cmyk.jpg")
+    turned = Image.new("RGB", (20, 10), (0, 0, 255))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # stored lying on its side
+    turned.save(folder / "cat" / "turned.jpg", exif=exif)
+    data = ImageFolder(str(folder), predict_path=str(folder / "cat"))
+    pictures = data.read_predict(folder / "cat")
+    data.mean, data.std, data.classes, data.preset = [0.0] * 3, [1.0] * 3, ["cat", "dog"], {}
+    examples = data.examples(pictures, train=False)
+    by_name = {path.name: examples.__getitems__(Draw([i]))[0][0] for i, path in enumerate(pictures.images)}
+    assert all(image.shape[0] == 3 for image in by_name.values())
+    assert by_name["turned.jpg"].shape == (3, 20, 10)
+    assert by_name["rgba.png"][:, 5, 5].tolist() == [1.0, 0.0, 0.0]
+    assert by_name["grey.png"].unique().tolist() == pytest.approx([200 / 255])
+
+
+def table(folder: Path, text: str) -> str:
+    (folder / "t.csv").write_text(text)
+    return str(folder / "t.csv")
+
+
+def test_table_with_a_split_column_and_any_separator(folder) -> None:
+    rows = [
+        f"{name}/{i:02}.jpg;{name};{split}"
+        for name in ("cat", "dog")
+        for i, split in enumerate(["train", "val", "test"])
+    ]
+    path = table(folder, "\n".join(["file;kind;part", *rows]))
+    data = ImageTable(path, image="file", target="kind", split_column="part", eval_transforms=CROP)
+    data.setup("fit")
+    data.setup("test")
+    assert images_of(data, "val") == ["cat/01.jpg", "dog/01.jpg"]
+    assert images_of(data, "test") == ["cat/02.jpg", "dog/02.jpg"]
+    assert data.classes == ["cat", "dog"]
+
+
+def test_table_is_split_stratified(folder) -> None:
+    data = ImageTable(str(folder / "labels.csv"), val_fraction=0.25, test_fraction=0.25, eval_transforms=CROP)
+    data.setup("fit")
+    data.setup("test")
+    parts = [images_of(data, split) for split in ("train", "val", "test")]
+    assert [len(part) for part in parts] == [8, 4, 4]
+    assert len({path for part in parts for path in part}) == 16
+
+
+def test_wrong_tables_are_explained(folder) -> None:
+    with pytest.raises(MisconfigurationException, match="no column label; it has path, kind"):
+        ImageTable(table(folder, "path,kind\ncat/00.jpg,cat\n")).setup("fit")
+    with pytest.raises(MisconfigurationException, match=r"t.csv, line 3: there is no image .*nope.jpg"):
+        ImageTable(table(folder, "path,label\ncat/00.jpg,cat\ncat/nope.jpg,cat\n")).setup("fit")
+    with pytest.raises(MisconfigurationException, match=r"no table .*none.csv"):
+        ImageTable(str(folder / "none.csv")).setup("fit")
+
+
+def test_a_class_that_only_the_test_split_has_is_named(folder) -> None:
+    path = table(folder, "path,label,part\ncat/00.jpg,cat,train\ncat/01.jpg,cat,val\ndog/00.jpg,dog,test\n")
+    data = ImageTable(path, split_column="part", eval_transforms=CROP)
+    data.setup("fit")
+    with pytest.raises(MisconfigurationException, match="class dog does not occur in training"):
+        data.setup("test")
+
+
+def test_cached_images_are_shrunk_once_and_give_the_same_batches(folder) -> None:
+    def batch(cache_size):
+        data = ImageFolder(
+            str(folder), eval_transforms=CROP, train_transforms=[v2.RandomCrop(20)], cache_size=cache_size
+        )
+        data.setup("fit")
+        data.predict_path = str(folder / "cat")
+        data.setup("predict")
+        return data, [data.datasets[split].__getitems__(Draw([1, 0], 3))[0] for split in ("train", "val", "predict")]
+
+    (plain, as_they_are), (_, large), (small, shrunk) = batch(None), batch(1000), batch(24)
+    for expected, images in zip(as_they_are, large, strict=True):
+        assert torch.equal(images, expected)
+    assert not torch.equal(shrunk[0], as_they_are[0])
+    assert {min(image.shape[1:]) for image in small.datasets["train"].images} == {24}
+    assert all(isinstance(path, Path) for path in plain.datasets["train"].images)
+    # What is predicted is prepared like what was validated, though it is not kept.
+    same = small.datasets["val"].images
+    path = next(p for p in sorted((folder / "cat").iterdir()) if p.name == "00.jpg")
+    assert small.datasets["predict"]._load(0).shape == torch.Size([3, 24, 32])
+    assert path == small.datasets["predict"].images[0]
+    assert same[0].dtype == torch.uint8

@@ -1,0 +1,232 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.sampling import Draw
+from datamodules.series import Series
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SHOPS = {
+    "path": str(SAMPLES / "series" / "shops.csv"),
+    "target": "sales",
+    "id": "shop",
+    "past_covariates": ["visitors"],
+    "known_covariates": ["holiday"],
+    "calendar": ["weekday"],
+    "context": 10,
+    "horizon": 4,
+    "splits": (0.6, 0.2, 0.2),
+}
+
+
+def everything(data, split):
+    return data.datasets[split].__getitems__(Draw(range(len(data.datasets[split]))))
+
+
+def wide(folder, columns=None, **more):
+    """A file of 60 hours with two series, its columns changed as asked, and the datamodule that reads it."""
+    table = pd.DataFrame(
+        {
+            "time": pd.date_range("2020-01-01", periods=60, freq="h").astype(str),
+            "a": np.arange(60.0),
+            "b": np.sin(np.arange(60.0)),
+        }
+    ).assign(**(columns or {}))
+    path = folder / "wide.csv"
+    table.to_csv(path, index=False)
+    return Series(str(path), **{"context": 6, "horizon": 3, **more})
+
+
+def learned(data):
+    data.setup("fit")
+    return data
+
+
+def test_facts_come_from_the_training_part_alone(tmp_path):
+    one, two = learned(wide(tmp_path)), None
+    late = np.where(np.arange(60) < 42, np.arange(60.0), 1000.0)
+    two = learned(wide(tmp_path, {"a": late}))
+    assert torch.equal(one.mean, two.mean)
+    assert one.mean[0, 0] == np.arange(42).mean()
+    assert one.seasonal_error[0, 0] == 1 * one.season
+
+
+def test_borders_may_be_times(tmp_path):
+    data = learned(wide(tmp_path, borders=["2020-01-02 00:00", "2020-01-03 00:00"]))
+    data.setup("test")
+    assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [24 - 8, 24 - 2, 12 - 2]
+
+
+def test_series_below_each_other_are_kept_apart():
+    data = learned(Series(**SHOPS))
+    assert data.series == ["north", "south"]
+    assert (data.num_past, data.num_known, data.season) == (1, 3, 7)
+    (history, known, series), target = everything(data, "train")
+    assert history.shape == (2 * (54 - 13), 10, 2)
+    assert known.shape == (82, 14, 3)
+    assert target.shape == (82, 4, 1)
+    frame = pd.read_csv(SHOPS["path"])
+    for number, name in enumerate(data.series):
+        sales = frame.sales[frame.shop == name].to_numpy()[:54]
+        scaled = (sales - sales.mean()) / sales.std()
+        windows = np.lib.stride_tricks.sliding_window_view(scaled, 14)
+        torch.testing.assert_close(history[series == number, :, 0].double().numpy(), windows[:, :10], atol=1e-5, rtol=0)
+        torch.testing.assert_close(target[series == number, :, 0].double().numpy(), windows[:, 10:], atol=1e-5, rtol=0)
+    holiday = frame.holiday[frame.shop == "north"].to_numpy()[:14]
+    assert ((known[0, :, 0] > 0).numpy() == (holiday == 1)).all()
+
+
+def test_the_logarithm_is_scaled(tmp_path):
+    data = learned(wide(tmp_path, {"a": np.exp(np.arange(60.0) / 9), "b": 2.0 + np.arange(60) % 5}, scale="log"))
+    assert data.mean[0, 0] == pytest.approx(np.arange(42).mean() / 9)
+    with pytest.raises(MisconfigurationException, match="column `b` is not positive at 2020-01-01 00:00:00"):
+        learned(wide(tmp_path, scale="log", target=["b"]))
+
+
+def hours(k, time):
+    times = pd.date_range("2020-01-01", periods=60, freq="h").astype(str).to_list()
+    times[k] = time
+    return {"time": times}
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "sentence"),
+    [
+        (hours(5, "2020-01-01 04:00:00"), {}, "row 6: 2020-01-01 04:00:00 is the same time as the row before"),
+        (hours(5, "2020-01-01 04:30:00"), {}, "row 6: 2020-01-01 04:30:00 is not on a step of `h`"),
+        (
+            {"b": [*[1.5, 2.5] * 15, None, None, *[0.5] * 28]},
+            {},
+            "row 31 .*: column `b` has no value, nor in the 1 row",
+        ),
+        ({"b": [*[1.0] * 42, *[2.0] * 18]}, {}, "column `b` is constant in the training part"),
+        ({"b": ["x", *[2.0] * 59]}, {"target": ["a", "b"]}, "row 1, column `b`: `x` is not a finite number"),
+        ({}, {"target": "c"}, "has no column `c`; its columns are time, a, b"),
+        ({}, {"context": 40}, "the train part has 42 rows, which is too short for a context of 40 and a horizon of 3"),
+        ({}, {"horizon": 7}, "the val part has 6 rows after 6 rows to look back on, which is too short"),
+        ({}, {"season": 24}, "data.season is 24, but the context of 6 steps"),
+    ],
+)
+def test_bad_input_is_named(tmp_path, columns, more, sentence):
+    with pytest.raises(MisconfigurationException, match=sentence):
+        learned(wide(tmp_path, columns, **more))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"horizon": 0}, "must be at least 1"),
+        ({"splits": (0.5, 0.4)}, "three shares"),
+        ({"borders": ["2020-01-01"]}, "two times"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, sentence):
+    with pytest.raises(MisconfigurationException, match=sentence):
+        Series("f.csv", **arguments)
+
+
+def trained(data, path):
+    """A datamodule for prediction, with the facts of a trained one."""
+    arguments = {**SHOPS, "predict_path": str(path)} if data.id else {"path": "", "context": 6, "horizon": 3}
+    fresh = Series(**{**arguments, "predict_path": str(path)})
+    fresh.load_state_dict(data.state_dict())
+    return fresh
+
+
+def test_forecasts_go_on_where_the_file_ends(tmp_path):
+    data = learned(wide(tmp_path))
+    data = trained(data, tmp_path / "wide.csv")
+    data.setup("predict")
+    (history, known, _), target = everything(data, "predict")
+    assert target is None
+    assert known.shape == (1, 9, 0)
+    restored = history[0].double() * data.std[0] + data.mean[0]
+    torch.testing.assert_close(restored[:, 0], torch.arange(54.0, 60.0).double(), atol=1e-4, rtol=0)
+    row = {
+        "forecast": [[60.0, 0.0], [61.0, 1.0], [62.0, 2.0]],
+        "quantiles": {0.1: [[0.0, 0.0]] * 3, 0.9: [[99.0, 5.0]] * 3},
+    }
+    assert data.describe(0) == {"series": ""}
+    written = pd.read_csv(data.write([row], tmp_path))
+    assert written.columns.tolist() == ["time", "a", "a_0.1", "a_0.9", "b", "b_0.1", "b_0.9"]
+    assert written.time.tolist() == ["2020-01-03 12:00:00", "2020-01-03 13:00:00", "2020-01-03 14:00:00"]
+    assert written.a.tolist() == [60, 61, 62]
+    assert (tmp_path / "predictions.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_order_of_the_columns_does_not_matter(tmp_path):
+    data = learned(wide(tmp_path))
+    frame = pd.read_csv(tmp_path / "wide.csv")
+    frame[["b", "time", "a"]].to_csv(tmp_path / "turned.csv", index=False)
+    data = trained(data, tmp_path / "turned.csv")
+    data.setup("predict")
+    (history, _, _), _ = everything(data, "predict")
+    restored = history[0].double() * data.std[0] + data.mean[0]
+    torch.testing.assert_close(restored[:, 0], torch.arange(54.0, 60.0).double(), atol=1e-4, rtol=0)
+
+
+def test_known_covariates_are_taken_from_the_rows_ahead(tmp_path):
+    data = learned(Series(**SHOPS))
+    frame = pd.read_csv(SHOPS["path"])
+    days = pd.date_range("2021-04-01", periods=4).astype(str)
+    ahead = pd.concat(
+        [pd.DataFrame({"day": days, "shop": shop, "holiday": [0, 0, 1, 0]}) for shop in ("north", "south")]
+    )
+    path = tmp_path / "ahead.csv"
+    pd.concat([frame, ahead]).to_csv(path, index=False)
+    data = trained(data, path)
+    data.setup("predict")
+    (history, known, series), _ = everything(data, "predict")
+    assert series.tolist() == [0, 1]
+    assert (known[0, -4:, 0] > 0).tolist() == [False, False, True, False]
+    last = frame.sales[frame.shop == "south"].to_numpy()[-10:]
+    torch.testing.assert_close(
+        history[1, :, 0].double() * data.std[1, 0] + data.mean[1, 0], torch.tensor(last), atol=1e-3, rtol=0
+    )
+    row = {"forecast": [[1.0]] * 4, "quantiles": {}}
+    written = pd.read_csv(data.write([row, row], tmp_path))
+    assert written.shop.tolist() == ["north"] * 4 + ["south"] * 4
+    assert written.day.tolist() == [*days, *days]
+
+    frame.to_csv(path, index=False)
+    with pytest.raises(MisconfigurationException, match=r"holiday must be given for 4 more rows .* there are 0"):
+        trained(learned(Series(**SHOPS)), path).setup("predict")
+
+
+def test_prediction_names_what_differs_from_training(tmp_path):
+    data = learned(wide(tmp_path))
+    table = pd.read_csv(tmp_path / "wide.csv")
+    path = tmp_path / "new.csv"
+
+    table.assign(time=pd.date_range("2020-01-01", periods=60, freq="D")).to_csv(path, index=False)
+    with pytest.raises(
+        MisconfigurationException,
+        match=r"row 2: 2020-01-02 00:00:00 is a step of `D` after .* but the step must be `h`",
+    ):
+        trained(data, path).setup("predict")
+    table.assign(a=table.b, b=table.a * 1000).to_csv(path, index=False)
+    with pytest.warns(UserWarning, match="column `b` is .* in training: is it the same quantity"):
+        trained(data, path).setup("predict")
+    table.drop(columns="b").to_csv(path, index=False)
+    with pytest.raises(MisconfigurationException, match="has no column `b`"):
+        trained(data, path).setup("predict")
+    table[:5].to_csv(path, index=False)
+    with pytest.raises(MisconfigurationException, match="has 5 rows, but a forecast looks back on 6"):
+        trained(data, path).setup("predict")
+    other = Series("", context=6, horizon=4)
+    with pytest.raises(MisconfigurationException, match="trained for context 6 and horizon 3, not 6 and 4"):
+        other.load_state_dict(data.state_dict())
+
+
+def test_a_series_that_training_did_not_see_is_named(tmp_path):
+    data = learned(Series(**{**SHOPS, "known_covariates": []}))
+    frame = pd.read_csv(SHOPS["path"]).assign(shop="west")[::2]
+    frame.to_csv(tmp_path / "west.csv", index=False)
+    fresh = Series(**{**SHOPS, "known_covariates": [], "predict_path": str(tmp_path / "west.csv")})
+    fresh.load_state_dict(data.state_dict())
+    with pytest.raises(MisconfigurationException, match="shop `west` was not among the series of training"):
+        fresh.setup("predict")

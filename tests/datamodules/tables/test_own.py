@@ -1,0 +1,298 @@
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.sampling import Draw
+from datamodules.tables.columns import origins
+from datamodules.tables.own import Tabular
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "tables" / "people.csv"
+
+
+def people(target="income", kind="number", **options):
+    data = Tabular(str(SAMPLE), target, kind, **{"ignore": ["id", "group"], **options})
+    data.setup("fit")
+    data.setup("test")
+    return data
+
+
+def rows(data, split):
+    """Inputs, target and the numbers of the rows of a split."""
+    examples = data.datasets[split]
+    inputs, target = examples.__getitems__(Draw(range(len(examples))))
+    return inputs, target, data.read(split).where
+
+
+def write(folder, text, name="table.csv"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def numbers(count, header="x,y"):
+    return header + "\n" + "".join(f"{k},{3 * k}\n" for k in range(count))
+
+
+# ---- what the columns become
+
+
+def test_kinds_are_told_by_type_and_can_be_overridden():
+    kinds = {column["name"]: column["kind"] for column in people().columns}
+    assert kinds == {"age": "number", "city": "category", "joined": "date", "active": "category"}
+    kinds = {column["name"]: column["kind"] for column in people(categorical=["age"]).columns}
+    assert "age" not in kinds  # left out, because as a category every value is another one
+
+
+def test_numbers_are_standardized_with_the_training_rows_only():
+    data = people()
+    table = pd.read_csv(SAMPLE)
+    inputs, _, where = rows(data, "train")
+    train = table["age"].iloc[where]
+    for split in ("train", "val", "test"):
+        inputs, _, where = rows(data, split)
+        age = table["age"].iloc[where].fillna(train.median())
+        expected = (age - train.mean()) / train.std(ddof=0)
+        assert inputs[:, 0].numpy() == pytest.approx(expected.to_numpy(), abs=1e-6)
+
+
+def test_missing_number_becomes_the_median_and_an_indicator(tmp_path):
+    text = "x,y\n" + "".join(f"{'' if k % 3 == 0 else k},{k}\n" for k in range(30))
+    data = Tabular(write(tmp_path, text), "y", "number")
+    data.setup("fit")
+    inputs, _, where = rows(data, "train")
+    column = data.columns[0]
+    missing = torch.from_numpy(where % 3 == 0)
+    assert inputs[:, 1].bool().equal(missing)
+    filled = (column["median"] - column["mean"]) / column["scale"]
+    assert inputs[missing, 0].numpy() == pytest.approx(filled)
+
+
+def test_categories_are_one_hot_with_an_own_one_for_missing():
+    data = people(ignore=["id", "group", "age", "joined", "active"])
+    table = pd.read_csv(SAMPLE)
+    for split in ("train", "val", "test"):
+        inputs, _, where = rows(data, split)
+        column = data.columns[0]
+        for vector, city in zip(inputs.tolist(), table["city"].iloc[where], strict=True):
+            expected = [float(city == name) for name in column["categories"]]
+            if column["missing"]:
+                expected.append(float(isinstance(city, float)))
+            assert vector == expected
+
+
+def test_new_category_is_all_zeros(tmp_path):
+    text = "c,y\n" + "".join(f"{'ab'[k % 2]},{k}\n" for k in range(20))
+    data = Tabular(write(tmp_path, text), "y", "number", predict_path=write(tmp_path, "c\na\nnew\n\n", "new.csv"))
+    data.setup("fit")
+    data.setup("predict")
+    inputs, target = data.datasets["predict"].__getitems__(Draw([0, 1]))
+    assert inputs.tolist() == [[1.0, 0.0], [0.0, 0.0]]
+    assert target is None
+
+
+def test_whole_numbers_and_floats_are_the_same_category(tmp_path):
+    text = "c,y\n" + "".join(f"{k % 2},{k}\n" for k in range(20))
+    new = write(tmp_path, "c,z\n1,0\n,0\n0.0,0\n", "new.csv")  # the gap makes the whole numbers floats
+    data = Tabular(write(tmp_path, text), "y", "number", categorical=["c"], predict_path=new)
+    data.setup("fit")
+    data.setup("predict")
+    inputs, _ = data.datasets["predict"].__getitems__(Draw([0, 1, 2]))
+    assert inputs.tolist() == [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
+
+
+def test_rare_categories_are_left_out(tmp_path):
+    text = "c,x,y\n" + "".join(f"{name},{k},{k}\n" for k, name in enumerate("a" * 30 + "b" * 20 + "c" * 10 + "d"))
+    data = Tabular(write(tmp_path, text), "y", "number", max_categories=2)
+    data.setup("fit")
+    assert data.columns[0]["categories"] == ["a", "b"]
+
+
+def test_date_becomes_days_and_waves(tmp_path):
+    days = pd.date_range("2024-01-01", periods=40, freq="D")
+    text = "d,y\n" + "".join(f"{day.date()},{k}\n" for k, day in enumerate(days))
+    data = Tabular(write(tmp_path, text), "y", "number", scale=False)
+    data.setup("fit")
+    inputs, target, _ = rows(data, "train")
+    since = (days[0] - pd.Timestamp("1970-01-01")).days
+    assert inputs.shape[1] == 5
+    assert torch.allclose(inputs[:, 0], target[:, 0] + since)
+    week = 2 * math.pi * target[:, 0] / 7  # 2024-01-01 was a Monday
+    assert torch.allclose(inputs[:, 1], torch.sin(week), atol=1e-4)
+    assert torch.allclose(inputs[:, 2], torch.cos(week), atol=1e-4)
+
+
+def test_origins_of_the_inputs():
+    data = people()
+    # age and its indicator, a date without the hour and its indicator, then two cities, then no, yes and missing
+    assert [column["name"] for column in data.columns] == ["age", "city", "joined", "active"]
+    assert data.input_columns == origins(data.columns) == [*[0] * 2, *[2] * 6, *[1] * 2, *[3] * 3]
+    assert data.num_inputs == rows(data, "train")[0].shape[1] == 13
+
+
+def test_classes_and_their_counts():
+    data = people("active", "class")
+    _, target, where = rows(data, "train")
+    truth = pd.read_csv(SAMPLE)["active"].iloc[where]
+    assert data.classes == ["no", "yes"]
+    assert [data.classes[k] for k in target] == truth.tolist()
+    assert data.class_counts == [(truth == "no").sum(), (truth == "yes").sum()]
+
+
+def test_targets_are_standardized_with_the_training_rows():
+    data = people(["income", "age"])  # the row without age is left out
+    truth = pd.read_csv(SAMPLE)[["income", "age"]]
+    total = 0
+    for split in ("train", "val", "test"):
+        _, target, where = rows(data, split)
+        back = target.double() * torch.tensor(data.target_scale) + torch.tensor(data.target_mean)
+        assert back.numpy() == pytest.approx(truth.iloc[where].to_numpy(), rel=1e-5)
+        total += len(where)
+    assert rows(data, "train")[1].mean(0).tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert total == 19
+
+
+# ---- splits
+
+
+def test_splits_share_the_rows_out_by_the_seed():
+    data = people()
+    where = {split: set(rows(data, split)[2].tolist()) for split in ("train", "val", "test")}
+    assert [len(part) for part in where.values()] == [12, 4, 4]
+    assert set().union(*where.values()) == set(range(20))
+    other = Tabular(str(SAMPLE), "income", "number")
+    other.seed = 7
+    assert set(other.read("test").where.tolist()) != where["test"]
+
+
+def test_classes_have_equal_shares(tmp_path):
+    text = "x,y\n" + "".join(f"{k},{'rare' if k % 5 == 0 else 'often'}\n" for k in range(100))
+    data = Tabular(write(tmp_path, text), "y", "class")
+    for split in ("train", "val", "test"):
+        where = data.read(split).where
+        assert (where % 5 == 0).sum() * 5 == len(where)
+
+
+def test_groups_are_not_divided():
+    data = people(group_column="group", ignore=["id"])
+    groups = [set(pd.read_csv(SAMPLE)["group"].iloc[rows(data, s)[2]]) for s in ("train", "val", "test")]
+    assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+    assert "group" not in [column["name"] for column in data.columns]
+
+
+def test_time_must_be_known():
+    with pytest.raises(MisconfigurationException, match="row 6: no joined"):
+        Tabular(str(SAMPLE), "income", "number", time_column="joined").read("train")
+
+
+def test_time_order(tmp_path):
+    text = "t,x,y\n" + "".join(f"{2000 - k},{k % 7},{k}\n" for k in range(50))
+    data = Tabular(write(tmp_path, text), "y", "number", time_column="t")
+    assert data.read("test").where.tolist() == list(range(10))
+    assert data.read("val").where.tolist() == list(range(10, 20))
+    data.setup("fit")
+    assert [column["name"] for column in data.columns] == ["x"]
+
+
+def test_split_column(tmp_path):
+    names = ["train", "Validation", "test", "train", "train"]
+    text = "s,x,y\n" + "".join(f"{names[k % 5]},{k},{k * k}\n" for k in range(20))
+    data = Tabular(write(tmp_path, text), "y", "number", split_column="s")
+    assert data.read("val").where.tolist() == [1, 6, 11, 16]
+    assert data.read("test").where.tolist() == [2, 7, 12, 17]
+    bad = Tabular(write(tmp_path, text + "hold,1,1\n"), "y", "number", split_column="s")
+    with pytest.raises(MisconfigurationException, match="row 21, column `s`: 'hold' is not train, val or test"):
+        bad.read("train")
+    none = Tabular(write(tmp_path, text.replace("test", "train")), "y", "number", split_column="s")
+    with pytest.raises(MisconfigurationException, match="names no row `test`"):
+        none.read("train")
+
+
+def test_own_test_file(tmp_path):
+    test = write(tmp_path, "x,y\n5,5\n6,6\n", "test.csv")
+    data = Tabular(write(tmp_path, numbers(20)), "y", "number", test_path=test)
+    data.setup("fit")
+    data.setup("test")
+    assert len(data.datasets["train"]) == 16
+    assert len(data.datasets["val"]) == 4
+    assert rows(data, "test")[1].flatten().numpy() * data.target_scale[0] + data.target_mean[0] == pytest.approx([5, 6])
+
+
+def test_only_one_way_to_split():
+    with pytest.raises(MisconfigurationException, match="only one of"):
+        Tabular("t.csv", "y", "number", time_column="a", group_column="b")
+
+
+# ---- what a checkpoint carries
+
+
+def test_facts_come_from_the_checkpoint_and_are_not_learned_again(tmp_path):
+    data = people()
+    path = tmp_path / "facts.pt"
+    torch.save(data.state_dict(), path)
+    other = Tabular(str(SAMPLE), "income", "number", predict_path=str(SAMPLE))
+    other.load_state_dict(torch.load(path, weights_only=True))
+    other.seed = data.seed
+    other.learn = None
+    other.setup("test")
+    other.setup("predict")
+    assert rows(other, "test")[0].equal(rows(data, "test")[0])
+
+
+def test_rows_added_after_training_are_refused(tmp_path):
+    data = Tabular(write(tmp_path, numbers(20)), "y", "number")
+    data.setup("fit")
+    write(tmp_path, numbers(21))
+    with pytest.raises(MisconfigurationException, match="has 21 rows, but had 20 when the model was trained"):
+        data.setup("test")
+
+
+# ---- predictions
+
+
+def test_predictions_come_beside_the_rows_as_they_were(tmp_path):
+    text = '\ufeffname,c,x,class\r\n"Ann, B.",a,1.50,old\n\nBob,,2,\r\n'
+    data = people("active", "class", predict_path=write(tmp_path, text, "new.csv"))
+    data.read_predict(Path(data.predict_path))
+    predicted = [{"class": "yes", "probability": 0.9, "class_2": "no", "probability_2": 0.1}] * 2
+    path = data.write(predicted, tmp_path)
+    lines = path.read_bytes().decode().split("\n")
+    assert lines == [
+        "name,c,x,class,prediction,probability,prediction_2,probability_2",
+        '"Ann, B.",a,1.50,old,yes,0.9,no,0.1',
+        "Bob,,2,,yes,0.9,no,0.1",
+        "",
+    ]
+
+
+def test_predictions_for_parquet(tmp_path):
+    table = pd.DataFrame({"x": [1, 2], "d": pd.to_datetime(["2024-01-01", "2024-02-01"])}, index=[5, 9])
+    table.to_parquet(tmp_path / "new.parquet")
+    data = people(predict_path=str(tmp_path / "new.parquet"))
+    data.read_predict(Path(data.predict_path))
+    path = data.write([{"prediction": 1.5}, {"prediction": 2.5}], tmp_path)
+    back = pd.read_parquet(path)
+    assert back["prediction"].tolist() == [1.5, 2.5]
+    assert back["d"].tolist() == table["d"].tolist()
+
+
+def test_parquet_and_tsv_and_semicolons_read_the_same(tmp_path):
+    table = pd.read_csv(SAMPLE)
+    table.to_parquet(tmp_path / "people.parquet")
+    table.to_csv(tmp_path / "people.tsv", sep="\t", index=False)
+    table.to_csv(tmp_path / "people.txt", sep=";", decimal=",", index=False)
+    expected = rows(people(), "train")[0]
+    for name, options in (("people.parquet", {}), ("people.tsv", {}), ("people.txt", {"decimal": ","})):
+        data = Tabular(str(tmp_path / name), "income", "number", ignore=["id", "group"], **options)
+        data.setup("fit")
+        assert rows(data, "train")[0].equal(expected)
+
+
+def test_truth_values_are_categories(tmp_path):
+    text = "b,y\n" + "".join(f"{k % 2 == 0},{k}\n" for k in range(20)) + ",20\n"
+    data = Tabular(write(tmp_path, text), "y", "number")
+    data.setup("fit")
+    assert data.columns[0]["categories"] == ["False", "True"]

@@ -1,0 +1,32 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from experiments.callbacks.figures.classification import confusion_figure, mistakes_figure
+
+
+def test_board_shows_errors_curves_and_options(leyden: Callable[..., int], digits: Path) -> None:
+    figures = "--trainer.callbacks+=experiments.callbacks.figures.ClassificationFigures"
+    assert leyden("fit", "--config", digits, figures) == 0
+    assert leyden("test", "--ckpt_path", "runs/digits/0", figures) == 0
+    events = EventAccumulator("runs/digits/0")
+    events.Reload()
+    tags = events.Tags()
+    assert {"val/confusion_matrix", "val/mistakes", "test/confusion_matrix", "test/mistakes"} <= set(tags["images"])
+    assert {"train/loss", "val/loss", "val/accuracy", "test/accuracy", "lr-AdamW"} <= set(tags["scalars"])
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_confusion_figure_names_classes_and_counts() -> None:
+    axes = confusion_figure(torch.tensor([[3, 1], [0, 2]]), ["ant", "bee"]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["ant", "bee"]
+    assert sorted(text.get_text() for text in axes.texts) == ["1", "2", "3"]
+    assert axes.images[0].get_array()[0].tolist() == [0.75, 0.25]
+
+
+def test_mistakes_figure_names_what_was_taken_for_what() -> None:
+    figure = mistakes_figure([(0.9, 1, 0, torch.rand(3, 5, 5)), (0.8, 0, 1, torch.rand(1, 5, 5))], ["ant", "bee"])
+    assert [text.get_text() for text in figure.texts] == ["bee 90%\nnot ant", "ant 80%\nnot bee"]
+    assert len(figure.images) == 2
