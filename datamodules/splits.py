@@ -78,7 +78,9 @@ def assign(
     left = np.arange(size)
     for name, fraction in (("test", test), ("val", val)):
         if not 0 <= fraction < 1:
-            raise MisconfigurationException(f"data.{name}_fraction is {fraction}; it must be a share below 1, or 0 for none")
+            raise MisconfigurationException(
+                f"data.{name}_fraction is {fraction}; it must be a share below 1, or 0 for none"
+            )
         if fraction:
             some = [None if kind is None else _take(kind, left) for kind in (stratify, groups, times)]
             off = split_mask(len(left), fraction * size / max(1, len(left)), seed, *some).numpy()

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
@@ -14,13 +13,14 @@ from torchmetrics.classification import (
     MulticlassCalibrationError,
     MulticlassF1Score,
 )
-from torchvision.transforms import v2
 
-from modules.task import Row, Step, Task
+from datamodules.types import Batch, ClassFacts, Row
+from modules.nets.tabular import prepare
+from modules.task import Step, Task
 
 
-class Classifier(Task):
-    """Puts each input into one of the classes that the data has.
+class Classifier(Task[ClassFacts]):
+    """Single-label classification of images, table rows or texts.
 
     Scores: ``accuracy`` (the share of examples that are right), ``f1`` (mean over the classes), ``auroc`` (one class
     against the rest, mean over the classes), ``calibration_error`` (expected, 15 bins: Guo et al. 2017) and, with more
@@ -29,45 +29,44 @@ class Classifier(Task):
     Args:
         net: Makes the network from the number of inputs (channels, features or words) and the number of classes;
             it maps a batch of inputs to logits ``(batch, classes)``.
-        optimizer: Makes the optimizer from the parameters.
-        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
-        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
-        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
         label_smoothing: Probability spread evenly over all classes (Szegedy et al. 2016).
         class_weights: ``balanced`` weighs a class by the inverse of its frequency in training; or a weight a class.
         mixup: Parameter of the Beta distribution of MixUp (Zhang et al. 2018); off if 0.
         cutmix: Parameter of the Beta distribution of CutMix (Yun et al. 2019); off if 0. With both, either is drawn.
         top_k: How many classes a prediction names.
         mirror: Classify an image by the mean of its logits and those of its mirror image, outside training.
+        **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
     """
+
+    needs = ClassFacts
 
     def __init__(
         self,
         net: Callable[[int, int], nn.Module],
-        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
-        scheduler: LRSchedulerCallable | None = None,
-        interval: Literal["step", "epoch"] = "epoch",
-        decay_all: bool = True,
         label_smoothing: float = 0.0,
         class_weights: Literal["balanced"] | Sequence[float] | None = None,
         mixup: float = 0.0,
         cutmix: float = 0.0,
         top_k: int = 3,
         mirror: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, scheduler, interval, decay_all)
+        super().__init__(**kwargs)
         self.make_net = net
         self.label_smoothing, self.class_weights = label_smoothing, class_weights
         self.mixup, self.cutmix, self.top_k, self.mirror = mixup, cutmix, top_k, mirror
 
     def build(self) -> None:
         """Make the network and the mixing of examples."""
-        self.classes: list[str] = self.fact("classes")
+        from torchvision.transforms import v2  # a second of start-up
+
+        self.classes = self.facts.classes
         num_classes = len(self.classes)
-        self.net = self.make_net(self.fact("num_inputs"), num_classes).to(memory_format=torch.channels_last)
+        self.net = self.make_net(self.facts.num_inputs, num_classes).to(memory_format=torch.channels_last)
+        prepare(self.net, self.facts)
         weights = None
         if self.class_weights == "balanced":
-            counts = torch.tensor(self.fact("class_counts"), dtype=torch.float)
+            counts = torch.tensor(self.facts.class_counts, dtype=torch.float)
             weights = counts.sum() / (num_classes * counts)
         elif self.class_weights is not None:
             weights = torch.tensor(self.class_weights, dtype=torch.float)
@@ -104,9 +103,10 @@ class Classifier(Task):
             logits = (logits + self.net(inputs.flip(-1))) / 2
         return logits
 
-    def step(self, batch: tuple[Any, Tensor]) -> Step:
+    def step(self, batch: Batch) -> Step:
         """Cross-entropy of ``(inputs, target)``, target ``(batch)``."""
         inputs, target = batch
+        assert target is not None
         mixed = target
         if self.training and self.mix is not None:
             inputs, mixed = self.mix(inputs, target)
@@ -118,7 +118,7 @@ class Classifier(Task):
             return Step(loss, len(target))
         return Step(loss, len(target), logits.float().softmax(1), target)
 
-    def predict_step(self, batch: tuple[Any, Tensor | None], batch_idx: int) -> list[Row]:
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The most probable classes by name."""
         return probabilities_to_rows(self(batch[0]).float().softmax(1), self.classes, self.top_k)
 

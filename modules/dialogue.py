@@ -1,24 +1,21 @@
 """Dialogue by selection: the reply is chosen among given ones. (``modules.translation.Translator`` writes replies.)"""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import MetricCollection
 
+from datamodules.types import ChoiceBatch, ChoiceFacts, Row
 from modules.metrics import Ranking
-from modules.task import Row, Step, Task
-
-Batch = tuple[Tensor, Tensor | None, Tensor | None]
+from modules.task import Step, Task
 
 
-class ResponseSelector(Task):
-    """Chooses the reply that goes best with what was said before.
+class ResponseSelector(Task[ChoiceFacts]):
+    """Response selection: the reply that goes best with what was said before, among candidates.
 
     A bi-encoder: one network makes a vector of the context and a vector of a reply, and the cosine of the two is the
     score. (A mark in the text tells it which of the two it reads.) In training each context must find its reply among
@@ -40,11 +37,11 @@ class ResponseSelector(Task):
         temperature: 0 predicts the best reply; else the reply is drawn by chance, from the softmax of the logits
             divided by this.
         top_k: How many replies a prediction names.
-        optimizer: Makes the optimizer from the parameters.
-        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
-        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
         decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+        **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
     """
+
+    needs = ChoiceFacts
 
     CHUNK = 64  # texts that are encoded at once
 
@@ -55,21 +52,17 @@ class ResponseSelector(Task):
         scale: float = 20.0,
         temperature: float = 0.0,
         top_k: int = 3,
-        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
-        scheduler: LRSchedulerCallable | None = None,
-        interval: Literal["step", "epoch"] = "step",
         decay_all: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, scheduler, interval, decay_all)
+        super().__init__(decay_all=decay_all, **kwargs)
         self.make_net, self.size, self.scale = net, size, scale
         self.temperature, self.top_k = temperature, top_k
         self.index: Tensor | None = None  # vectors of the replies to predict
 
     def build(self) -> None:
         """Make the encoder."""
-        if not self.fact("candidates"):
-            raise MisconfigurationException("ResponseSelector chooses among candidates: set --data.candidates 10")
-        self.net = self.make_net(self.fact("num_source_tokens"), self.size)
+        self.net = self.make_net(self.facts.num_tokens, self.size)
 
     def metrics(self) -> MetricCollection:
         """Recall and mean reciprocal rank."""
@@ -84,7 +77,7 @@ class ResponseSelector(Task):
         vectors = torch.cat([self.net(part).float() for part in parts])
         return F.normalize(vectors[order.argsort()], dim=1)
 
-    def step(self, batch: Batch) -> Step:
+    def step(self, batch: ChoiceBatch) -> Step:
         """Cross-entropy of ``(contexts, replies, candidates)``; without candidates the batch's replies are these."""
         contexts, replies, candidates = batch
         assert replies is not None
@@ -104,11 +97,11 @@ class ResponseSelector(Task):
         """Forget vectors that will be outdated."""
         self.index = None
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
+    def predict_step(self, batch: ChoiceBatch, batch_idx: int) -> list[Row]:
         """The best replies, ``reply``, ``reply_2``, ..., and the ``score`` of each: its cosine, from -1 to 1."""
-        replies: list[str] = self.fact("replies")
+        replies = self.facts.replies
         if self.index is None:
-            tokens = pad_sequence([torch.tensor(ids) for ids in self.fact("reply_tokens")], batch_first=True)
+            tokens = pad_sequence([torch.tensor(ids) for ids in self.facts.reply_tokens], batch_first=True)
             self.index = self(tokens.to(self.device))
         cosines = self(batch[0]) @ self.index.T  # (batch, replies)
         if self.temperature:

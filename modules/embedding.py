@@ -1,6 +1,6 @@
 """Word vectors, learned from which words stand near each other."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,20 +9,14 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.regression import SpearmanCorrCoef
 
+from datamodules.types import CorpusFacts, Questions, Row
 from modules.nets.pairs import PairLoss, damped, neighbours
 from modules.optimisation import Linear
-from modules.task import Row, Step, Task
+from modules.task import Step, Task
 
 
-class Asked(Protocol):
-    """What vectors are tested on, as word ids (section "facts" of the data: ``datamodules.corpus.Questions``)."""
-
-    similarity: list[tuple[str, Tensor, Tensor]]
-    analogies: Tensor
-
-
-class SkipGram(Task):
-    """Vectors from which a word's neighbours can be told, by negative sampling (Mikolov et al. 2013).
+class SkipGram(Task[CorpusFacts]):
+    """Skip-gram word embeddings with negative sampling (Mikolov et al. 2013).
 
     For each word and each neighbour within a window of random width, ``softplus(-x y)`` is added, x and y being the
     vectors of the two, and ``softplus(x n)`` for each of ``num_negatives`` other words n. A stretch of ``stretch``
@@ -45,9 +39,11 @@ class SkipGram(Task):
             times this number.
         optimizer: Makes the optimizer from the parameters; it must take sparse gradients (SGD, Adagrad, SparseAdam).
         scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
-        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
         top_k: How many neighbours a prediction names.
+        **kwargs: Further options: see ``modules.task.Task``.
     """
+
+    needs = CorpusFacts
 
     def __init__(
         self,
@@ -59,17 +55,17 @@ class SkipGram(Task):
         max_pairs: float = 50.0,
         optimizer: OptimizerCallable = lambda parameters: torch.optim.SGD(parameters, lr=0.025),
         scheduler: LRSchedulerCallable | None = Linear,
-        interval: str = "step",
         top_k: int = 10,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, scheduler, interval)  # type: ignore[arg-type]
+        super().__init__(optimizer=optimizer, scheduler=scheduler, **kwargs)
         self.size, self.window, self.num_negatives = size, window, num_negatives
         self.stretch, self.num_shared, self.max_pairs, self.top_k = stretch, num_shared, max_pairs, top_k
 
     def build(self) -> None:
         """Make the vectors: of words, and of words as neighbours."""
-        self.words: list[str] = self.fact("words")
-        counts = torch.tensor(self.fact("word_counts"), dtype=torch.float64)
+        self.words = self.facts.words
+        counts = torch.tensor(self.facts.word_counts, dtype=torch.float64)
         # The authors' choice: frequencies to the power of 3/4.
         self.register_buffer("noise", (counts**0.75).cumsum(0) / (counts**0.75).sum(), persistent=False)
         self.inner = nn.Embedding(len(counts), self.size, sparse=True)
@@ -140,7 +136,7 @@ class SkipGram(Task):
         self.log("val/loss", self.val_loss.compute(), prog_bar=True, sync_dist=True, reduce_fx="max")
         self.val_loss.reset()
 
-    def test_step(self, batch: Asked, batch_idx: int) -> None:
+    def test_step(self, batch: Questions, batch_idx: int) -> None:
         """Ask what people were asked."""
         vectors = self.vectors()
         for name, pairs, scores in batch.similarity:
@@ -175,7 +171,7 @@ class SkipGram(Task):
 
 
 class CBOW(SkipGram):
-    """Vectors whose mean over a window tells the word in its middle (Mikolov et al. 2013, "Efficient estimation").
+    """Continuous bag of words: the mean of a window's vectors tells the word in its middle (Mikolov et al. 2013).
 
     Negatives are shared and the options the same as in ``SkipGram``.
     """

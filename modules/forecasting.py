@@ -1,21 +1,20 @@
 """Forecasting: the next steps of one or more series."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from datamodules.types import Batch, Row, SeriesFacts, Window
 from modules.metrics import ForecastErrors, QuantileScores
 from modules.nets.forecasting.base import Sizes
 from modules.nets.forecasting.series import SeasonalNaive
-from modules.task import Row, Step, Task
+from modules.task import Step, Task
 
-Inputs = tuple[Tensor, Tensor, Tensor]
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
 
 
@@ -44,8 +43,8 @@ class Truth(NamedTuple):
     original: Tensor
 
 
-class Forecaster(Task):
-    """Forecasts the next steps of series from those before.
+class Forecaster(Task[SeriesFacts]):
+    """Forecasting of the next steps of one or more series.
 
     Scores: ``mse``, ``mae`` and ``rmse`` of the scaled series, as papers report them; ``mae_original``,
     ``rmse_original`` and ``smape`` (0 to 2) in the units of the file; ``mase``, the error as a multiple of that of the
@@ -58,12 +57,10 @@ class Forecaster(Task):
         loss: What is minimized, on the scaled series.
         quantiles: Levels to forecast, such as 0.1, 0.5, 0.9: trained by the pinball loss in place of ``loss``; the
             middle one is the forecast.
-        optimizer: Makes the optimizer from the parameters.
-        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
-        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
-        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+        **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
     """
 
+    needs = SeriesFacts
     mean: Tensor
     std: Tensor
     seasonal_error: Tensor
@@ -74,12 +71,9 @@ class Forecaster(Task):
         net: Callable[[Sizes], nn.Module],
         loss: Literal["mse", "mae", "huber"] = "mse",
         quantiles: Sequence[float] = (),
-        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
-        scheduler: LRSchedulerCallable | None = None,
-        interval: Literal["step", "epoch"] = "epoch",
-        decay_all: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, scheduler, interval, decay_all)
+        super().__init__(**kwargs)
         levels = list(quantiles)
         if levels and (levels != sorted(set(levels)) or not 0 < levels[0] <= levels[-1] < 1):
             raise MisconfigurationException(f"model.quantiles is {levels}; they must rise, between 0 and 1")
@@ -89,22 +83,23 @@ class Forecaster(Task):
 
     def build(self) -> None:
         """Make the network, and the seasonal naive forecast that it is compared with."""
-        self.targets: list[str] = self.fact("targets")
+        facts = self.facts
+        self.targets = facts.targets
         sizes = Sizes(
             targets=len(self.targets),
-            past=self.fact("num_past"),
-            known=self.fact("num_known"),
-            context=self.fact("context"),
-            horizon=self.fact("horizon"),
+            past=len(facts.past),
+            known=facts.num_known,
+            context=facts.context,
+            horizon=facts.horizon,
             outputs=max(1, len(self.quantiles)),
-            season=self.fact("season"),
+            season=facts.season,
         )
         self.net = self.make_net(sizes)
         self.naive: nn.Module = SeasonalNaive(sizes._replace(outputs=1))
-        self.log_scale = self.fact("scale") == "log"
+        self.log_scale = facts.scale == "log"
         for name in ("mean", "std"):  # of the targets of each series, (series, 1, targets)
-            self.register_buffer(name, self.fact(name)[:, None, : sizes.targets].float(), persistent=False)
-        self.register_buffer("seasonal_error", self.fact("seasonal_error")[:, None].float(), persistent=False)
+            self.register_buffer(name, getattr(facts, name)[:, None, : sizes.targets].float(), persistent=False)
+        self.register_buffer("seasonal_error", facts.seasonal_error[:, None].float(), persistent=False)
         self.register_buffer("levels", torch.tensor(self.quantiles), persistent=False)
 
     def metrics(self) -> MetricCollection:
@@ -114,7 +109,7 @@ class Forecaster(Task):
             scores.add_metrics({"quantiles": QuantileScores(self.quantiles)})
         return scores
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    def forward(self, inputs: Window) -> Tensor:
         """Scaled forecasts ``(batch, horizon, targets, outputs)`` of ``(history, known, series)``."""
         history, known, _ = inputs
         forecast: Tensor = self.net(history, known)
@@ -128,9 +123,10 @@ class Forecaster(Task):
         values = scaled.float() * std + mean
         return values.exp() if self.log_scale else values
 
-    def step(self, batch: tuple[Inputs, Tensor]) -> Step:
+    def step(self, batch: Batch) -> Step:
         """Loss of ``((history, known, series), target)``, target ``(batch, horizon, targets)``."""
         inputs, target = batch
+        assert target is not None
         forecast = self(inputs)
         aim = target[:, : forecast.shape[1]]  # a recursive network trains on its first steps
         if self.quantiles:
@@ -151,7 +147,7 @@ class Forecaster(Task):
         )
         return Step(loss, len(target), preds, Truth(target, self.to_original(target, series)))
 
-    def predict_step(self, batch: tuple[Inputs, None], batch_idx: int) -> list[Row]:
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """``forecast`` (horizon x targets) and ``quantiles`` (level: horizon x targets), in the units of the file."""
         inputs = batch[0]
         values = self.to_original(self(inputs).float().sort(-1).values, inputs[2])

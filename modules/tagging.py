@@ -5,56 +5,49 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
+from datamodules.types import IGNORE, Batch, Row, TaggingFacts
 from modules.metrics import EntityScores
-from modules.nets.tagging.crf import CRF, PADDING, legal_steps
-from modules.nets.tagging.hidden_hmm import HiddenHMM
+from modules.nets.tagging.crf import CRF, legal_steps
 from modules.nets.tagging.hmm import TaggedHMM
-from modules.task import Row, Step, Task
+from modules.task import Step, Task
 
 
-class Tagger(Task):
-    """Gives each word of a sentence one of the tags that the data has.
+class Tagger(Task[TaggingFacts]):
+    """Sequence labelling by a network under a linear-chain CRF, or a softmax for each word.
 
     Scores: ``accuracy`` over all words, ``f1`` (mean over the tags); if the tags mark chunks ``entity_f1``,
     ``entity_precision`` and ``entity_recall``, as conlleval has them.
 
     Args:
-        net: Makes the network from the numbers of words, characters, word shapes and tags; it maps the inputs of a
-            batch of sentences to emissions ``(batch, length, tags)``.
+        net: Makes the network from the facts of the data; it maps the inputs of a batch of sentences to emissions
+            ``(batch, length, tags)``.
         head: ``crf`` chooses among whole sequences of tags (Lafferty et al. 2001), ``softmax`` each tag by itself.
         outside_bias: Added to the score of ``O`` when chunks are looked for, not in training. Below 0 more are found,
             with less precision (Minkov et al. 2006, "NER systems that suit user's preferences").
-        optimizer: Makes the optimizer from the parameters.
-        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
-        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
-        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+        **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
     """
+
+    needs = TaggingFacts
 
     def __init__(
         self,
-        net: Callable[[int, int, int, int], nn.Module],
+        net: Callable[[TaggingFacts], nn.Module],
         head: Literal["crf", "softmax"] = "crf",
         outside_bias: float = 0.0,
-        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
-        scheduler: LRSchedulerCallable | None = None,
-        interval: Literal["step", "epoch"] = "epoch",
-        decay_all: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, scheduler, interval, decay_all)
+        super().__init__(**kwargs)
         self.make_net, self.head, self.outside_bias = net, head, outside_bias
 
     def build(self) -> None:
         """Make the network and the head."""
-        self.tags: list[str] = self.fact("tags")
-        num_words, num_chars, num_shapes = (self.fact(name) for name in ("num_words", "num_chars", "num_shapes"))
-        self.net = self.make_net(num_words, num_chars, num_shapes, len(self.tags))
-        self.scheme: str = self.fact("scheme")
+        self.tags, self.scheme = self.facts.tags, self.facts.scheme
+        self.net = self.make_net(self.facts)
         if self.outside_bias and not self.scheme:
             raise MisconfigurationException("outside_bias is for tags that mark chunks, and these mark none")
         if self.head == "crf":
@@ -69,11 +62,12 @@ class Tagger(Task):
         emissions: Tensor = self.net(inputs)
         return emissions
 
-    def step(self, batch: tuple[Any, Tensor]) -> Step:
+    def step(self, batch: Batch) -> Step:
         """Negative log-likelihood per word of ``(inputs, target)``, target ``(batch, length)``."""
         inputs, target = batch
+        assert target is not None
         emissions = self(inputs)
-        inside = target != PADDING
+        inside = target != IGNORE
         known = inside & (target < len(self.tags))  # what training did not have, it cannot give a likelihood
         if self.head == "softmax":
             loss = F.cross_entropy(emissions.float()[known], target[known], reduction="sum")
@@ -99,7 +93,7 @@ class Tagger(Task):
             return self.crf.decode(emissions, lengths)
         return emissions.argmax(2)
 
-    def predict_step(self, batch: tuple[Any, Tensor | None], batch_idx: int) -> list[Row]:
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The tags of each sentence by name, and the probability of each."""
         emissions = self._biased(self(batch[0]))
         lengths = (batch[0].words != 0).sum(1)
@@ -108,23 +102,22 @@ class Tagger(Task):
         return tags_to_rows(self._decode(emissions, lengths), probabilities, lengths, self.tags)
 
 
-class HMMTagger(Task):
-    """A hidden Markov model of tags and words: a Bayesian network whose tables are counted in one pass.
+class HMMTagger(Task[TaggingFacts]):
+    """Hidden Markov model of tags and words (Brants 2000): a Bayesian network whose tables are counted in one pass.
 
-    With ``num_states`` the tags are not looked at: the model finds so many classes of words by itself, by expectation
-    maximisation (Baum et al. 1970), one iteration an epoch. There is no optimizer in either case.
+    There is no optimizer.
 
     Scores: ``accuracy`` and ``f1``, and those of entities, as ``Tagger`` has them; the loss is the negative
-    log-likelihood of the tags given the words, a word; without tags that of the words.
+    log-likelihood of the tags given the words, a word.
 
     Args:
         order: How many tags before a tag it depends on: 1 (bigrams) or 2 (trigrams).
         decoding: ``viterbi`` for the most probable sequence, ``posterior`` for the most probable tag of each word.
         strength: Weight of the prior of a word (its lower-case form) against its own counts.
         ending_strength: Weight of the prior of each ending (the one a character shorter) against its own counts.
-        num_states: Number of classes to find; None learns the tags of the data.
-        smoothing: Added to each expected count, with ``num_states``.
     """
+
+    needs = TaggingFacts
 
     def __init__(
         self,
@@ -132,53 +125,43 @@ class HMMTagger(Task):
         decoding: Literal["viterbi", "posterior"] = "viterbi",
         strength: float = 3.0,
         ending_strength: float = 5.0,
-        num_states: int | None = None,
-        smoothing: float = 0.01,
     ) -> None:
-        super().__init__(torch.optim.SGD)
+        super().__init__(optimizer=torch.optim.SGD)
         self.automatic_optimization = False
-        self.order, self.decoding, self.num_states, self.smoothing = order, decoding, num_states, smoothing
+        self.order, self.decoding = order, decoding
         self.strength, self.ending_strength = strength, ending_strength
 
     def build(self) -> None:
         """Make the empty tables."""
-        self.tags: list[str] = self.fact("tags")
-        self.scheme: str = self.fact("scheme")
-        self.net: TaggedHMM | HiddenHMM
-        if self.num_states is not None:
-            self.tags = [f"class_{i}" for i in range(self.num_states)]
-            self.net = HiddenHMM(self.fact("num_words"), self.num_states, self.smoothing)
-        elif not self.tags:
-            raise MisconfigurationException("the data has no tags: say how many classes to find, --model.num_states")
-        else:
-            words, chars = self.fact("words"), self.fact("chars")
-            self.net = TaggedHMM(words, chars, len(self.tags), self.order, self.strength, self.ending_strength)
+        facts = self.facts
+        self.tags, self.scheme = facts.tags, facts.scheme
+        self.net = TaggedHMM(facts.words, facts.chars, len(self.tags), self.order, self.strength, self.ending_strength)
         # Distributed strategies want something to train.
         self.nothing = nn.Parameter(torch.zeros(()))
 
     def metrics(self) -> MetricCollection:
-        """Those of ``Tagger``; none for classes without names."""
-        return tag_scores(self.tags, bool(self.scheme)) if self.num_states is None else MetricCollection({})
+        """Those of ``Tagger``."""
+        return tag_scores(self.tags, bool(self.scheme))
 
     def configure_optimizers(self) -> None:
         """None: counting is all there is."""
 
-    def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:  # type: ignore[override]
+    def training_step(self, batch: Batch, batch_idx: int) -> None:  # type: ignore[override]
         """Add the counts of a batch, of all processes."""
         inputs, target = batch
+        assert target is not None
         counts = self.net.count(inputs.words, target)
         self.net.add(*(self.trainer.strategy.reduce(count, reduce_op="sum") for count in counts))
         if self.trainer.is_last_batch:
             self.net.fit()
 
-    def step(self, batch: tuple[Any, Tensor]) -> Step:
+    def step(self, batch: Batch) -> Step:
         """Negative log-likelihood per word of ``(inputs, target)``, target ``(batch, length)``."""
         inputs, target = batch
+        assert target is not None
         lengths = (inputs.words != 0).sum(1)
         emissions = self.net.emissions(inputs)
         total = self.net.log_partition(emissions, lengths)
-        if isinstance(self.net, HiddenHMM):
-            return Step(-total.sum().float() / lengths.sum(), lengths.sum())
         known = (target < len(self.tags)).all(1)  # (batch)
         losses = total - self.net.score(emissions, target.clamp(max=len(self.tags) - 1), lengths)
         size = (lengths * known).sum()
@@ -190,7 +173,7 @@ class HMMTagger(Task):
             return self.net.marginals(emissions, lengths).argmax(2)
         return self.net.decode(emissions, lengths)
 
-    def predict_step(self, batch: tuple[Any, Tensor | None], batch_idx: int) -> list[Row]:
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The tags of each sentence by name, and the probability of each."""
         lengths = (batch[0].words != 0).sum(1)
         emissions = self.net.emissions(batch[0])
@@ -199,7 +182,7 @@ class HMMTagger(Task):
 
 
 def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:
-    """The scores of a tagger, for tags ``(batch, length)`` with ``PADDING`` in the target.
+    """The scores of a tagger, for tags ``(batch, length)`` with ``IGNORE`` in the target.
 
     Args:
         tags: All tags.
@@ -207,8 +190,8 @@ def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:
     """
     # One class more: the tags that training did not have, which count as errors.
     scores: dict[str, Metric | MetricCollection] = {
-        "accuracy": MulticlassAccuracy(len(tags) + 1, average="micro", ignore_index=PADDING),
-        "f1": MulticlassF1Score(len(tags) + 1, average="macro", ignore_index=PADDING),
+        "accuracy": MulticlassAccuracy(len(tags) + 1, average="micro", ignore_index=IGNORE),
+        "f1": MulticlassF1Score(len(tags) + 1, average="macro", ignore_index=IGNORE),
     }
     if chunks:
         scores["entities"] = EntityScores(tags)

@@ -2,20 +2,21 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torchmetrics import MeanMetric, MetricCollection
 
+from datamodules.types import Facts, Row
 from modules.distributed import shard, update_uncounted
-from modules.nets.loading import weights_come_later
+from modules.nets.loading import PretrainedNet
 from modules.optimisation import Schedule, parameter_groups
 
-Row = dict[str, Any]
+F = TypeVar("F", bound=Facts)
 
 
 class Step(NamedTuple):
@@ -34,33 +35,38 @@ class Step(NamedTuple):
     target: Any = None
 
 
-class Task(LightningModule, ABC):
-    """Base of all tasks. A subclass writes ``build``, ``metrics``, ``step`` and ``predict_step``.
+class Task(LightningModule, ABC, Generic[F]):
+    """Base of all tasks. A subclass says which facts it ``needs`` and writes ``build``, ``metrics``, ``step`` and
+    ``predict_step``.
 
     Args:
         optimizer: Makes the optimizer from the parameters.
         scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
-        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
+        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``; if None, after every step for
+            those of ``modules.optimisation``, which plan the whole training, and after every epoch for others.
         decay_all: Whether weight decay also pulls on norms, biases and embeddings.
     """
 
+    needs: type[F]
+    facts: F
+
     def __init__(
         self,
-        optimizer: OptimizerCallable,
+        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
         scheduler: LRSchedulerCallable | None = None,
-        interval: Literal["step", "epoch"] = "epoch",
+        interval: Literal["step", "epoch"] | None = None,
         decay_all: bool = True,
     ) -> None:
         super().__init__()
         self.optimizer, self.scheduler, self.interval, self.decay_all = optimizer, scheduler, interval, decay_all
-        self.data: LightningDataModule | None = None
+        self.restored = False  # whether a checkpoint brings the weights
         self.built = False
 
     # ---- what a subclass writes
 
     @abstractmethod
     def build(self) -> None:
-        """Make the network from the facts (``self.fact(name)``). Called once."""
+        """Make the network from ``self.facts``. Called once."""
 
     def metrics(self) -> MetricCollection:
         """The scores, by their names without ``val/`` or ``test/``. Called after ``build``."""
@@ -76,39 +82,45 @@ class Task(LightningModule, ABC):
 
     # ---- what all of them share
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, as a module does."""
-        # The trainer sets this one, the name of the hook at hand, some fifty times a step; a module's way takes long.
-        if name == "_current_fx_name":
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
+    @classmethod
+    def check_pair(cls, makes: type[Facts], data: str) -> None:
+        """Refuse data whose facts are not those that the task needs.
 
-    def fact(self, name: str) -> Any:
-        """A fact that the datamodule learned from the training split.
+        Args:
+            makes: The facts that the data makes.
+            data: Its name, for the message.
 
         Raises:
-            MisconfigurationException: If the datamodule has no such fact.
+            MisconfigurationException: If they are others.
         """
-        data = self.data or self.trainer.datamodule  # type: ignore[attr-defined]
-        value = getattr(data, name, None)
-        if value is None:
+        if not issubclass(makes, cls.needs):
             raise MisconfigurationException(
-                f"{type(self).__name__} needs the fact `{name}`, which {type(data).__name__} does not have: "
-                "pair this task with another kind of data"
+                f"{cls.__name__} needs {cls.needs.what}, and {data} has {makes.what}: pair this task with other data"
             )
-        return value
+
+    def use(self, facts: Facts, data: str = "the data", restored: bool = False) -> None:
+        """Take the facts that the network is built from.
+
+        Args:
+            facts: What the data learned.
+            data: Name of the data, for messages.
+            restored: Whether a checkpoint brings the weights, so that no pretrained ones need to be loaded.
+        """
+        self.check_pair(type(facts), data)
+        self.facts, self.restored = facts, restored  # type: ignore[assignment]
 
     def configure_model(self) -> None:
         """Build the network and the metrics, once; sharded strategies call this where they want it built."""
         if self.built:
             return
-        data = self.data or self.trainer.datamodule  # type: ignore[attr-defined]
-        with weights_come_later(getattr(data, "restored", False)):
-            self.build()
-        for module in list(self.modules()):
-            if hasattr(module, "use_facts"):  # a network that needs to know more than the sizes
-                module.use_facts(self.fact)  # type: ignore[operator]
+        if self._trainer is not None:
+            data = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.use(data.facts, type(data).__name__, data.restored)
+        self.build()
+        if not self.restored:
+            for module in list(self.modules()):
+                if isinstance(module, PretrainedNet):
+                    module.load_pretrained()
         if self.device_mesh is not None:  # ModelParallelStrategy
             shard(self, self.device_mesh)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
@@ -132,10 +144,10 @@ class Task(LightningModule, ABC):
         """Update the test metrics."""
         return self._evaluate(batch, batch_idx < self._counted("test"), self.test_loss, self.test_metrics)
 
-    def _counted(self, split: str) -> float:
+    def _counted(self, split: str) -> int:
         # Batches beyond are examples of another process, there to keep all processes in step.
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        return data.counted[split] if hasattr(data, "counted") else float("inf")
+        counted: int = self.trainer.datamodule.counted[split]  # type: ignore[attr-defined]
+        return counted
 
     def _evaluate(self, batch: Any, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
         output = self.step(batch)
@@ -184,9 +196,10 @@ class Task(LightningModule, ABC):
         if self.scheduler is None:
             return optimizer
         scheduler = self.scheduler(optimizer)
+        interval = self.interval or ("step" if isinstance(scheduler, Schedule) else "epoch")
         if isinstance(scheduler, Schedule):
-            scheduler.plan(self._num_steps() if self.interval == "step" else self.trainer.max_epochs or -1)
-        wiring: dict[str, Any] = {"scheduler": scheduler, "interval": self.interval}
+            scheduler.plan(self._num_steps() if interval == "step" else self.trainer.max_epochs or -1)
+        wiring: dict[str, Any] = {"scheduler": scheduler, "interval": interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             wiring["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": wiring}

@@ -1,26 +1,24 @@
 """Translation: from one sequence of tokens to another."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from datamodules.types import END, PAD, PairBatch, PairFacts, Row
 from modules.metrics import BLEU, ChrF, Distinct, Generated, Perplexity
-from modules.nets.seq2seq.encoder_decoder import END, PAD, EncoderDecoder
+from modules.nets.seq2seq.encoder_decoder import EncoderDecoder
 from modules.nets.seq2seq.losses import linear_cross_entropy
 from modules.nets.seq2seq.search import Sampling, beam_search, write
-from modules.task import Row, Step, Task
-
-Batch = tuple[Tensor, Tensor | None, list[str] | None]
+from modules.task import Step, Task
 
 
-class Translator(Task):
-    """Writes a target for each source: a translation, or a reply.
+class Translator(Task[PairFacts]):
+    """Sequence-to-sequence generation: translations, or replies.
 
     Trained on the cross-entropy of each token after the true ones before it (teacher forcing). Scores: ``bleu``, the
     same as the tool sacrebleu gives for the texts as they are; ``chrf``; ``perplexity`` of a token (of the vocabulary,
@@ -29,10 +27,6 @@ class Translator(Task):
 
     Args:
         net: Makes the network from the numbers of source and of target tokens.
-        optimizer: Makes the optimizer from the parameters.
-        scheduler: Makes the learning-rate scheduler from the optimizer; a constant rate if None.
-        interval: Whether the scheduler goes on after every ``step`` or every ``epoch``.
-        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
         label_smoothing: Probability spread evenly over all tokens in training (Szegedy et al. 2016).
         beam_size: Hypotheses that the search keeps open in test and prediction; 1 takes the best token each time.
         val_beam_size: The same in validation, where it should cost little.
@@ -42,15 +36,15 @@ class Translator(Task):
         top_p: Draw from the fewest tokens that have this probability together.
         max_length: Tokens of the longest target; twice those of the source, and ten, if None.
         distinct: Also score how diverse the texts are, as of replies in dialogues.
+        decay_all: Whether weight decay also pulls on norms, biases and embeddings.
+        **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
     """
+
+    needs = PairFacts
 
     def __init__(
         self,
         net: Callable[[int, int], EncoderDecoder],
-        optimizer: OptimizerCallable = lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
-        scheduler: LRSchedulerCallable | None = None,
-        interval: Literal["step", "epoch"] = "step",
-        decay_all: bool = False,
         label_smoothing: float = 0.1,
         beam_size: int = 5,
         val_beam_size: int = 1,
@@ -60,8 +54,10 @@ class Translator(Task):
         top_p: float = 1.0,
         max_length: int | None = None,
         distinct: bool = False,
+        decay_all: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, scheduler, interval, decay_all)
+        super().__init__(decay_all=decay_all, **kwargs)
         if min(beam_size, val_beam_size) < 1:
             raise MisconfigurationException(f"beam_size is {beam_size}, val_beam_size {val_beam_size}; take at least 1")
         self.make_net = net
@@ -77,10 +73,10 @@ class Translator(Task):
         """Make the network."""
         from tokenizers import Tokenizer
 
-        source, target = self.fact("source_tokenizer"), self.fact("target_tokenizer")
+        source, target = self.facts.source_tokenizer, self.facts.target_tokenizer
         self.source_tokens, self.target_tokens = Tokenizer.from_str(source), Tokenizer.from_str(target)
         try:
-            self.net = self.make_net(self.fact("num_source_tokens"), self.fact("num_target_tokens"))
+            self.net = self.make_net(self.facts.num_source_tokens, self.facts.num_target_tokens)
         except ValueError as error:
             raise MisconfigurationException(str(error)) from error
         if self.net.source_embedding is self.net.target_embedding and source != target:
@@ -91,7 +87,7 @@ class Translator(Task):
         scores: dict[str, Any] = {"bleu": BLEU(), "chrf": ChrF(), "perplexity": Perplexity()}
         return MetricCollection(scores | ({"distinct": Distinct()} if self.distinct else {}))
 
-    def step(self, batch: Batch) -> Step:
+    def step(self, batch: PairBatch) -> Step:
         """Cross-entropy of sources ``(batch, source)`` and targets ``(batch, target)``; references for the scores."""
         source, target, references = batch
         assert target is not None
@@ -124,7 +120,7 @@ class Translator(Task):
         texts = (text.strip().replace("\n", " ") for text in self.target_tokens.decode_batch(written))
         return [text if first != END else "" for text, first in zip(texts, source[:, 0].tolist(), strict=True)]
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
+    def predict_step(self, batch: PairBatch, batch_idx: int) -> list[Row]:
         """A ``translation`` of each source."""
         return [{"translation": text} for text in self.write(batch[0], self.beam_size, self.sampling)]
 

@@ -1,6 +1,7 @@
 """Pretrained weights: when they are needed, and whether they fit."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,6 +32,17 @@ def weights_come_later(later: bool = True) -> Iterator[None]:
 def pretrained_needed() -> bool:
     """Whether a network that is being made has to load its pretrained weights."""
     return not _later.get()
+
+
+class PretrainedNet(nn.Module, ABC):
+    """Base of the networks that may start with pretrained weights.
+
+    They are loaded after the network is made, and only if no checkpoint brings the weights.
+    """
+
+    @abstractmethod
+    def load_pretrained(self) -> None:
+        """Load the pretrained weights, if the network was asked for any."""
 
 
 def find_weights(name: str) -> Path:

@@ -1,10 +1,34 @@
 """A transformer over the columns of a table."""
 
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
+
+from datamodules.types import Facts, TableFacts
+
+
+class TableNet(nn.Module, ABC):
+    """Base of the networks that need to know more of a table than the numbers of inputs and outputs."""
+
+    @abstractmethod
+    def prepare(self, facts: TableFacts) -> None:
+        """Take what is needed from the facts; called once, before the weights are used."""
+
+
+def prepare(net: nn.Module, facts: Facts) -> None:
+    """Give a network for tables the facts of its table; nothing is done to any other network.
+
+    Raises:
+        MisconfigurationException: If the data is no table.
+    """
+    if isinstance(net, TableNet):
+        if not isinstance(facts, TableFacts):
+            raise MisconfigurationException(
+                f"{type(net).__name__} is a network for tables, and the data has {facts.what}"
+            )
+        net.prepare(facts)
 
 
 class ColumnEmbedding(nn.Module):
@@ -37,7 +61,7 @@ class ColumnEmbedding(nn.Module):
         return vectors.index_add(1, self.columns, parts) + self.bias
 
 
-class FTTransformer(nn.Module):
+class FTTransformer(TableNet):
     """A transformer over embedded columns, read out at an extra first vector (Gorishniy et al. 2021, section 3.3).
 
     Args:
@@ -70,9 +94,9 @@ class FTTransformer(nn.Module):
         self.blocks = nn.TransformerEncoder(layer, num_blocks, nn.LayerNorm(width), enable_nested_tensor=False)
         self.head = nn.Linear(width, num_outputs)
 
-    def use_facts(self, fact: Callable[[str], Any]) -> None:
-        """Embed the columns of the table instead of its single inputs; the task calls this once, with its facts."""
-        self.embed = ColumnEmbedding(self.num_inputs, fact("input_columns"), self.width)
+    def prepare(self, facts: TableFacts) -> None:
+        """Embed the columns of the table instead of its single inputs."""
+        self.embed = ColumnEmbedding(self.num_inputs, facts.input_columns, self.width)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, inputs)`` to ``(batch, outputs)``."""
