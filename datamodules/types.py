@@ -52,7 +52,8 @@ class Facts:
         if state.keys() != known:
             there = ", ".join(sorted(known ^ state.keys()))
             raise MisconfigurationException(
-                f"the checkpoint was trained on another kind of data: it does not hold the facts of {cls.__name__} ({there})"
+                f"the checkpoint was trained on another kind of data: "
+                f"it does not hold the facts of {cls.__name__} ({there})"
             )
         return cls(**state)
 

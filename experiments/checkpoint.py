@@ -101,7 +101,7 @@ def load(path: str | Path) -> tuple[Task, Data[Any]]:
     _, content = find(Path(path), to_train=False)
     task, data = instantiate(content["config"])
     data.load_state_dict(facts(content))
-    task.data = data
+    task.use(data.facts, type(data).__name__, restored=True)
     task.configure_model()
     task.load_state_dict(content["state_dict"])
     return task.eval(), data

@@ -146,7 +146,9 @@ class LeydenCLI(LightningCLI):
         return int(self.content["resume"]["batches_that_stepped"])
 
     def after_instantiate_classes(self) -> None:
-        """Give the data the facts of the checkpoint, before it reads anything."""
+        """Refuse a task and data that do not go together; give the data the seed, and the facts of a checkpoint."""
+        self.model.check_pair(self.datamodule.makes, type(self.datamodule).__name__)
+        self.datamodule.seed = int(self._get(self.config, "seed_everything") or 0)
         if self.content is not None:
             self.datamodule.load_state_dict(checkpoint.facts(self.content))
             self.content = None  # do not keep the weights mapped

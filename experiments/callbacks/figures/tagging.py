@@ -43,7 +43,7 @@ class TaggingFigures(EvaluationFigures):
             self._entities.update(output.preds, output.target)
         if len(self._sentences) < 4 * self.num_sentences:
             names = [*pl_module.tags, "(unseen)"]
-            self._sentences += sentences(batch[0], output.preds, output.target, names, trainer.datamodule.chars)  # type: ignore[attr-defined]
+            self._sentences += sentences(batch[0], output.preds, output.target, names, pl_module.facts.chars)  # type: ignore[attr-defined]
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Draw."""
