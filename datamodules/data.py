@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.utils.data import DataLoader
 
+from datamodules.files.faults import OnError
 from datamodules.sampling import Batches, Draw
 from datamodules.types import Facts, Row
 
@@ -40,6 +41,9 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         batch_size: Examples in a batch, per process.
         num_workers: Processes that load batches; 0 loads them in the training process.
         predict_path: File or folder of raw inputs, without labels, for ``leyden predict``.
+        encoding: Encoding of the user's text files; UTF-8, or what a byte-order mark says, if not given.
+        on_error: What to do about a faulty example in the user's files: ``stop`` with a sentence that names it, or
+            ``skip`` it; how many were skipped is told.
     """
 
     makes: type[F]
@@ -50,6 +54,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         batch_size: int = 32,
         num_workers: int = 0,
         predict_path: str | None = None,
+        encoding: str | None = None,
+        on_error: OnError = "stop",
     ) -> None:
         super().__init__()
         for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
@@ -57,7 +63,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
                 raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
         self.root = Path(root or os.environ.get("LEYDEN_DATA", "data"))
         self.batch_size, self.num_workers = batch_size, num_workers
-        self.predict_path = predict_path
+        self.predict_path, self.encoding, self.on_error = predict_path, encoding, on_error
         self.text: str | None = None  # given on the command line instead of a file, where inputs are text
         # Bound on (examples) x (longest length) of a batch; ``batch_size`` rules if None.
         self.max_tokens: int | None = None
