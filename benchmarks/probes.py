@@ -61,7 +61,7 @@ class Compile(Callback):
                 child.compile()
 
 
-def fit(trainer: Trainer, task: Task, data: Data[Any]) -> None:
+def fit(trainer: Trainer, task: Task, data: Data[Any, Any]) -> None:
     """Train as ``leyden fit`` does."""
     forget_missing_gpus()
     make_lean(trainer, task, data)
@@ -70,7 +70,7 @@ def fit(trainer: Trainer, task: Task, data: Data[Any]) -> None:
 
 def train(
     task: Task,
-    data: Data[Any],
+    data: Data[Any, Any],
     callbacks: list[Callback],
     max_steps: int = -1,
     max_epochs: int = -1,

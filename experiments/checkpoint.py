@@ -89,7 +89,7 @@ def facts(content: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def load(path: str | Path) -> tuple[Task, Data[Any]]:
+def load(path: str | Path) -> tuple[Task, Data[Any, Any]]:
     """Load a trained task and its data, for use in a notebook.
 
     Args:

@@ -35,7 +35,7 @@ class LeydenParser(LightningArgumentParser):
         return f" - did you mean {near[0]}?" if near else ""
 
 
-def instantiate(config: str) -> tuple[Task, Data[Any]]:
+def instantiate(config: str) -> tuple[Task, Data[Any, Any]]:
     """Make the task and the datamodule that a configuration describes.
 
     Args:
