@@ -102,6 +102,7 @@ class TextMistakes(EvaluationFigures):
     """
 
     def __init__(self, num_mistakes: int = 20) -> None:
+        super().__init__()
         self.num_mistakes = num_mistakes
         self._found: list[tuple[float, int, int, str]] = []
 
@@ -110,7 +111,7 @@ class TextMistakes(EvaluationFigures):
         last = not trainer.sanity_checking and trainer.current_epoch + 1 == trainer.max_epochs
         return isinstance(trainer.logger, TensorBoardLogger) and (trainer.testing or last)
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Look for mistakes."""
         probability, predicted = output.preds.max(1)
         wrong = (predicted != output.target).nonzero().flatten()

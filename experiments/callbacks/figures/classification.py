@@ -7,7 +7,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from experiments.callbacks.figures.base import EvaluationFigures
+from experiments.callbacks.figures.base import EvaluationFigures, heat_map
 
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
 
@@ -24,11 +24,12 @@ class ClassificationFigures(EvaluationFigures):
     """
 
     def __init__(self, num_mistakes: int = 16, every_n_epochs: int = 10) -> None:
-        self.num_mistakes, self.every_n_epochs = num_mistakes, every_n_epochs
+        super().__init__(every_n_epochs)
+        self.num_mistakes = num_mistakes
         self._matrix: MulticlassConfusionMatrix | None = None
         self._mistakes: list[Mistake] = []
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Count, and keep the mistakes."""
         if len(pl_module.classes) > 100:
             return
@@ -59,28 +60,9 @@ class ClassificationFigures(EvaluationFigures):
 
 
 def confusion_figure(counts: Tensor, classes: list[str]) -> Any:
-    """A matrix of counts ``(true, predicted)`` as a heat map; shares of each true class give the colour."""
-    from matplotlib.figure import Figure
-
-    size = max(4.0, min(14.0, 0.5 * len(classes) + 2))
-    longest = max(map(len, classes))
-    edge = min(0.5, (0.85 + 0.085 * longest) / size)  # room for names; matplotlib's own layout takes as long as drawing
-    figure = Figure(figsize=(size, size), dpi=80)
-    axes = figure.add_axes((edge, edge, 0.97 - edge, 0.97 - edge))
+    """A heat map of counts ``(true, predicted)``; shares of each true class give the colour."""
     shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    places = range(len(classes))
-    axes.set_xticks(places, classes, rotation=90 if longest > 2 else 0)
-    axes.set_yticks(places, classes)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if len(classes) <= 25:
-        for i in places:
-            for j in places:
-                if counts[i, j]:
-                    colour = "white" if shares[i, j] > 0.5 else "black"
-                    axes.text(j, i, str(int(counts[i, j])), ha="center", va="center", color=colour, fontsize=8)
-    return figure
+    return heat_map(shares, classes, classes, ("true", "predicted"), limits=(0, 1), numbers=counts)
 
 
 def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> Any:

@@ -3,56 +3,40 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor
 
+from experiments.callbacks.figures.base import EvaluationFigures
 
-class ForecastFigures(Callback):
+
+class ForecastFigures(EvaluationFigures):
     """Draws windows of validation and test for TensorBoard: context, truth, forecast, naive forecast and interval.
 
     Args:
         count: Windows drawn; they are spread over the split.
-        every_n_epochs: Draw after so many validations.
+        every_n_epochs: Epochs between drawings.
     """
 
     def __init__(self, count: int = 4, every_n_epochs: int = 1) -> None:
-        self.count, self.every_n_epochs = count, every_n_epochs
+        super().__init__(every_n_epochs)
+        self.count = count
         self.windows: list[tuple[Tensor, ...]] = []
 
-    def _keep(self, trainer: Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int, batches: int) -> None:
-        first = batch_idx in {k * batches // self.count for k in range(self.count)}
-        if not first or trainer.sanity_checking or outputs is None or trainer.current_epoch % self.every_n_epochs:
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+        """Keep the first window of some batches."""
+        if batch_idx not in {k * num_batches // self.count for k in range(self.count)}:
             return
         (history, _, series), _ = batch
-        past = task.to_original(history[:1, :, : len(task.targets)], series[:1])[0]
-        shown = past, outputs.preds.original[0], outputs.preds.naive_original[0], outputs.target.original[0]
+        past = pl_module.to_original(history[:1, :, : len(pl_module.targets)], series[:1])[0]
+        shown = past, output.preds.original[0], output.preds.naive_original[0], output.target.original[0]
         self.windows.append(tuple(values.float().cpu() for values in shown))
 
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
-    ) -> None:
-        """Keep the first window of some batches."""
-        self._keep(trainer, pl_module, outputs, batch, batch_idx, int(sum(trainer.num_val_batches)))
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
-    ) -> None:
-        """Keep the first window of some batches."""
-        self._keep(trainer, pl_module, outputs, batch, batch_idx, int(sum(trainer.num_test_batches)))
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Draw them."""
-        self._draw(trainer, pl_module, "val/forecasts")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw them."""
-        self._draw(trainer, pl_module, "test/forecasts")
-
-    def _draw(self, trainer: Trainer, task: Any, tag: str) -> None:
         windows, self.windows = self.windows, []
-        board: Any = getattr(trainer.logger, "experiment", None)
-        if windows and hasattr(board, "add_figure") and trainer.is_global_zero:
-            board.add_figure(tag, draw(windows, task.targets, task.quantiles), trainer.global_step)
+        if windows and trainer.is_global_zero:
+            figure = draw(windows, pl_module.targets, pl_module.quantiles)
+            trainer.logger.experiment.add_figure(f"{stage}/forecasts", figure, trainer.global_step)  # type: ignore[union-attr]
 
 
 def draw(windows: list[tuple[Tensor, ...]], targets: list[str], levels: list[float], most: int = 3) -> Any:

@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from experiments.callbacks.figures.base import EvaluationFigures
+from experiments.callbacks.figures.base import EvaluationFigures, heat_map
 from experiments.callbacks.figures.classification import confusion_figure
 from modules.metrics import EntityScores
 
@@ -25,12 +25,13 @@ class TaggingFigures(EvaluationFigures):
     """
 
     def __init__(self, num_sentences: int = 10, every_n_epochs: int = 5) -> None:
-        self.num_sentences, self.every_n_epochs = num_sentences, every_n_epochs
+        super().__init__(every_n_epochs)
+        self.num_sentences = num_sentences
         self._matrix: MulticlassConfusionMatrix | None = None
         self._entities: EntityScores | None = None
         self._sentences: list[tuple[int, str]] = []
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any) -> None:
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Count, and keep sentences."""
         if output.target is None:
             return
@@ -63,7 +64,9 @@ class TaggingFigures(EvaluationFigures):
         board, step, tags = trainer.logger.experiment, trainer.global_step, pl_module.tags  # type: ignore[union-attr]
         if len(tags) <= 100:
             board.add_figure(f"{stage}/confusion_matrix", confusion_figure(counts, tags), step)
-            board.add_figure(f"{stage}/transitions", transitions_figure(transitions(pl_module), tags), step)
+            board.add_figure(
+                f"{stage}/transitions", heat_map(transitions(pl_module), tags, tags, ("tag", "next tag")), step
+            )
         board.add_text(f"{stage}/tags", table(tag_rows(counts, tags)), step)
         if rows:
             board.add_text(f"{stage}/entities", table(rows.items()), step)
@@ -89,7 +92,7 @@ def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars
 
 
 def transitions(task: Any) -> Tensor:
-    """What the tagger knows of neighbouring tags, ``(tag, next tag)``: scores of a CRF, probabilities of an HMM."""
+    """Scores of a CRF or probabilities of an HMM, ``(tag, next tag)``; NaN where a step is forbidden."""
     if hasattr(task, "crf"):
         scores: Tensor = task.crf.transitions.detach().float().cpu()
         return scores.masked_fill(task.crf.forbidden[:-1, :-1].cpu(), torch.nan)
@@ -97,21 +100,6 @@ def transitions(task: Any) -> Tensor:
         pairs: Tensor = task.net.tag_counts.sum(0)[:-1].cpu()
         return (pairs / pairs.sum(1, keepdim=True).clamp(min=1))[:, :-1]
     return torch.full((len(task.tags), len(task.tags)), torch.nan)
-
-
-def transitions_figure(scores: Tensor, tags: list[str]) -> Any:
-    """A heat map ``(tag, next tag)``; forbidden steps stay white."""
-    from matplotlib.figure import Figure
-
-    size = max(4.0, min(14.0, 0.5 * len(tags) + 2))
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.subplots()
-    figure.colorbar(axes.imshow(scores, cmap="viridis"), shrink=0.6)
-    axes.set_xticks(range(len(tags)), tags, rotation=90)
-    axes.set_yticks(range(len(tags)), tags)
-    axes.set_xlabel("next tag")
-    axes.set_ylabel("tag")
-    return figure
 
 
 def tag_rows(counts: Tensor, tags: list[str]) -> list[tuple[str, list[float]]]:

@@ -1,0 +1,101 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from experiments.callbacks.figures.base import EvaluationFigures, heat_map
+
+
+class Recorder(EvaluationFigures):
+    def __init__(self, every_n_epochs: int = 1) -> None:
+        super().__init__(every_n_epochs)
+        self.seen: list[tuple[int, int]] = []
+        self.shown: list[tuple[int, str, list[tuple[int, int]], float]] = []
+
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+        self.seen.append((batch_idx, num_batches))
+
+    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        self.shown.append((trainer.current_epoch, stage, self.seen, float(pl_module.layer.bias[0])))
+        self.seen = []
+
+
+class Model(BoringModel):
+    """Has other weights while it is validated, as with an average of weights; says nothing of its last batch."""
+
+    def on_validation_epoch_start(self) -> None:
+        self.layer.bias.data += 100
+
+    def on_validation_epoch_end(self) -> None:
+        self.layer.bias.data -= 100
+
+    def validation_step(self, batch: Any, batch_idx: int) -> Any:
+        return super().validation_step(batch, batch_idx) if batch_idx < 2 else None
+
+
+def trained(figures: Recorder, folder: Path, **options: Any) -> tuple[Trainer, LightningModule]:
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    few = {"limit_train_batches": 1, "limit_val_batches": 3, "limit_test_batches": 2}
+    fitting = Trainer(accelerator="cpu", max_epochs=5, callbacks=[figures], **quiet, **few, **options)
+    model = Model()
+    fitting.fit(model)
+    return fitting, model
+
+
+def test_figures_are_shown_when_due_with_the_weights_that_were_evaluated(tmp_path: Path) -> None:
+    figures = Recorder(every_n_epochs=2)
+    fitting, model = trained(figures, tmp_path, logger=TensorBoardLogger(tmp_path))
+    assert [shown[:3] for shown in figures.shown] == [(n, "val", [(0, 3), (1, 3)]) for n in (1, 3, 4)]
+    assert all(bias > 50 for *_, bias in figures.shown)
+    figures.shown.clear()
+    fitting.test(model, verbose=False)
+    assert [shown[1:3] for shown in figures.shown] == [("test", [(0, 2), (1, 2)])]
+
+
+def test_nothing_is_looked_at_without_a_board(tmp_path: Path) -> None:
+    figures = Recorder()
+    trained(figures, tmp_path, logger=False)
+    assert figures.shown == figures.seen == []
+
+
+def test_figures_in_no_epoch_are_refused() -> None:
+    with pytest.raises(MisconfigurationException, match=r"Recorder.every_n_epochs is 0"):
+        Recorder(every_n_epochs=0)
+
+
+def test_heat_map_names_rows_and_columns_and_has_a_colour_bar() -> None:
+    figure = heat_map(torch.eye(2, 3), ["Ein", "Hund"], ["A", "dog", "<end>"], ("written", "source"), limits=(0, 1))
+    axes, bar = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "dog", "<end>"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Ein", "Hund"]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("written", "source")
+    assert axes.images[0].get_clim() == (0, 1)
+    assert bar.get_position().x0 > axes.get_position().x1
+
+
+def test_heat_map_with_numbers_in_its_cells() -> None:
+    values, numbers = torch.tensor([[0.9, 0.1], [0.0, 1.0]]), torch.tensor([[9, 1], [0, 7]])
+    figure = heat_map(values, ["a", "b"], ["a", "b"], limits=(0, 1), numbers=numbers)
+    assert len(figure.axes) == 1
+    cells = {text.get_position(): (text.get_text(), text.get_color()) for text in figure.axes[0].texts}
+    assert cells == {(0, 0): ("9", "white"), (1, 0): ("1", "black"), (1, 1): ("7", "white")}
+
+
+def test_heat_map_leaves_out_what_is_no_number_and_numbers_of_many_classes() -> None:
+    values = torch.tensor([[1.0, torch.nan], [3.0, 2.0]])
+    image = heat_map(values, ["a", "b"], ["a", "b"]).axes[0].images[0]
+    assert image.get_clim() == (1, 3)
+    assert image.get_array().mask.tolist() == [[False, True], [False, False]]
+    names = [str(i) for i in range(26)]
+    many = heat_map(torch.eye(26), names, names, limits=(0, 1), numbers=torch.eye(26))
+    assert not many.axes[0].texts
+
+
+def test_sanity_check_is_no_evaluation() -> None:
+    assert not Recorder().wanted(SimpleNamespace(sanity_checking=True))  # type: ignore[arg-type]
