@@ -5,7 +5,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.files.faults import OnError
+from datamodules.files.fetch import fetch
 from datamodules.sampling import Batches, Draw
 from datamodules.types import Facts, Row
 
@@ -33,8 +34,9 @@ class Examples(Protocol):
 class Data(LightningDataModule, ABC, Generic[Raw, F]):
     """Base of all datamodules.
 
-    A subclass says which facts it ``makes`` and writes ``read``, ``learn`` and ``examples`` (and ``download`` for a
-    public dataset). Facts are learned once from the training split and travel in the checkpoint.
+    A subclass says which facts it ``makes`` and writes ``read``, ``learn`` and ``examples``; a public dataset names its
+    ``folder`` in ``root``, the ``url`` that its files are below, and the ``files`` with their SHA-256. Facts are learned
+    once from the training split and travel in the checkpoint.
 
     Args:
         root: Folder of datasets; a dataset lies in ``root/<name>/``. ``$LEYDEN_DATA``, else ``data``, if not given.
@@ -47,6 +49,9 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     """
 
     makes: type[F]
+    folder: ClassVar[str] = ""
+    url: ClassVar[str] = ""
+    files: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self,
@@ -78,6 +83,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
 
     def download(self) -> None:
         """Fetch the dataset into ``root`` unless it lies there. Runs on one process of each machine."""
+        for name, checksum in self.files.items():
+            fetch(self.url + name, self.root / self.folder / name, checksum)
 
     @abstractmethod
     def read(self, split: str) -> Raw:
