@@ -1,22 +1,22 @@
 """Networks that classify texts: a bag of embeddings, convolutions, a recurrent network.
 
-Each takes token ids ``(batch, length)``, 0 for padding; or, where words are spelled by their character n-grams, a pair
-of ``(batch, length)`` rows and ``(words, 1 + n-grams)`` ids that make up each of these words. What they return for a
-text does not depend on the other texts of its batch.
+Each takes token ids ``(batch, length)``, 0 for padding; or ``SubwordTokens``, words with their n-grams. What they
+return for a text does not depend on the other texts of its batch.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modules.nets.text.embedding import Inputs, WordEmbedding
+from modules.nets.recurrent import RecurrentEncoder
+from modules.nets.text.embedding import TextInputs, WordEmbedding
 
 
 class BagOfEmbeddings(nn.Module):
-    """The mean of the words' vectors, and a linear layer (Joulin et al. 2017, "Bag of tricks").
+    """Bag of embeddings: the mean of the words' vectors, and a linear layer (Joulin et al. 2017, fastText).
 
     Args:
         num_inputs: Number of words and n-grams.
@@ -33,7 +33,7 @@ class BagOfEmbeddings(nn.Module):
         self.embedding = WordEmbedding(num_inputs, size, dropout, word_dropout)
         self.output = nn.Linear(size, num_classes)
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    def forward(self, inputs: TextInputs) -> Tensor:
         """Logits ``(batch, classes)``."""
         vectors, mask = self.embedding(inputs)
         logits: Tensor = self.output(mean(vectors, mask))
@@ -41,7 +41,7 @@ class BagOfEmbeddings(nn.Module):
 
 
 class TextCNN(nn.Module):
-    """Convolutions of several widths, the maximum of each over the text, and a linear layer (Kim 2014).
+    """Convolutional network: filters of several widths, the maximum of each over the text, a linear layer (Kim 2014).
 
     Args:
         num_inputs: Number of words and n-grams.
@@ -72,7 +72,7 @@ class TextCNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(num_filters * len(widths), num_classes)
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    def forward(self, inputs: TextInputs) -> Tensor:
         """Logits ``(batch, classes)``."""
         vectors, mask = self.embedding(inputs)
         vectors = vectors.transpose(1, 2)  # (batch, size, length)
@@ -87,57 +87,14 @@ class TextCNN(nn.Module):
         return logits
 
 
-class Recurrent(nn.Module):
-    """LSTM or GRU layers over padded texts, whose states do not depend on the padding.
-
-    Packed sequences would do the same, but on a CPU they take nearly twice as long as whole matrices: so the second
-    direction reads each text reversed, and in both padding comes last.
-
-    Args:
-        size: Length of an input vector.
-        hidden_size: Length of a state, in each direction.
-        num_layers: Layers.
-        cell: ``lstm`` or ``gru``.
-        bidirectional: Whether a second network reads from the end.
-        dropout: Probability with which a feature is left out between layers in training.
-    """
-
-    def __init__(
-        self, size: int, hidden_size: int, num_layers: int, cell: str, bidirectional: bool, dropout: float
-    ) -> None:
-        super().__init__()
-        make: type[nn.LSTM] | type[nn.GRU] = nn.LSTM if cell == "lstm" else nn.GRU
-        directions = 2 if bidirectional else 1
-        self.num_features = hidden_size * directions
-        sizes = [size] + [self.num_features] * (num_layers - 1)
-        self.layers = nn.ModuleList(
-            nn.ModuleList(make(inputs, hidden_size, batch_first=True) for _ in range(directions)) for inputs in sizes
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, vectors: Tensor, length: Tensor) -> Tensor:
-        """States ``(batch, length, features)`` of ``(batch, length, size)`` and the lengths ``(batch)``."""
-        place = torch.arange(vectors.shape[1], device=vectors.device)
-        mirror = (length[:, None] - 1 - place) % vectors.shape[1]  # padding comes out last, in some order
-        rows = torch.arange(len(vectors), device=vectors.device)[:, None]
-        for number, layer in enumerate(self.layers):
-            directions: Any = layer
-            inputs = self.dropout(vectors) if number else vectors
-            states = [directions[0](inputs)[0]]
-            if len(directions) > 1:
-                states.append(directions[1](inputs[rows, mirror])[0][rows, mirror])
-            vectors = torch.cat(states, 2)
-        return vectors
-
-
 class TextRNN(nn.Module):
-    """A recurrent network that reads the text both ways, and a linear layer on its states.
+    """Recurrent network (LSTM or GRU) that reads the text one or both ways, and a linear layer on its pooled states.
 
     Args:
         num_inputs: Number of words and n-grams.
         num_classes: Number of classes.
         size: Length of a word's vector.
-        hidden_size: Length of a state, in each direction.
+        hidden: Length of a state, in each direction.
         num_layers: Layers.
         cell: ``lstm`` (Hochreiter & Schmidhuber 1997) or ``gru`` (Cho et al. 2014).
         bidirectional: Whether a second network reads from the end.
@@ -152,7 +109,7 @@ class TextRNN(nn.Module):
         num_inputs: int,
         num_classes: int,
         size: int = 100,
-        hidden_size: int = 100,
+        hidden: int = 100,
         num_layers: int = 1,
         cell: Literal["lstm", "gru"] = "lstm",
         bidirectional: bool = True,
@@ -163,28 +120,26 @@ class TextRNN(nn.Module):
         super().__init__()
         self.pooling = pooling
         self.embedding = WordEmbedding(num_inputs, size, dropout, word_dropout)
-        self.recurrent = Recurrent(size, hidden_size, num_layers, cell, bidirectional, dropout)
+        self.recurrent = RecurrentEncoder(size, hidden, num_layers, cell, bidirectional, dropout)
         features = self.recurrent.num_features
         if pooling == "attention":
             self.attention = nn.Sequential(nn.Linear(features, features), nn.Tanh(), nn.Linear(features, 1, bias=False))
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(features, num_classes)
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    def forward(self, inputs: TextInputs) -> Tensor:
         """Logits ``(batch, classes)``."""
         vectors, mask = self.embedding(inputs)
-        length = mask.sum(1).clamp(min=1)  # an empty text is one word of padding
-        states = self.recurrent(vectors, length)
-        logits: Tensor = self.output(self.dropout(self._pool(states, length)))
+        lengths = mask.sum(1).clamp(min=1)  # an empty text is one word of padding
+        states = self.recurrent(vectors, lengths)
+        logits: Tensor = self.output(self.dropout(self._pool(states, lengths)))
         return logits
 
-    def _pool(self, states: Tensor, length: Tensor) -> Tensor:
-        if self.pooling == "last":  # of each direction
-            rows = torch.arange(len(states), device=states.device)
-            forward, backward = states[rows, length - 1], states[:, 0]
-            size = self.recurrent.layers[0][0].hidden_size  # type: ignore[index]
-            return torch.cat([forward[:, :size], backward[:, size:]], 1)
-        mask = torch.arange(states.shape[1], device=states.device) < length[:, None]
+    def _pool(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """One vector ``(batch, features)`` of the states ``(batch, length, features)``."""
+        if self.pooling == "last":
+            return self.recurrent.last(states, lengths)
+        mask = torch.arange(states.shape[1], device=states.device) < lengths[:, None]
         if self.pooling == "mean":
             return mean(states, mask)
         if self.pooling == "max":

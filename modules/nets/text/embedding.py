@@ -1,17 +1,16 @@
-"""Vectors of words, spelled by their character n-grams or not."""
+"""Word embeddings, with or without subword n-grams."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Inputs = Tensor | tuple[Tensor, Tensor]
+from datamodules.types import UNKNOWN, SubwordTokens
 
-
-UNKNOWN = 1  # id of an unknown word
+TextInputs = Tensor | SubwordTokens
 
 
 class WordEmbedding(nn.Module):
-    """Vectors of words. A word's character n-grams, if there are any, add the mean of their own vectors.
+    """Word embedding to which, with subword n-grams, the mean of their embeddings is added (Bojanowski et al. 2017).
 
     Args:
         num_inputs: Number of words and n-grams.
@@ -30,21 +29,28 @@ class WordEmbedding(nn.Module):
             self.words.weight[0] = 0
         self.dropout, self.word_dropout = nn.Dropout(dropout), word_dropout
 
-    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Vectors ``(batch, length, size)`` and mask ``(batch, length)``, true where there is a word."""
+    def forward(self, inputs: TextInputs) -> tuple[Tensor, Tensor]:
+        """Vectors ``(batch, length, size)`` and mask ``(batch, length)``, true where there is a word.
+
+        Args:
+            inputs: Token ids ``(batch, length)``, 0 for padding; or words with their n-grams.
+        """
         if isinstance(inputs, Tensor):
-            mask = inputs != 0
             vectors = self.words(self._forget(inputs))
+            return self.dropout(vectors), inputs != 0
+        words, ngrams = inputs.subwords[:, 0], self._ngrams(inputs.subwords[:, 1:])
+        if self.training and self.word_dropout:
+            ids = self._forget(words[inputs.tokens])
+            vectors = self.words(ids) + F.embedding(inputs.tokens, ngrams)
         else:
-            tokens, spelling = inputs
-            mask = tokens != 0
-            grams = F.embedding_bag(spelling[:, 1:], self.words.weight, mode="mean", padding_idx=0)  # (words, size)
-            if self.training and self.word_dropout:
-                ids = self._forget(spelling[:, 0][tokens])
-                vectors = self.words(ids) + F.embedding(tokens, grams)
-            else:
-                vectors = F.embedding(tokens, self.words(spelling[:, 0]) + grams)
-        return self.dropout(vectors), mask
+            vectors = F.embedding(inputs.tokens, self.words(words) + ngrams)
+        return self.dropout(vectors), inputs.tokens != 0
+
+    def _ngrams(self, ids: Tensor) -> Tensor:
+        """Mean of the n-grams' vectors ``(words, size)`` of ``(words, n-grams)``; zero for a word without any."""
+        if not ids.shape[1]:  # no word of the batch has three letters; embedding_bag takes no empty bags
+            return self.words.weight.new_zeros(len(ids), self.words.embedding_dim)
+        return F.embedding_bag(ids, self.words.weight, mode="mean", padding_idx=0)
 
     def _forget(self, tokens: Tensor) -> Tensor:
         if not self.training or not self.word_dropout:

@@ -1,16 +1,14 @@
-"""A vector for a whole text."""
+"""Sentence encoders: one vector for a whole text."""
 
 import torch
 from torch import Tensor, nn
 
-from modules.nets.tagging.bilstm import BiLSTM
+from modules.nets.dropout import Dropout
+from modules.nets.recurrent import RecurrentEncoder
 
 
 class SentenceLSTM(nn.Module):
     """A bidirectional LSTM, the maximum of its states over the text, and a linear layer (Conneau et al. 2017).
-
-    It runs on whole, unpacked batches, which on a CPU is several times as fast as on packed ones; so texts of similar
-    length should come together.
 
     Args:
         num_inputs: Number of tokens.
@@ -35,14 +33,15 @@ class SentenceLSTM(nn.Module):
         nn.init.normal_(self.embedding.weight, std=size**-0.5)
         with torch.no_grad():
             self.embedding.weight[0] = 0
-        self.dropout = nn.Dropout(dropout)
-        self.lstm = BiLSTM(size, hidden, num_layers, dropout)
+        self.embedding_dropout, self.dropout = nn.Dropout(dropout), Dropout(dropout)
+        self.lstm = RecurrentEncoder(size, hidden, num_layers, dropout=dropout)
         self.output = nn.Linear(self.lstm.num_features, num_features)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Vectors ``(batch, features)`` of token ids ``(batch, length)``, 0 for padding."""
         lengths = (tokens != 0).sum(1)
-        states = self.lstm(self.dropout(self.embedding(tokens)), lengths)  # (batch, length, 2 * hidden)
+        vectors = self.embedding_dropout(self.embedding(tokens))
+        states = self.dropout(self.lstm(vectors, lengths))  # (batch, length, 2 * hidden)
         beyond = torch.arange(tokens.shape[1], device=tokens.device) >= lengths.clamp(min=1)[:, None]
-        vectors: Tensor = self.output(states.masked_fill(beyond[:, :, None], -torch.inf).amax(1))
-        return vectors
+        found: Tensor = self.output(states.masked_fill(beyond[:, :, None], -torch.inf).amax(1))
+        return found

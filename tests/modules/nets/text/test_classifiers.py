@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from modules.nets.text.classifiers import BagOfEmbeddings, Recurrent, TextCNN, TextRNN
+from datamodules.ragged import spell
+from datamodules.types import SubwordTokens
+from modules.nets.text.classifiers import BagOfEmbeddings, TextCNN, TextRNN
 
 TOKENS = torch.tensor([[4, 5, 6, 7, 8, 9], [4, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0]])
 NETS = [
@@ -39,6 +40,27 @@ def test_a_text_does_not_depend_on_its_batch(make):
 
 
 @pytest.mark.parametrize("make", NETS)
+def test_a_text_does_not_depend_on_the_order_nor_on_longer_neighbours(make):
+    """With n-grams: alone, in a batch of eight, shuffled, and beside a text of 40 words and a word of many n-grams."""
+    torch.manual_seed(0)
+    net = make().eval()
+    subwords = torch.randint(4, 20, (9, 6))
+    subwords[0], subwords[1, 1:], subwords[2, 3:] = 0, 0, 0
+    texts = [torch.randint(1, 9, (length,)) for length in (1, 2, 40, 5, 3, 0, 7, 1)]
+
+    def logits(order):
+        tokens = torch.nn.utils.rnn.pad_sequence([texts[i] for i in order], batch_first=True)
+        tokens = tokens if tokens.shape[1] else tokens.new_zeros(len(tokens), 1)
+        return net(SubwordTokens(*spell(tokens, subwords)))
+
+    together = logits(range(8))
+    shuffled = torch.randperm(8).tolist()
+    torch.testing.assert_close(logits(shuffled), together[shuffled], atol=1e-5, rtol=1e-5)
+    for i in range(8):
+        torch.testing.assert_close(logits([i])[0], together[i], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", NETS)
 def test_everything_is_trained(make):
     torch.manual_seed(0)
     net = make().train()
@@ -65,27 +87,9 @@ def test_attention_against_a_sum():
     torch.manual_seed(0)
     net = TextRNN(20, 2, 4, 3, pooling="attention").eval()
     states = net.recurrent(net.embedding.words(torch.tensor([[4, 5, 6]])), torch.tensor([3]))
-    scores = [math.exp(net.attention(state)) for state in states[0]]
+    scores = [math.exp(net.attention(state).detach()) for state in states[0]]
     mean = sum(score * state for score, state in zip(scores, states[0], strict=True)) / sum(scores)
     torch.testing.assert_close(net(torch.tensor([[4, 5, 6, 0]]))[0], net.output(mean))
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_recurrent_layers_against_packed_sequences(cell):
-    torch.manual_seed(0)
-    ours = Recurrent(4, 3, 2, cell, True, 0.0)
-    theirs = (torch.nn.LSTM if cell == "lstm" else torch.nn.GRU)(4, 3, 2, batch_first=True, bidirectional=True)
-    weights = {}
-    for number, layer in enumerate(ours.layers):
-        for direction, part in zip(("", "_reverse"), layer, strict=True):
-            weights |= {name.replace("_l0", f"_l{number}{direction}"): p for name, p in part.named_parameters()}
-    theirs.load_state_dict(weights)
-    length = torch.tensor([5, 2, 1, 4])
-    vectors = torch.randn(4, 5, 4)
-    packed = pack_padded_sequence(vectors, length, batch_first=True, enforce_sorted=False)
-    expected, _ = pad_packed_sequence(theirs(packed)[0], batch_first=True)
-    for text, states, num in zip(ours(vectors, length), expected, length.tolist(), strict=True):
-        torch.testing.assert_close(text[:num], states[:num])
 
 
 def test_last_state_of_each_direction():
