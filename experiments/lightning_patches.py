@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.core.hooks import DataHooks, ModelHooks
 from lightning.pytorch.loops import evaluation_loop, training_epoch_loop
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
@@ -16,6 +17,8 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
+
+from modules.task import Task
 
 _NOTHING: contextlib.AbstractContextManager[str] = contextlib.nullcontext("")
 
@@ -59,6 +62,9 @@ def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModu
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         _leave_out(callback, Callback, _TRAINING + _EVALUATION)
     _leave_out(module, ModelHooks, _TRAINING)
+    later = any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+    if trainer.accumulate_grad_batches == 1 and not later:
+        _leave_out(module, Task, ("on_after_backward",))
     strategy = trainer.strategy
     _leave_out(strategy, Strategy, _TRAINING)
     if type(trainer.profiler) is PassThroughProfiler:  # type: ignore[attr-defined]

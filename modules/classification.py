@@ -115,7 +115,8 @@ class Classifier(Task[ClassFacts]):
         weights = self.weights if self.training else None
         loss = F.cross_entropy(logits, mixed, weight=weights, label_smoothing=smoothing)
         if self.training:
-            return Step(loss, len(target))
+            # The mean is over the examples' weights; of mixed classes it is over the examples.
+            return Step(loss, len(target) if weights is None or mixed is not target else weights[target].sum())
         return Step(loss, len(target), logits.float().softmax(1), target)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:

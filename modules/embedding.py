@@ -114,7 +114,8 @@ class SkipGram(Task[CorpusFacts]):
         total, num = self.losses(batch)
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss", total.detach() / num.clamp(min=1), prog_bar=True)
-        return total
+        # The sum over accumulated batches and processes too, of which Lightning takes the mean.
+        return total * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
 
     # ---- what the vectors are good for
 

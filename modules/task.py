@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric, MetricCollection
 
 from datamodules.types import Facts, Row
+from modules.accumulation import WholeBatch
 from modules.distributed import shard, update_uncounted
 from modules.nets.loading import PretrainedNet
 from modules.optimisation import Schedule, parameter_groups
@@ -24,7 +25,8 @@ class Step(NamedTuple):
 
     Attributes:
         loss: Mean loss of the batch, a scalar.
-        size: Number of terms in that mean (examples, tokens), which weighs it in the mean of a whole split.
+        size: Number of terms in that mean (examples, tokens), or the sum of their weights: what the batch weighs in
+            the mean of a whole split, and in an optimizer step over several batches or processes.
         preds: What the metrics compare with ``target``; None in training, where nothing is scored.
         target: The truth.
     """
@@ -61,6 +63,7 @@ class Task(LightningModule, ABC, Generic[F]):
         self.optimizer, self.scheduler, self.interval, self.decay_all = optimizer, scheduler, interval, decay_all
         self.restored = False  # whether a checkpoint brings the weights
         self.built = False
+        self.whole_batch = WholeBatch()
 
     # ---- what a subclass writes
 
@@ -130,11 +133,25 @@ class Task(LightningModule, ABC, Generic[F]):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of a batch, logged every ``log_every_n_steps`` steps."""
-        loss = self.step(batch).loss
+        output = self.step(batch)
         # On small networks logging costs as much as the step, so nothing is logged that is not written.
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log("train/loss", loss, prog_bar=True)
-        return loss
+            self.log("train/loss", output.loss, prog_bar=True)
+        return self.whole_batch.weigh(output.loss, output.size, batch_idx, self.trainer)
+
+    def on_after_backward(self) -> None:
+        """Make the gradient of accumulated batches that of the whole."""
+        self.whole_batch.finish(self.parameters(), self.trainer.accumulate_grad_batches)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the batches accumulated so far weigh."""
+        if self.trainer.accumulate_grad_batches > 1:
+            checkpoint["whole_batch"] = self.whole_batch.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it up."""
+        if "whole_batch" in checkpoint:
+            self.whole_batch.load_state_dict(checkpoint["whole_batch"])
 
     def validation_step(self, batch: Any, batch_idx: int) -> Step | None:  # type: ignore[override]
         """Update the validation metrics."""
@@ -191,6 +208,11 @@ class Task(LightningModule, ABC, Generic[F]):
             optimizer = self.optimizer(parameter_groups(self, self.decay_all))
         except ValueError as error:  # an option out of range, or parameters that this optimizer cannot train
             raise MisconfigurationException(f"the optimizer cannot be made: {error}") from error
+        if isinstance(optimizer, torch.optim.LBFGS) and self.trainer.accumulate_grad_batches > 1:
+            raise MisconfigurationException(
+                "LBFGS computes the loss of a batch several times a step, so it cannot accumulate batches: "
+                "leave trainer.accumulate_grad_batches at 1"
+            )
         for group in optimizer.param_groups:
             group["lr"] = group["lr"] * group["rate"]
         if self.scheduler is None:
