@@ -24,7 +24,7 @@ from benchmarks.probes import train
 from datamodules.images import Hymenoptera
 from experiments.callbacks.finetuning import FineTuning
 from modules.classification import Classifier
-from modules.nets.images.cnn import TorchvisionModel
+from modules.nets.images import TorchvisionModel
 
 BATCH, WORKERS = 16, 2
 
@@ -47,7 +47,12 @@ def leyden(root: Path, epochs: int, policy: Literal["all", "head_only"]) -> list
     seed_everything(0, verbose=False)
     transforms = [v2.RandomResizedCrop([224, 224], scale=(0.35, 1.0)), v2.RandomHorizontalFlip()]
     data = Hymenoptera(
-        str(root), BATCH, WORKERS, train_transforms=transforms, weights="SqueezeNet1_1_Weights.DEFAULT", cache_size=256
+        root=str(root),
+        batch_size=BATCH,
+        num_workers=WORKERS,
+        train_transforms=transforms,
+        weights="SqueezeNet1_1_Weights.DEFAULT",
+        cache_size=256,
     )
     task = Classifier(lambda channels, classes: TorchvisionModel(channels, classes, "squeezenet1_1"))
     clock = Clock()

@@ -1,8 +1,18 @@
 """Images: the user's own, torchvision's datasets, scikit-learn's digits, ants and bees."""
 
-from datamodules.images.base import Images, Pictures
+from datamodules.images.augmentation import BatchAffine, BatchTransform
+from datamodules.images.base import Images, ImageSet
 from datamodules.images.own import ImageFolder, ImageTable
-from datamodules.images.public import Digits, Hymenoptera
-from datamodules.images.torchvision_datasets import TorchvisionImages
+from datamodules.images.public import Digits, Hymenoptera, TorchvisionImages
 
-__all__ = ["Digits", "Hymenoptera", "ImageFolder", "ImageTable", "Images", "Pictures", "TorchvisionImages"]
+__all__ = [
+    "BatchAffine",
+    "BatchTransform",
+    "Digits",
+    "Hymenoptera",
+    "ImageFolder",
+    "ImageSet",
+    "ImageTable",
+    "Images",
+    "TorchvisionImages",
+]

@@ -4,10 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modules.nets.images.pretrained import TorchvisionModel
-
-__all__ = ["ResidualBlock", "ResidualCNN", "SmallCNN", "TorchvisionModel"]
-
 
 def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)

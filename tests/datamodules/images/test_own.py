@@ -8,6 +8,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from datamodules.images import ImageFolder, ImageTable
+from datamodules.images.examples import ImageExamples
 from datamodules.sampling import Draw
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -69,7 +70,7 @@ def test_a_broken_image_is_named_or_left_out(folder) -> None:
     data = ImageFolder(
         str(folder), on_error="skip", test_fraction=0.01, val_fraction=0.01, eval_transforms=CROP, train_transforms=CROP
     )
-    with pytest.warns(UserWarning, match="1 images cannot be read"):
+    with pytest.warns(UserWarning, match="left out 1 of 14 images; the first: .*00.jpg"):
         data.setup("fit")
     images, _ = data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
     assert len(images) == 13  # 16, less one for each of validation and test, less the broken one
@@ -86,8 +87,7 @@ def test_colour_types_and_upright_turning(folder) -> None:
     turned.save(folder / "cat" / "turned.jpg", exif=exif)
     data = ImageFolder(str(folder), predict_path=str(folder / "cat"))
     pictures = data.read_predict(folder / "cat")
-    data.mean, data.std, data.classes, data.preset = [0.0] * 3, [1.0] * 3, ["cat", "dog"], {}
-    examples = data.examples(pictures, train=False)
+    examples = ImageExamples(pictures.images, None, 3, [], [0.0] * 3, [1.0] * 3, seed=0)
     by_name = {path.name: examples.__getitems__(Draw([i]))[0][0] for i, path in enumerate(pictures.images)}
     assert all(image.shape[0] == 3 for image in by_name.values())
     assert by_name["turned.jpg"].shape == (3, 20, 10)
@@ -112,7 +112,7 @@ def test_table_with_a_split_column_and_any_separator(folder) -> None:
     data.setup("test")
     assert images_of(data, "val") == ["cat/01.jpg", "dog/01.jpg"]
     assert images_of(data, "test") == ["cat/02.jpg", "dog/02.jpg"]
-    assert data.classes == ["cat", "dog"]
+    assert data.facts.classes == ["cat", "dog"]
 
 
 def test_table_is_split_stratified(folder) -> None:

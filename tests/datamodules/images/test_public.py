@@ -2,10 +2,14 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import pytest
+import torch
+import torchvision
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torchvision.transforms import v2
 
-from datamodules.images import Digits, Hymenoptera, Images
-from datamodules.images import public as image_datasets
+from datamodules import data as base
+from datamodules.images import Digits, Hymenoptera, Images, TorchvisionImages
 from datamodules.sampling import Draw
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -24,8 +28,8 @@ def test_hymenoptera_splits_its_training_images_and_keeps_the_published_test_spl
     assert all("hymenoptera_data/val" in path for path in paths["test"])
     assert all("hymenoptera_data/train" in path for path in paths["train"] + paths["val"])
     assert not set(paths["train"]) & set(paths["val"])
-    assert data.classes == ["ants", "bees"]
-    assert data.class_counts == [6, 6]
+    assert data.facts.classes == ["ants", "bees"]
+    assert data.facts.class_counts == [6, 6]
     targets = data.datasets["test"].targets.tolist()
     assert targets == [int("bees" in path) for path in paths["test"]]
 
@@ -40,20 +44,21 @@ def test_hymenoptera_is_fetched_checked_and_unpacked(tmp_path, monkeypatch) -> N
         asked.append((url, checksum))
         shutil.copy(tmp_path / "served.zip", path)
 
-    monkeypatch.setattr(image_datasets, "fetch", fetch)
+    monkeypatch.setattr(base, "fetch", fetch)
     (tmp_path / "root").mkdir()
     for _ in range(2):  # the second time it lies there
         data = Hymenoptera(root=str(tmp_path / "root"), eval_transforms=[v2.Resize([16, 16])])
         data.prepare_data()
-    assert asked == [(Hymenoptera.URL, Hymenoptera.SHA256)]
+    name, checksum = next(iter(Hymenoptera.files.items()))
+    assert asked == [(Hymenoptera.url + name, checksum)]
     assert len(ready(data).datasets["test"]) == 6
     assert sorted(entry.name for entry in (tmp_path / "root").iterdir()) == ["hymenoptera_data"]
 
 
 def test_digits_are_split_in_three() -> None:
     data = ready(Digits())
-    assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [1078, 360, 359]
-    images, _ = data.datasets["train"].__getitems__(Draw(range(1078)))
+    assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [1079, 359, 359]
+    images, _ = data.datasets["train"].__getitems__(Draw(range(1079)))
     assert abs(images.mean()) < 0.05
     assert abs(images.std() - 1) < 0.05
 
@@ -62,3 +67,55 @@ def test_digits_predict_from_files_of_any_size() -> None:
     data = Digits(predict_path=str(SAMPLES / "my_images" / "cat"))
     ready(data, "fit", "predict")
     assert data.datasets["predict"].__getitems__(Draw([0, 1]))[0].shape == (2, 1, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
+def test_idx_files(name: str) -> None:
+    data = ready(TorchvisionImages(name, root=str(SAMPLES), channels=1, val_fraction=0.25))
+    sizes = {split: len(data.datasets[split]) for split in ("train", "val", "test")}
+    assert sizes == {"train": 30, "val": 10, "test": 20}
+    images, targets = data.datasets["test"].__getitems__(Draw([13, 2]))
+    assert images.shape == (2, 1, 28, 28)
+    assert targets.tolist() == [3, 2]  # the published order
+    pixels = images * data.facts.std[0] + data.facts.mean[0]
+    bright = (pixels[1, 0] > 0.5).nonzero()  # the sample's twos have a bar on rows 6 to 9
+    assert bright.amin(0).tolist() == [6, 6]
+    assert bright.amax(0).tolist() == [9, 21]
+    assert len(data.facts.classes) == 10
+    data.predict_path = str(SAMPLES / "my_images" / "cat")  # of other sizes
+    data.setup("predict")
+    assert data.datasets["predict"].__getitems__(Draw([0, 1]))[0].shape == (2, 1, 28, 28)
+
+
+def test_cifar10(monkeypatch) -> None:
+    monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda *args: True)  # of the published files
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "_check_integrity", lambda self: True)
+    data = ready(TorchvisionImages("CIFAR10", root=str(SAMPLES), val_fraction=0.2))
+    assert data.facts.classes[:2] == ["airplane", "automobile"]
+    images, targets = data.datasets["test"].__getitems__(Draw([0, 1]))
+    assert images.shape == (2, 3, 32, 32)
+    assert targets.tolist() == [0, 1]
+    restored = images * torch.tensor(data.facts.std).view(3, 1, 1) + torch.tensor(data.facts.mean).view(3, 1, 1)
+    green, blue = restored[0, :, 0, 0], restored[1, :, 0].median(1).values
+    assert green.argmax() == 1
+    assert abs(blue - green).max() > 0.1
+
+
+def test_imagenet_reads_files_and_names_classes(tmp_path) -> None:
+    data = TorchvisionImages(
+        "ImageNet", root=str(SAMPLES), val_fraction=0.2, weights="ResNet50_Weights.IMAGENET1K_V1", cache_size=32
+    )
+    data.prepare_data()
+    ready(data)
+    assert data.facts.classes == ["tench", "goldfish"]
+    assert {split: len(data.datasets[split]) for split in ("train", "val", "test")} == {"train": 8, "val": 2, "test": 4}
+    images, targets = data.datasets["test"].__getitems__(Draw([0, 3]))
+    assert images.shape == (2, 3, 224, 224)
+    assert targets.tolist() == [0, 1]
+
+
+def test_datasets_that_are_not_there_and_unknown_ones(tmp_path) -> None:
+    with pytest.raises(MisconfigurationException, match="no dataset FashonMNIST; nearest: FashionMNIST"):
+        TorchvisionImages("FashonMNIST")
+    with pytest.raises(MisconfigurationException, match=f"CIFAR10 in {tmp_path}/CIFAR10"):
+        TorchvisionImages("CIFAR10", root=str(tmp_path)).setup("fit")

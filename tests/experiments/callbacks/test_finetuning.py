@@ -16,7 +16,7 @@ from datamodules.tables.examples import TensorExamples
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.finetuning import FineTuning, find_stages
 from modules.classification import Classifier
-from modules.nets.images.cnn import TorchvisionModel
+from modules.nets.images import TorchvisionModel
 
 ROOT = Path(__file__).parents[3]
 

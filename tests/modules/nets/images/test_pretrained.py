@@ -4,7 +4,7 @@ import torchvision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from modules.nets.images.cnn import TorchvisionModel
+from modules.nets.images import TorchvisionModel
 from modules.nets.loading import weights_come_later
 
 
