@@ -1,4 +1,8 @@
-"""Takes off the trainer what costs time at every step and does nothing, as is felt with small networks."""
+"""All that reaches into private parts of Lightning and jsonargparse, each with its reason.
+
+It is written for the versions in ``WRITTEN_FOR``; when another one is installed, a test fails that says so. Then look
+at each reason: whether it still holds, and whether what is replaced is still there.
+"""
 
 import contextlib
 import functools
@@ -8,6 +12,7 @@ from types import MethodType
 from typing import Any
 
 import torch
+from jsonargparse import _typehints
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.core.hooks import DataHooks, ModelHooks
@@ -19,6 +24,10 @@ from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from modules.task import Task
+
+WRITTEN_FOR = {"lightning": "2.6.6", "jsonargparse": "4.53.0"}
+
+# ---- what costs time at every step and does nothing, as is felt with small networks
 
 _NOTHING: contextlib.AbstractContextManager[str] = contextlib.nullcontext("")
 
@@ -77,31 +86,6 @@ def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModu
         module._on_before_batch_transfer = _same  # type: ignore[method-assign]
 
 
-def avoid_emulation(trainer: Trainer) -> None:
-    """Compute in float32 where the processor has no bfloat16: emulated, it takes 20 to 40 times as long.
-
-    Args:
-        trainer: A trainer. What it was asked for stays in the run's configuration, for machines that can do it.
-    """
-    if trainer.strategy.root_device.type != "cpu" or trainer.precision != "bf16-mixed":
-        return
-    known = torch.cpu.get_capabilities()
-    if not any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")):
-        trainer.strategy.precision_plugin = Precision()
-        rank_zero_info("This processor computes no bfloat16 (precision: bf16-mixed); float32 is used instead")
-
-
-def allow_clipping(trainer: Trainer) -> None:
-    """Let gradients of a fused optimizer be clipped in bfloat16: nothing scaled them, but Lightning refuses.
-
-    Args:
-        trainer: A trainer.
-    """
-    precision = trainer.precision_plugin
-    if isinstance(precision, MixedPrecision) and precision.scaler is None:
-        precision.clip_gradients = MethodType(Precision.clip_gradients, precision)  # type: ignore[method-assign]
-
-
 def _inherits(owner: Any, base: type, name: str) -> bool:
     return name not in vars(owner) and getattr(type(owner), name, None) is getattr(base, name, None)
 
@@ -136,6 +120,20 @@ training_epoch_loop.is_param_in_hook_signature = _look_once(training_epoch_loop.
 evaluation_loop.is_param_in_hook_signature = _look_once(evaluation_loop.is_param_in_hook_signature)
 
 
+# The trainer sets the name of the hook at hand some fifty times a step, and a module's way to set an attribute is long.
+_set_attribute = LightningModule.__setattr__
+
+
+def _set_quickly(module: LightningModule, name: str, value: Any) -> None:
+    if name == "_current_fx_name":
+        module.__dict__[name] = value
+    else:
+        _set_attribute(module, name, value)
+
+
+LightningModule.__setattr__ = _set_quickly  # type: ignore[method-assign]
+
+
 def forget_missing_gpus() -> None:
     """Where there is no GPU, do not look for one at every step.
 
@@ -144,3 +142,87 @@ def forget_missing_gpus() -> None:
     """
     if torch.cuda.device_count() == 0:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+
+
+# ---- precision that Lightning does not allow, or allows where it should not
+
+
+def avoid_emulation(trainer: Trainer) -> None:
+    """Compute in float32 where the processor has no bfloat16: emulated, it takes 20 to 40 times as long.
+
+    Args:
+        trainer: A trainer. What it was asked for stays in the run's configuration, for machines that can do it.
+    """
+    if trainer.strategy.root_device.type != "cpu" or trainer.precision != "bf16-mixed":
+        return
+    known = torch.cpu.get_capabilities()
+    if not any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")):
+        trainer.strategy.precision_plugin = Precision()
+        rank_zero_info("This processor computes no bfloat16 (precision: bf16-mixed); float32 is used instead")
+
+
+def allow_clipping(trainer: Trainer) -> None:
+    """Let gradients of a fused optimizer be clipped in bfloat16: nothing scaled them, but Lightning refuses.
+
+    Args:
+        trainer: A trainer.
+    """
+    precision = trainer.precision_plugin
+    if isinstance(precision, MixedPrecision) and precision.scaler is None:
+        precision.clip_gradients = MethodType(Precision.clip_gradients, precision)  # type: ignore[method-assign]
+
+
+# ---- where the loops stand: the trainer sets these counters back when it restarts
+
+
+def loop_state(trainer: Trainer) -> dict[str, Any]:
+    """Counters within an epoch and scores so far, as of between two training steps."""
+    epochs = trainer.fit_loop.epoch_progress.current
+    return {
+        "in_epoch": epochs.ready > epochs.processed,  # type: ignore[attr-defined]
+        "progress": [progress.state_dict() for progress in _progress(trainer)],
+        "batches_that_stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,
+        "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
+    }
+
+
+def restore_loop_state(trainer: Trainer, module: LightningModule, state: dict[str, Any]) -> None:
+    """Put back what ``loop_state`` returned, before the first training step."""
+    if state["in_epoch"]:
+        for progress, kept in zip(_progress(trainer), state["progress"], strict=True):
+            progress.load_state_dict(kept)
+        trainer.fit_loop._restarting = False  # or the scheduler on a plateau would leave this epoch out
+        if trainer.progress_bar_callback is not None:  # or it would know neither the epoch nor its length
+            trainer.progress_bar_callback.on_train_epoch_start(trainer, module)
+    trainer.fit_loop.epoch_loop._batches_that_stepped = state["batches_that_stepped"]
+    trainer._logger_connector._callback_metrics.update(
+        {name: torch.tensor(value) for name, value in state["metrics"].items()}
+    )
+
+
+def _progress(trainer: Trainer) -> list[Any]:
+    loop = trainer.fit_loop.epoch_loop
+    optimization = loop.automatic_optimization.optim_progress
+    return [loop.batch_progress, loop.scheduler_progress, optimization, loop.val_loop.batch_progress]
+
+
+# ---- the command line
+# jsonargparse keeps every option that a class has in common with the one it takes the place of, also those that nobody
+# gave: with a default of AdamW, Adam and SGD silently got AdamW's weight decay of 0.01. Here only those stay that
+# differ from the former class's own defaults.
+
+_discard = _typehints.discard_init_args_on_class_path_change
+
+
+def _discard_defaults(parser_or_action: Any, prev_val: Any, value: Any) -> None:
+    if prev_val and prev_val.get("init_args") and prev_val["class_path"] != value["class_path"]:
+        options = getattr(parser_or_action, "sub_add_kwargs", {})
+        defaults = _typehints.ActionTypeHint.get_class_parser(prev_val["class_path"], options).get_defaults()
+        given = prev_val["init_args"]
+        for key in list(given.keys()):
+            if given[key] == defaults.get(key):
+                given.pop(key)
+    _discard(parser_or_action, prev_val, value)
+
+
+_typehints.discard_init_args_on_class_path_change = _discard_defaults

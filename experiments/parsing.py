@@ -9,10 +9,8 @@ import yaml
 from lightning.pytorch.cli import LightningArgumentParser
 
 from datamodules.data import Data
-from experiments import overrides
+from experiments import lightning_patches  # noqa: F401 - what jsonargparse does otherwise
 from modules.task import Task
-
-overrides.install()
 
 
 class LeydenParser(LightningArgumentParser):

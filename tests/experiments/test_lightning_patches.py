@@ -1,14 +1,35 @@
+import importlib.metadata
 import os
 from typing import Any
 
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
 from lightning.pytorch.profilers import SimpleProfiler
+from lightning.pytorch.trainer.states import RunningStage
 
-from experiments.lightning_patches import NoProfiler, allow_clipping, avoid_emulation, forget_missing_gpus, make_lean
+from experiments.lightning_patches import (
+    WRITTEN_FOR,
+    NoProfiler,
+    allow_clipping,
+    avoid_emulation,
+    forget_missing_gpus,
+    loop_state,
+    make_lean,
+    restore_loop_state,
+)
+from modules.regression import Regressor
+
+
+@pytest.mark.parametrize(("package", "version"), WRITTEN_FOR.items())
+def test_the_patches_are_written_for_what_is_installed(package: str, version: str) -> None:
+    assert importlib.metadata.version(package) == version, (
+        f"{package} has changed: read experiments/lightning_patches.py, see whether each reason still holds and what "
+        "is replaced is still there, then say the new version in WRITTEN_FOR"
+    )
 
 
 class Counts(Callback):
@@ -156,3 +177,83 @@ def test_gpus_are_not_looked_for_again_where_there_are_none(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     forget_missing_gpus()
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == check
+
+
+class Named(BoringModel):
+    """Says in which hook it is."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        self.hook = self._current_fx_name
+        return super().training_step(batch, batch_idx)
+
+
+def test_module_knows_the_hook_at_hand_and_sets_other_attributes_as_modules_do() -> None:
+    module = Named()
+    trainer().fit(module, datamodule=BoringDataModule())
+    assert module.hook == "training_step"
+    module.other = torch.nn.Linear(1, 1)
+    assert module.get_submodule("other") is module.other
+    assert "_current_fx_name" in vars(module)
+
+
+def test_stages_are_equal_to_their_texts() -> None:
+    assert RunningStage.TRAINING == "train"
+    assert RunningStage("train") == RunningStage.TRAINING
+    assert RunningStage.TRAINING != RunningStage.VALIDATING
+
+
+def test_signatures_are_told_apart() -> None:
+    class Short(BoringModel):
+        def training_step(self, batch: Any) -> Any:  # type: ignore[override]
+            self.shape = batch.shape
+            return self.step(batch)
+
+    short = Short()
+    trainer().fit(short, datamodule=BoringDataModule())
+    trainer().fit(BoringModel(), datamodule=BoringDataModule())
+    assert short.shape == (1, 32)
+
+
+class Stops(Callback):
+    """Keeps where the loops stand between the second and the third step."""
+
+    def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx == 2:
+            self.state = loop_state(trainer)
+
+
+def test_state_of_the_loops_goes_around() -> None:
+    stops, fitting, other = Stops(), trainer(), trainer()
+    fitting.callbacks.append(stops)  # type: ignore[attr-defined]
+    fitting.fit(BoringModel(), datamodule=BoringDataModule())
+    assert stops.state["in_epoch"]
+    assert stops.state["batches_that_stepped"] == 2
+    other.fit_loop.epoch_progress.increment_ready()
+    restore_loop_state(other, BoringModel(), stops.state)
+    assert loop_state(other) == stops.state
+    assert other.fit_loop.epoch_loop.batch_progress.current.ready == 3
+
+
+ADAMW = "{class_path: torch.optim.AdamW, init_args: {lr: 0.02, weight_decay: 0.3}}"
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "lr", "weight_decay"),
+    [
+        ([], "AdamW", 1e-3, 0.01),
+        (["--m.optimizer.lr", "0.1"], "AdamW", 0.1, 0.01),
+        (["--m.optimizer", "torch.optim.Adam"], "Adam", 1e-3, 0.0),
+        (["--m.optimizer", "torch.optim.SGD", "--m.optimizer.lr", "0.3"], "SGD", 0.3, 0.0),
+        (["--m.optimizer", "{class_path: torch.optim.RMSprop, init_args: {lr: 0.2}}"], "RMSprop", 0.2, 0.0),
+        (["--m.optimizer", ADAMW, "--m.optimizer", "torch.optim.SGD"], "SGD", 0.02, 0.3),
+    ],
+)
+def test_another_class_has_its_own_defaults_and_keeps_what_was_given(
+    words: list[str], name: str, lr: float, weight_decay: float
+) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Regressor, "m")
+    task = parser.instantiate(parser.parse_args(["--m.net", "torch.nn.Linear", *words])).m
+    optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert type(optimizer).__name__ == name
+    assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (lr, weight_decay)
