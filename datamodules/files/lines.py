@@ -1,42 +1,21 @@
-"""Lines of text files, whatever their encoding."""
+"""Lines of text files, whatever their encoding and compression."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from datamodules.files.dialect import open_lines
 
 
-def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """Lines of a file with their ends; only a line feed ends a line.
+def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
+    r"""Lines of a file without their ends; only ``\n`` or ``\r\n`` ends a line.
+
+    Args:
+        path: The file, as it is or packed (``.gz``, ``.bz2``, ``.xz``, ``.zip`` of one file).
+        encoding: Its encoding; what its byte-order mark says, else UTF-8, if None.
 
     Raises:
-        MisconfigurationException: If the file is not in that encoding, or there is no such encoding.
+        MisconfigurationException: If there is no such file, a byte does not fit the encoding, or a line is too long.
     """
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"  # a byte-order mark is no text
-    number = 0
-    try:
-        with path.open(encoding=encoding, newline="\n") as file:
-            for line in file:
-                number += 1
-                yield line
-    except LookupError as error:
-        raise MisconfigurationException(f"there is no encoding `{encoding}`") from error
-    except UnicodeError as error:
-        name = encoding.removesuffix("-sig").upper()
-        reason = getattr(error, "reason", error)
-        number, byte = _undecodable(path, encoding) or (number + 1, "a byte")
-        raise MisconfigurationException(
-            f"{path}, line {number}: {byte} is not {name} ({reason}); say how the file is encoded, "
-            "for instance `--data.encoding latin-1`"
-        ) from error
-
-
-def _undecodable(path: Path, encoding: str) -> tuple[int, str] | None:
-    with path.open("rb") as file:  # a file is decoded in blocks, so the error does not know its line
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode(encoding)
-            except UnicodeDecodeError as error:
-                return number, f"byte 0x{line[error.start]:02x}"
-    return None
+    with open_lines(path, encoding) as lines:
+        for line in lines:
+            yield line.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,260 @@
+"""How a text file is written: its compression, encoding and separator, told alike for every kind of data."""
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+MAX_LINE = 1 << 24  # characters of a line, and of a quoted cell
+HEAD = 1 << 18  # characters from which the separator is told
+UNPACKED = 1 << 30  # bytes that any packed file may unpack to; beyond, ``RATIO`` times its size
+RATIO = 100
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+SEPARATORS = {"\t": "tabulators", ";": "semicolons", ",": "commas", "|": "bars"}
+
+
+class Dialect(NamedTuple):
+    """How the cells of a table are told apart.
+
+    Attributes:
+        separator: Between the cells.
+        quoted: Whether a cell may stand in quotation marks, which are then no part of it.
+    """
+
+    separator: str
+    quoted: bool = True
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix in lower case, that of the packed file if it is packed: ``.csv`` of ``A.CSV.gz``."""
+    name = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    return name.suffix.lower()
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file with something in it.
+
+    Raises:
+        MisconfigurationException: If there is no such file, it is a folder, a pipe, or empty.
+    """
+    if not path.exists():
+        raise MisconfigurationException(f"there is no file {path}")
+    if not path.is_file():
+        raise MisconfigurationException(f"{path} is a {'folder' if path.is_dir() else 'pipe or device'}, not a file")
+    if path.stat().st_size == 0:
+        raise MisconfigurationException(f"{path} is empty")
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file, unpacked on the way if it ends in ``.gz``, ``.bz2``, ``.xz``, or ``.zip`` with a single file in it.
+
+    Raises:
+        MisconfigurationException: If it cannot be read, is damaged, or unpacks to more than is believable.
+    """
+    check_file(path)
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                names = [name for name in archive.namelist() if not (name.endswith("/") or name.startswith("__MACOSX"))]
+                if len(names) != 1:
+                    raise MisconfigurationException(
+                        f"{path} holds {len(names)} files, and a table or text is one file: give that file itself"
+                    )
+                with archive.open(names[0]) as file:
+                    yield _bounded(file, path)
+        elif suffix in (".gz", ".bz2", ".xz"):
+            with {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[suffix](path) as file:
+                yield _bounded(file, path)
+        else:
+            with path.open("rb") as file:
+                yield file
+    except (zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, EOFError, OSError, RuntimeError) as error:
+        raise MisconfigurationException(f"{path} cannot be read: {error}") from error
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self.file, self.path, self.left = file, path, max(UNPACKED, RATIO * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        content = self.file.read(len(buffer))
+        self.left -= len(content)
+        if self.left < 0:
+            raise MisconfigurationException(
+                f"{self.path} unpacks to more than {RATIO} times its size; if that is meant, unpack it yourself"
+            )
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _bounded(file: IO[bytes], path: Path) -> IO[bytes]:
+    return io.BufferedReader(_Bounded(file, path), 1 << 20)
+
+
+def find_encoding(path: Path, encoding: str | None = None) -> str:
+    """The encoding to open a file with: what was told, else what its byte-order mark says, else UTF-8.
+
+    Raises:
+        MisconfigurationException: If there is no such encoding, or the file is no text.
+    """
+    if encoding is not None:
+        try:
+            name = codecs.lookup(encoding).name
+        except LookupError as error:
+            raise MisconfigurationException(f"there is no encoding `{encoding}` (--data.encoding)") from error
+        return "utf-8-sig" if name == "utf-8" else name  # a byte-order mark is no text
+    with open_bytes(path) as file:
+        head = file.read(4096)
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return name
+    if head.startswith(b"PK\x03\x04"):
+        raise MisconfigurationException(f"{path} is an archive or an Excel file, not text: name it .zip or .xlsx")
+    if head.count(0) * 4 > len(head):
+        little = head[1::2].count(0) > head[::2].count(0)
+        raise MisconfigurationException(
+            f"{path} is not UTF-8 text: it is full of NUL bytes; if it is UTF-16, "
+            f"say `--data.encoding utf-16-{'le' if little else 'be'}`"
+        )
+    return "utf-8-sig"
+
+
+@contextmanager
+def open_lines(path: Path, encoding: str | None = None, newline: str = "\n") -> Iterator[Iterator[str]]:
+    """Open a text file as an iterator over its lines, with their ends.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; see ``find_encoding``.
+        newline: ``\\n`` if nothing else ends a line; empty if a carriage return does too, as between rows of a table.
+
+    Raises:
+        MisconfigurationException: If a byte does not fit the encoding, or a line has more than ``MAX_LINE`` characters.
+    """
+    name = find_encoding(path, encoding)
+    with open_bytes(path) as file, io.TextIOWrapper(file, name, newline=newline) as text:
+        yield _lines(text, path, name, newline)
+
+
+def _lines(text: IO[str], path: Path, encoding: str, newline: str) -> Iterator[str]:
+    number = 0
+    try:
+        while line := text.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) > MAX_LINE:
+                raise MisconfigurationException(
+                    f"{path}, line {number} has more than {MAX_LINE:,} characters; is it a text file?"
+                )
+            yield line
+    except UnicodeError as error:
+        at, byte = _undecodable(path, encoding, newline) or (number + 1, "a byte")
+        shown = encoding.removesuffix("-sig").upper()
+        other = "cp1252" if shown == "UTF-8" else "utf-8"
+        raise MisconfigurationException(
+            f"{path}, line {at}: {byte} is not {shown}; say how the file is encoded, "
+            f"for instance `--data.encoding {other}`"
+        ) from error
+
+
+def _undecodable(path: Path, encoding: str, newline: str) -> tuple[int, str] | None:
+    # A file is decoded in blocks, so the error does not know its line.
+    with open_bytes(path) as file, io.TextIOWrapper(file, encoding, "surrogateescape", newline=newline) as text:
+        try:
+            for number, line in enumerate(text, start=1):
+                for char in line if not line.isascii() else "":
+                    if "\udc80" <= char <= "\udcff":
+                        return number, f"byte 0x{ord(char) - 0xDC00:02x}"
+        except UnicodeError:  # of UTF-16, where no byte can be escaped
+            pass
+    return None
+
+
+def find_dialect(path: Path, separator: str | None = None, encoding: str | None = None) -> Dialect:
+    """The separator that most rows of the head of a file agree on with its header, and whether cells are quoted.
+
+    Args:
+        path: The file.
+        separator: If it is known.
+        encoding: Of the file; see ``find_encoding``.
+    """
+    if separator is not None and len(separator) != 1:
+        raise MisconfigurationException(f"a separator is one character, not {separator!r} (--data.separator)")
+    lines, size = [], 0
+    with open_lines(path, encoding, newline="") as file:
+        for line in file:
+            size += len(line)
+            if size > HEAD and lines:
+                break
+            lines.append(line)
+        else:
+            size = 0  # that was all of it
+    if separator is None and suffix_of(path) == ".tsv" and "\t" in "".join(lines[:3]):
+        separator = "\t"
+    candidates = [Dialect(mark) for mark in ([separator] if separator else SEPARATORS)]
+    best = max(candidates, key=lambda dialect: _agreement(lines, dialect, size > 0))
+    if not _agreement(lines, best, size > 0)[0] and separator is None:
+        best = Dialect(",")  # a single column
+    plain = best._replace(quoted=False)
+    # In tab-separated texts quotation marks are often just text: they must be closed where the cell ends, or are none.
+    if best.separator == "\t" and not _well_quoted(lines) and _agreement(lines, plain, size > 0)[0]:
+        return plain
+    return best
+
+
+def cells(lines: Iterator[str], dialect: Dialect) -> "csv.Reader":  # type: ignore[name-defined]
+    """A reader of rows of cells; blanks after a separator are no part of a cell."""
+    csv.field_size_limit(MAX_LINE)
+    quoting = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
+    # Strict, or a quotation mark that is not closed would swallow rows up to the next one.
+    return csv.reader(
+        lines, delimiter=dialect.separator, quoting=quoting, skipinitialspace=dialect.quoted, strict=dialect.quoted
+    )
+
+
+def _agreement(lines: list[str], dialect: Dialect, cut: bool) -> tuple[float, int]:
+    """Share of the rows that have as many cells as the header, and how many; nothing if the header has but one."""
+    rows = []
+    reader = cells(iter(lines), dialect)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            row = ["?"]
+        if row:
+            rows.append(len(row))
+    if not rows or rows[0] < 2:
+        return 0.0, 0
+    rows = rows[:-1] if cut and len(rows) > 2 else rows  # a row that goes on beyond the head
+    return sum(size == rows[0] for size in rows) / len(rows), rows[0]
+
+
+def _well_quoted(lines: list[str]) -> bool:
+    try:
+        for _ in cells(iter(lines), Dialect("\t")):
+            pass
+    except csv.Error:
+        return False
+    return True
