@@ -58,19 +58,20 @@ def find_weights(name: str) -> Path:
     raise MisconfigurationException(f"there is no weights file {' nor '.join(dict.fromkeys(map(str, places)))}")
 
 
-def load_matching(model: nn.Module, path: Path, new: str) -> None:
-    """Load a state dict from a file into a model whose last layer is new.
+def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str, new: str) -> None:
+    """Load tensors into a model whose last layer is new.
 
     Args:
         model: The network.
-        path: File of a state dict, possibly wrapped in ``{"state_dict": ...}`` and with ``module.`` before the names.
+        tensors: By their names.
+        source: Where they come from, for messages.
         new: Name of the layer that stays as it is.
 
     Raises:
-        MisconfigurationException: If the file holds no tensors, a tensor has another name or shape than in the
-            network, or the file lacks one. It names them, and says how many would have fitted.
+        MisconfigurationException: If a tensor has another name or shape than in the network, or one is missing. It
+            names them, and says how many would have fitted.
     """
-    tensors = {key: value for key, value in _tensors(path).items() if not key.startswith(f"{new}.")}
+    tensors = {key: value for key, value in tensors.items() if not key.startswith(f"{new}.")}
     own = {key: value for key, value in model.state_dict().items() if not key.startswith(f"{new}.")}
     problems = [
         f"{key} is {tuple(value.shape)} in the file, "
@@ -87,15 +88,20 @@ def load_matching(model: nn.Module, path: Path, new: str) -> None:
     if problems:
         more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
         raise MisconfigurationException(
-            f"{path} does not fit the network ({fitting} of its {len(tensors)} tensors do): "
+            f"{source} does not fit the network ({fitting} of its {len(tensors)} tensors do): "
             f"{'; '.join(problems[:6])}{more}"
         )
     model.load_state_dict(tensors, strict=False)
     layers = [key for key in model.state_dict() if key.startswith(f"{new}.")]
-    rank_zero_info(f"loaded {len(tensors)} tensors from {path}; new: {', '.join(layers)}")
+    rank_zero_info(f"loaded {len(tensors)} tensors from {source}; new: {', '.join(layers)}")
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a file of a state dict, possibly wrapped in ``{"state_dict": ...}`` and with ``module.`` before the names.
+
+    Raises:
+        MisconfigurationException: If it holds anything else.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         content = content.get("state_dict", content)

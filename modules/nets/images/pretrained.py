@@ -4,17 +4,18 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torchvision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from modules.nets.loading import find_weights, load_matching, pretrained_needed
+from modules.nets.loading import PretrainedNet, find_weights, load_matching, read_tensors
 
 FILES = (".pth", ".pt", ".th", ".bin")
 TIMM = "timm/"
 
 
-class TorchvisionModel(nn.Module):
+class TorchvisionModel(PretrainedNet):
     """Any classification model of torchvision, or of timm, its last layer new for the classes at hand.
 
     torchvision's models take grey images repeated to the three channels that their weights expect. The ReLU that
@@ -46,20 +47,19 @@ class TorchvisionModel(nn.Module):
         dropout: float | None = None,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
         # The command line hands `--model.net.weights null` on as "None".
-        needed = weights if pretrained_needed() and weights != "None" else None
-        file = find_weights(needed) if needed and needed.endswith(FILES) else None
-        published = None if file else needed
+        self.name, self.weights = name, None if weights == "None" else weights
+        self.in_channels, self.num_classes = in_channels, num_classes
+        published = None if self.weights is None or self.weights.endswith(FILES) else self.weights
         if name.startswith(TIMM):
             self.repeat = 1
-            self.model, self.head_name = _timm_model(name.removeprefix(TIMM), in_channels, num_classes, published)
+            self.model, self.head_name = _timm_model(
+                name, in_channels, num_classes, self.weights if published else None
+            )
         else:
             self.repeat = 3 if in_channels == 1 else 1
             self.model = _torchvision_model(name, published)
             self.head_name = replace_head(self.model, num_classes)
-        if file is not None:
-            load_matching(self.model, file, new=self.head_name)
         for layer in self.model.modules():
             if dropout is not None and isinstance(layer, nn.Dropout):
                 layer.p = dropout
@@ -68,6 +68,20 @@ class TorchvisionModel(nn.Module):
     def head(self) -> nn.Module:
         """The new last layer."""
         return self.model.get_submodule(self.head_name)
+
+    def load_pretrained(self) -> None:
+        """Load the weights of all layers but the new one."""
+        if self.weights is None:
+            return
+        if self.weights.endswith(FILES):
+            path = find_weights(self.weights)
+            load_matching(self.model, read_tensors(path), str(path), new=self.head_name)
+            return
+        with torch.random.fork_rng(devices=[]):  # a second network is made, whose numbers nobody needs
+            tensors = _published(self.name, self.weights, self.in_channels)
+        known = self.model.state_dict()
+        tensors = {key: value for key, value in tensors.items() if key in known}  # heads on the side are left out
+        load_matching(self.model, tensors, f"{self.name}, {self.weights}", new=self.head_name)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(batch, classes)``."""
@@ -79,16 +93,20 @@ def _torchvision_model(name: str, weights: str | None) -> nn.Module:
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise MisconfigurationException(f"torchvision has no classification model {name}{_nearest(name, known)}")
-    try:
-        model: Any = torchvision.models.get_model(name, weights=weights)
-    except (ValueError, KeyError):
-        names = [entry.name for entry in torchvision.models.get_model_weights(name)]
-        raise MisconfigurationException(
-            f"{name} has no weights {weights}{_nearest(weights or '', names)}; a file must end in {', '.join(FILES)}"
-        ) from None
-    except OSError as error:
-        raise MisconfigurationException(f"the weights {weights} of {name} cannot be downloaded ({error})") from None
-    if getattr(model, "aux_logits", False):  # Inception's and GoogLeNet's heads on the side are of no use here
+    options = {}
+    if weights is not None:
+        names = list(torchvision.models.get_model_weights(name).__members__)
+        if weights not in names:
+            raise MisconfigurationException(
+                f"{name} has no weights {weights}{_nearest(weights, names)}; a file must end in {', '.join(FILES)}"
+            )
+        # As torchvision makes them for its weights.
+        if name.startswith(("vgg", "inception", "googlenet")):
+            options["init_weights"] = False
+        if name.startswith(("inception", "googlenet")):
+            options["transform_input"] = True
+    model: Any = torchvision.models.get_model(name, weights=None, **options)
+    if isinstance(model, torchvision.models.Inception3 | torchvision.models.GoogLeNet):  # heads on the side: of no use
         model.aux_logits = False
         model.AuxLogits = model.aux1 = model.aux2 = None
     return model  # type: ignore[no-any-return]
@@ -98,19 +116,31 @@ def _timm_model(name: str, in_channels: int, num_classes: int, weights: str | No
     try:
         import timm
     except ImportError:
-        raise MisconfigurationException(f"{TIMM}{name} needs the package timm: pip install timm") from None
+        raise MisconfigurationException(f"{name} needs the package timm: pip install timm") from None
+    name = name.removeprefix(TIMM)
     if not timm.is_model(name):
         known = timm.list_models()
         raise MisconfigurationException(f"timm has no model {name}{_nearest(name.split('.')[0], known)}")
     if weights not in (None, "DEFAULT"):
         raise MisconfigurationException(f"{TIMM}{name} takes the weights DEFAULT or a file, not {weights}")
-    try:
-        model = timm.create_model(name, pretrained=weights is not None, in_chans=in_channels, num_classes=num_classes)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MisconfigurationException(f"the weights of {TIMM}{name} cannot be downloaded ({reason})") from None
+    model = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=num_classes)
     head = model.get_classifier()
     return model, next(key for key, module in model.named_modules() if module is head)
+
+
+def _published(name: str, weights: str, in_channels: int) -> dict[str, Tensor]:
+    """The tensors of published weights, for images of so many channels."""
+    try:
+        if name.startswith(TIMM):
+            import timm
+
+            model = timm.create_model(name.removeprefix(TIMM), pretrained=True, in_chans=in_channels)
+        else:
+            model = torchvision.models.get_model(name, weights=weights)
+    except (OSError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise MisconfigurationException(f"the weights {weights} of {name} cannot be downloaded ({reason})") from None
+    return model.state_dict()  # type: ignore[no-any-return]
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
