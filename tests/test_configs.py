@@ -18,8 +18,8 @@ OVERLAYS = sorted((CONFIGS / "trainer").glob("*.yaml"))
 EXPERIMENTS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent not in (CONFIGS, CONFIGS / "trainer"))
 # Own data: what the user would type. And sizes that a small machine bears.
 OPTIONS: dict[str, list[str]] = {
-    "image_classification/own_folder": ["--data.path=my_images", "--model.net.weights=null"],  # no download
-    "image_classification/own_table": ["--data.path=my_images/labels.csv", "--model.net.weights=null"],
+    "own/images": ["--data.path=my_images", "--model.net.weights=null"],  # no download
+    "own/image_table": ["--data.path=my_images/labels.csv", "--model.net.weights=null"],
     "transfer_learning/hymenoptera_resnet18": ["--model.net.weights=null"],
     "image_classification/imagenet_resnet50": ["--data.batch_size=2"],
     "regression/own_csv": ["--data.path=tables/people.csv", "--data.target=income"],
@@ -32,6 +32,8 @@ OPTIONS: dict[str, list[str]] = {
     "dialogue/own_turns": ["--data.path=turns.jsonl"],
 }
 PREDICT = {
+    "own/images": "my_images",
+    "own/image_table": "my_images",
     "image_classification": "my_images",
     "transfer_learning": "my_images",
     "text_classification": "texts/unlabelled.txt",
@@ -115,7 +117,7 @@ def test_config_runs(path: Path, leyden: Callable[..., int]) -> None:
     run = f"runs/{path.stem}/0"
     assert leyden("fit", *options(path), "--trainer.deterministic=true") == 0
     assert leyden("test", "--ckpt_path", run, "--trainer.limit_test_batches=2") == 0
-    raw = PREDICT.get(path.parent.name)
+    raw = PREDICT.get(name_of(path), PREDICT.get(path.parent.name))
     if raw is not None:
         assert leyden("predict", "--ckpt_path", run, f"--data.predict_path={raw}") == 0
 
