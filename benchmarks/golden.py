@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-# Own data: what the config was called formerly, and what the user would type. All other configs are known by their stem.
+# Own data: the former name of the config, and what the user would type. All others are known by their stem.
 OWN = {
     "own/images": ("image_classification/own_folder", "--data.path=my_images --model.net.weights=null"),
     "own/image_table": ("image_classification/own_table", "--data.path=my_images/labels.csv --model.net.weights=null"),
@@ -92,7 +92,7 @@ def leaves(tree: Any, name: str = "") -> Iterator[str]:
     nested = (dict, list, tuple, torch.Tensor)
     if isinstance(tree, dict):
         for key, value in tree.items():
-            yield from leaves(value, str(key))
+            yield from leaves(value, str(key).rpartition(".")[2])
     elif isinstance(tree, torch.Tensor):
         data = tree.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         yield f"{name} {tree.dtype} {list(tree.shape)} {digest(data)}".lstrip()
@@ -106,14 +106,12 @@ def leaves(tree: Any, name: str = "") -> Iterator[str]:
 
 def logged(run: Path) -> dict[str, list[Any]]:
     """Step and value of all that TensorBoard shows; of pictures and texts the digest."""
-    from tensorboard.backend.event_processing.event_file_loader import (  # type: ignore[import-untyped]
-        LegacyEventFileLoader,
-    )
+    from tensorboard.backend.event_processing import event_file_loader  # type: ignore[import-untyped]
 
     found: dict[str, list[Any]] = {}
     for path in sorted(run.glob("events.*"), key=lambda path: path.stat().st_mtime_ns):
-        for event in LegacyEventFileLoader(str(path)).Load():
-            for value in event.summary.value:
+        for event in event_file_loader.LegacyEventFileLoader(str(path)).Load():
+            for value in (value for value in event.summary.value if not value.tag.startswith("_hparams_/")):  # a clock
                 number = value.simple_value if value.HasField("simple_value") else digest(value.SerializeToString())
                 found.setdefault(value.tag, []).append([event.step, number])
     return found
@@ -169,7 +167,7 @@ def play(key: str, config: Path, checkout: Path, folder: Path, result: Path) -> 
 
     prepare(checkout / "tests" / "samples", folder)
     os.chdir(folder)
-    os.environ["LEYDEN_DATA"] = str(folder)
+    os.environ["LEYDEN_DATA"] = "."  # no name that is another one the next time
     debug = checkout / "configs" / "trainer" / "debug.yaml"
     inputs = next((name for name, globs in INPUTS.items() if matches(key, globs.split())), f"{key}.csv")
     for words in (
@@ -180,7 +178,7 @@ def play(key: str, config: Path, checkout: Path, folder: Path, result: Path) -> 
         if main([*words, *ALWAYS.split()]) != 0:
             raise SystemExit(f"leyden {' '.join(words)} failed")
     result.parent.mkdir(parents=True, exist_ok=True)
-    result.write_text(json.dumps(outcome(RUN), indent=1, sort_keys=True).replace(str(folder), "."))
+    result.write_text(json.dumps(outcome(RUN), indent=1, sort_keys=True))
 
 
 def record(folder: Path, only: list[str], keep_going: bool) -> int:
@@ -226,7 +224,10 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> Iterator[str]:
                 length = max(len(before), len(after))
                 before, after = (side + ["nothing"] * (length - len(side)) for side in (before, after))
                 first = next(i for i in range(length) if before[i] != after[i])
-                yield f"{part}: {name}, {first + 1} of {length}: {before[first][:200]} became {after[first][:200]}"
+                pair = before[first], after[first]
+                start = next((i for i, (x, y) in enumerate(zip(*pair, strict=False)) if x != y), 0) - 30
+                old, new = (f"...{text[start:]}"[:160] if start > 0 else text[:160] for text in pair)
+                yield f"{part}: {name}, {first + 1} of {length}: {old} became {new}"
 
 
 def compare(before: Path, after: Path, only: list[str]) -> int:
