@@ -1,6 +1,7 @@
 """What every kind of data has in common: splits, facts, loaders, predictions."""
 
 import csv
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
-from datamodules.sampling import Batches, Draw
+from datamodules.sampling import BatchIndices, DistributedBatchSampler, Layout
 from datamodules.types import Facts, Row
 
 Raw = TypeVar("Raw")
@@ -27,7 +28,7 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitems__(self, indices: Draw) -> Any:
+    def __getitems__(self, indices: BatchIndices) -> Any:
         """The batch of these indices; random choices depend on ``indices.epoch`` and each index only."""
 
 
@@ -35,8 +36,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     """Base of all datamodules.
 
     A subclass says which facts it ``makes`` and writes ``read``, ``learn`` and ``examples``; a public dataset names its
-    ``folder`` in ``root``, the ``url`` that its files are below, and the ``files`` with their SHA-256. Facts are learned
-    once from the training split and travel in the checkpoint.
+    ``folder`` in ``root``, the ``url`` that its files are below, and the ``files`` with their SHA-256. Facts are
+    learned once from the training split and travel in the checkpoint.
 
     Args:
         root: Folder of datasets; a dataset lies in ``root/<name>/``. ``$LEYDEN_DATA``, else ``data``, if not given.
@@ -46,6 +47,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         encoding: Encoding of the user's text files; UTF-8, or what a byte-order mark says, if not given.
         on_error: What to do about a faulty example in the user's files: ``stop`` with a sentence that names it, or
             ``skip`` it; how many were skipped is told.
+        global_batch_size: Examples in a batch of all processes together, instead of ``batch_size``: with another number
+            of processes training goes on with the same batches.
     """
 
     makes: type[F]
@@ -61,13 +64,14 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         predict_path: str | None = None,
         encoding: str | None = None,
         on_error: OnError = "stop",
+        global_batch_size: int | None = None,
     ) -> None:
         super().__init__()
         for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
             if value < least:
                 raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
         self.root = Path(root or os.environ.get("LEYDEN_DATA", "data"))
-        self.batch_size, self.num_workers = batch_size, num_workers
+        self.batch_size, self.global_batch_size, self.num_workers = batch_size, global_batch_size, num_workers
         self.predict_path, self.encoding, self.on_error = predict_path, encoding, on_error
         self.text: str | None = None  # given on the command line instead of a file, where inputs are text
         # Bound on (examples) x (longest length) of a batch; ``batch_size`` rules if None.
@@ -77,6 +81,11 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         self.datasets: dict[str, Examples] = {}
         self.counted: dict[str, int] = {}  # batches of each split whose results count, on this process
         self._facts: F | None = None
+        # Where the checkpoint was that training goes on from: steps, epoch, and how this was shared out so far.
+        self._steps = self._epoch = 0
+        self._layouts: list[Layout] = []
+        self._training: DistributedBatchSampler | None = None
+        self._reload: int | None = None
         self._cache: dict[str, Raw] = {}
 
     # ---- what a subclass writes
@@ -171,41 +180,82 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         return self._cache[split]
 
     def state_dict(self) -> dict[str, Any]:
-        """Seed and facts, for the checkpoint."""
-        return {"seed": self.seed, "facts": self.facts.state()} if self.known else {}
+        """Seed and facts, and how the epoch at hand was shared out so far, for the checkpoint."""
+        if self._facts is None:
+            return {}
+        return {"seed": self.seed, "facts": self._facts.state(), "progress": self._progress()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take seed and facts from a checkpoint."""
+        """Take seed, facts and the layouts of an epoch from a checkpoint."""
         self._facts = self.makes.from_state(state_dict.get("facts", {}))
         self.seed = int(state_dict["seed"])
+        progress = state_dict["progress"]
+        self._steps, self._epoch = int(progress["steps"]), int(progress["epoch"])
+        self._layouts = [Layout(*map(int, layout)) for layout in progress["layouts"]]
         self.restored = True
 
-    def batches(self, split: str) -> Batches:
-        """The sampler of a split, on this process, from where training stands."""
-        train, epoch, start, rank, num_replicas = split == "train", 0, 0, 0, 1
+    def _progress(self) -> dict[str, Any]:
+        if self.trainer is None or self._training is None:
+            return {"epoch": 0, "steps": 0, "layouts": []}
+        loop = self.trainer.fit_loop
+        epoch = loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+        layouts = []
+        if loop.epoch_progress.current.ready > epoch:  # within an epoch
+            layouts = [
+                list(layout) for layout in self._training.layouts(loop.epoch_loop.batch_progress.current.completed)
+            ]
+        return {"epoch": epoch, "steps": self.trainer.global_step, "layouts": layouts}
+
+    def batches(self, split: str, epoch: int | None = None) -> DistributedBatchSampler:
+        """The sampler of a split, on this process, from where training stands; or that of another epoch of training."""
+        train, rank, num_replicas = split == "train", 0, 1
         if self.trainer is not None:
             rank, num_replicas = self.trainer.global_rank, self.trainer.world_size
-            if train:
-                loop = self.trainer.fit_loop
-                epoch = loop.epoch_progress.current.processed  # type: ignore[attr-defined]
-                if loop.epoch_progress.current.ready > epoch:  # restarted within an epoch
-                    start = loop.epoch_loop.batch_progress.current.completed
+            if train and epoch is None:
+                epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+        epoch = epoch or 0
+        batch_size = self.batch_size
+        if self.global_batch_size is not None:
+            batch_size, rest = divmod(self.global_batch_size, num_replicas)
+            if rest or not batch_size:
+                raise MisconfigurationException(
+                    f"data.global_batch_size is {self.global_batch_size}, which {num_replicas} processes cannot share"
+                )
         examples = self.datasets[split]
         try:
-            return Batches(
+            return DistributedBatchSampler(
                 len(examples),
-                self.batch_size,
+                batch_size,
                 self.lengths(examples),
                 self.max_tokens,
                 shuffle=train,
                 seed=self.seed,
                 epoch=epoch,
-                start=start,
+                past=self._layouts if train and epoch == self._epoch else (),
                 rank=rank,
                 num_replicas=num_replicas,
             )
         except ValueError as error:
             raise MisconfigurationException(str(error)) from error
+
+    def num_steps(self, epochs: int, accumulate: int, limit: float) -> int:
+        """Optimizer steps of the whole training, those before a restart included.
+
+        Args:
+            epochs: Epochs of the whole training.
+            accumulate: Batches of a step.
+            limit: Most batches of an epoch, or if a float the share of them.
+        """
+
+        def limited(batches: int) -> int:
+            return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+
+        each = math.ceil(limited(len(self.batches("train", self._epoch + 1))) / accumulate)
+        if not self._layouts:
+            return self._steps + each * (epochs - self._epoch)
+        begun = self.batches("train", self._epoch)  # the epoch in which training goes on
+        rest = math.ceil(limited(len(begun)) / accumulate) - begun.start // accumulate
+        return self._steps + rest + each * (epochs - self._epoch - 1)
 
     def loader(self, split: str) -> DataLoader[Any]:
         """The loader of a split: ``train``, ``val``, ``test`` or ``predict``."""
@@ -225,7 +275,17 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Training batches."""
-        return self.loader("train")
+        trainer = self.trainer
+        assert trainer is not None
+        loader = self.loader("train")
+        self._training = loader.batch_sampler  # type: ignore[assignment]
+        assert self._training is not None
+        # Lightning takes the number of batches of the first epoch for that of all, unless the loader is made anew.
+        if self._training.is_replanned:
+            self._reload, trainer.reload_dataloaders_every_n_epochs = trainer.reload_dataloaders_every_n_epochs, 1  # type: ignore[attr-defined]
+        elif self._reload is not None:
+            trainer.reload_dataloaders_every_n_epochs, self._reload = self._reload, None  # type: ignore[attr-defined]
+        return loader
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Validation batches."""

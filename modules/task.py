@@ -1,6 +1,5 @@
 """What every task has in common: the loop, the mean of the loss, the metrics, the optimizer."""
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -236,7 +235,5 @@ class Task(LightningModule, ABC, Generic[F]):
         epochs, steps = trainer.max_epochs or -1, trainer.max_steps
         if epochs < 0:
             return steps
-        batches, limit = len(trainer.datamodule.batches("train")), trainer.limit_train_batches  # type: ignore[attr-defined]
-        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-        total = math.ceil(batches / trainer.accumulate_grad_batches) * epochs
+        total: int = trainer.datamodule.num_steps(epochs, trainer.accumulate_grad_batches, trainer.limit_train_batches)  # type: ignore[attr-defined]
         return total if steps < 0 else min(total, steps)
