@@ -1,5 +1,16 @@
 """Running experiments: the command ``leyden``, and ``load`` for notebooks."""
 
-from experiments.checkpoint import load
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from experiments.checkpoint import load as load
 
 __all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "load":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from experiments.checkpoint import load  # all of Lightning, which a part of this package may do without
+
+    return load

@@ -12,9 +12,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
 from experiments.parsing import instantiate
+from experiments.runs import FOLDER
 from modules.task import Task
-
-FOLDER = "checkpoints"  # of a run
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -75,6 +74,11 @@ def _candidates(folder: Path, first: str) -> Iterator[Path]:
     if (folder / first).is_file():
         yield folder / first
     yield from (path for path in rest if path.name != first)
+
+
+def exists(run: Path) -> bool:
+    """Whether a run has any checkpoint."""
+    return any(_candidates(run / FOLDER, "last.ckpt"))
 
 
 def run_folder(path: Path) -> Path:

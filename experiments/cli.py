@@ -1,7 +1,6 @@
 """The program ``leyden``."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from datamodules.data import Data
-from experiments import checkpoint
+from experiments import checkpoint, runs
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.non_finite import StopOnNonFinite
 from experiments.callbacks.optimizer_overrides import Overrule, changes
@@ -35,6 +34,14 @@ class LeydenCLI(LightningCLI):
 
     def __init__(self, args: list[str] | None = None) -> None:
         self.content: dict[str, Any] | None = None
+        self.claimed: runs.Claim | None = None
+        try:
+            self._run(args)
+        finally:
+            if self.claimed is not None and not self._was_used(self.claimed.folder):
+                runs.give_back(self.claimed)
+
+    def _run(self, args: list[str] | None) -> None:
         super().__init__(
             Task,
             Data,
@@ -101,13 +108,18 @@ class LeydenCLI(LightningCLI):
         path = self._get(self.config, "ckpt_path")
         if path is not None:
             self.run_folder = checkpoint.run_folder(Path(path))
-            os.environ["LEYDEN_RUN"] = str(self.run_folder)  # for what is said after an interruption
             return
         root = Path(self._get(self.config, "trainer").default_root_dir or "runs")
         name = self._get(self.config, "name") or self.given_name or "run"
         self.config[self.subcommand].name = name
-        # A process that another one launched must not take the next number.
-        self.run_folder = Path(os.environ.setdefault("LEYDEN_RUN", str(_next_run(root / name))))
+        # Of several processes the first claims a folder, and tells the others (``RunCheckpoint.setup``).
+        self.claimed = rank_zero_only(runs.claim)(root, name)
+        self.run_folder = self.claimed.folder if self.claimed else root / name
+
+    def _was_used(self, folder: Path) -> bool:
+        if "trainer" not in vars(self) or self.trainer.fast_dev_run or Path(self.trainer.default_root_dir) != folder:
+            return False  # for nothing, or by another process, which this one took itself for
+        return self.trainer.state.finished or self.trainer.global_step > 0 or checkpoint.exists(folder)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
@@ -172,15 +184,15 @@ class LeydenCLI(LightningCLI):
         score = (
             "" if best.best_score is None else f", best {best.monitor} {best.best_score:.4f} at step {best.best_step}"
         )
-        print(f"run {self.run_folder}{score}\nnext: leyden test --ckpt_path {self.run_folder}")
+        print(f"run {self.run_folder}{score}\nnext: {runs.command('test --ckpt_path', self.run_folder)}")
 
     def after_validate(self) -> None:
         """Write ``metrics.json``."""
-        self._write_metrics("next: leyden test --ckpt_path")
+        self._write_metrics("test --ckpt_path")
 
     def after_test(self) -> None:
         """Write ``metrics.json``."""
-        self._write_metrics("next: leyden predict --data.predict_path FILE_OR_FOLDER --ckpt_path")
+        self._write_metrics("predict --data.predict_path FILE_OR_FOLDER --ckpt_path")
 
     @rank_zero_only
     def _write_metrics(self, following: str) -> None:
@@ -188,12 +200,7 @@ class LeydenCLI(LightningCLI):
         metrics = json.loads(path.read_text()) if path.exists() else {}
         metrics |= {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         path.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
-        print(f"scores in {path}\n{following} {self.run_folder}")
-
-
-def _next_run(folder: Path) -> Path:
-    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
-    return folder / str(max(numbers, default=-1) + 1)
+        print(f"scores in {path}\nnext: {runs.command(following, self.run_folder)}")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -213,8 +220,7 @@ def main(args: list[str] | None = None) -> int:
             return chat.main(words[1:])
         cli = LeydenCLI(args)
     except Interrupted as stop:
-        folder = os.environ.get("LEYDEN_RUN", "RUN")
-        print(f"\n{stop}; go on with: leyden fit --ckpt_path {folder}")
+        rank_zero_only(print)(f"\n{stop}")
         return 128 + stop.signum
     except Exception as error:
         told = for_the_user(error)
@@ -222,6 +228,4 @@ def main(args: list[str] | None = None) -> int:
             raise
         sys.stderr.write(f"leyden: {last_sentence(told)}\n")
         return 1
-    finally:
-        os.environ.pop("LEYDEN_RUN", None)
     return 0 if cli.trainer.state.status != "interrupted" else 130

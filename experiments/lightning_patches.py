@@ -172,6 +172,14 @@ def allow_clipping(trainer: Trainer) -> None:
         precision.clip_gradients = MethodType(Precision.clip_gradients, precision)  # type: ignore[method-assign]
 
 
+# ---- a folder that is known only when the processes can talk
+
+
+def set_root(trainer: Trainer, folder: str) -> None:
+    """Set the folder that the trainer, and with it every callback, writes to."""
+    trainer._default_root_dir = folder
+
+
 # ---- where the loops stand: the trainer sets these counters back when it restarts
 
 

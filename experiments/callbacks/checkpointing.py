@@ -14,6 +14,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.callbacks.resuming import keep, take_up
+from experiments.lightning_patches import set_root
+from experiments.runs import FOLDER, command
 
 
 class Interrupted(Exception):
@@ -77,9 +79,9 @@ class RunCheckpoint(Checkpoint):
     # ---- when to write
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Agree on the folder."""
-        root = trainer.strategy.broadcast(trainer.default_root_dir)
-        self.folder = Path(root) / "checkpoints"
+        """Learn the folder of the run from the first process."""
+        set_root(trainer, trainer.strategy.broadcast(trainer.default_root_dir))
+        self.folder = Path(trainer.default_root_dir) / FOLDER
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock and listen to signals."""
@@ -139,7 +141,10 @@ class RunCheckpoint(Checkpoint):
             self._due.add("last")
         self._write(trainer)
         if stop:
-            raise Interrupted(self._signal or signal.SIGTERM, f"stopped at step {trainer.global_step}")
+            go_on = command("fit --ckpt_path", self.folder.parent)
+            raise Interrupted(
+                self._signal or signal.SIGTERM, f"stopped at step {trainer.global_step}; go on with: {go_on}"
+            )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what is due after the last step."""
@@ -180,7 +185,7 @@ class RunCheckpoint(Checkpoint):
             beside.unlink(missing_ok=True)
             raise MisconfigurationException(
                 f"{path} could not be written ({str(error).splitlines()[0]}); the checkpoint before it is untouched. "
-                f"Make room, then: leyden fit --ckpt_path {path.parent.parent}"
+                f"Make room, then: {command('fit --ckpt_path', path.parent.parent)}"
             ) from error
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -1,0 +1,90 @@
+"""Folders of runs: ``runs/<name>/<number>/``."""
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+FOLDER = "checkpoints"  # of a run
+LONGEST = 100  # characters of a name
+
+
+class Claim(NamedTuple):
+    """A run folder that this process has made, for itself alone.
+
+    Attributes:
+        folder: The folder.
+        made: Folders above it that were made for it, the innermost first.
+    """
+
+    folder: Path
+    made: list[Path]
+
+
+def check_name(name: str) -> None:
+    """Refuse what is not the plain name of a folder.
+
+    Raises:
+        MisconfigurationException: If it is none.
+    """
+    wrong = {"/", "\\", "\0"} & set(name) or not name.isprintable() or name.strip() in ("", ".", "..")
+    if wrong or len(name) > LONGEST or len(name.encode()) > 255:
+        raise MisconfigurationException(
+            f"{name[:LONGEST]!r} is no name for a run: take a plain one of at most {LONGEST} characters, without "
+            "slashes and not only dots, with --name"
+        )
+
+
+def claim(root: Path, name: str) -> Claim:
+    """Make the folder of a new run; of several processes that ask at one instant each gets one of its own.
+
+    Args:
+        root: Folder of all runs.
+        name: Name of the run.
+
+    Raises:
+        MisconfigurationException: If the name is none, or there can be no such folder.
+    """
+    check_name(name)
+    parent = root / name
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    while True:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            numbers = [int(path.name) for path in parent.iterdir() if path.name.isdecimal()]
+            folder = parent / str(max(numbers, default=-1) + 1)
+            folder.mkdir()  # fails if another process was faster
+            return Claim(folder, made)
+        except FileExistsError:
+            if not parent.is_dir():
+                raise MisconfigurationException(_no_room(parent, "there is a file of this name")) from None
+        except FileNotFoundError:  # another process has just given back the only number
+            continue
+        except OSError as error:
+            raise MisconfigurationException(_no_room(parent, error.strerror or str(error))) from error
+
+
+def _no_room(folder: Path, reason: str) -> str:
+    return f"the run cannot have a folder in {folder} ({reason}); another place for runs: --trainer.default_root_dir"
+
+
+def give_back(claimed: Claim) -> None:
+    """Remove the folder of a run that never trained, and what was made for it."""
+    shutil.rmtree(claimed.folder, ignore_errors=True)
+    for folder in claimed.made:
+        try:
+            folder.rmdir()
+        except OSError:  # another run lies there by now
+            return
+
+
+def command(words: str, folder: Path) -> str:
+    """A command line to type next, as a shell takes it.
+
+    Args:
+        words: All but the last word.
+        folder: The last word.
+    """
+    return f"leyden {words} {shlex.quote(str(folder))}"
