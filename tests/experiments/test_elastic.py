@@ -1,0 +1,79 @@
+"""A run goes on with another size of batches, or another number of processes, within an epoch."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from datamodules.images.examples import ImageExamples
+from datamodules.sampling import BatchIndices
+from experiments.callbacks.checkpointing import RunCheckpoint
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.fixture
+def trained_on(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Epoch and index of each training example that is fetched."""
+    fetched: list[tuple[int, int]] = []
+    fetch = ImageExamples.__getitems__
+
+    def recorded(self: ImageExamples, indices: BatchIndices) -> Any:
+        if len(self) > 1000:  # the training split
+            fetched.extend((indices.epoch, index) for index in indices)
+        return fetch(self, indices)
+
+    monkeypatch.setattr(ImageExamples, "__getitems__", recorded)
+    return fetched
+
+
+def kill_before_batch(number: int, monkeypatch: pytest.MonkeyPatch, fetched: list[tuple[int, int]], size: int) -> None:
+    start, starts = RunCheckpoint.on_train_batch_start, []
+
+    def counted(self: RunCheckpoint, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
+        start(self, trainer, module, batch, batch_idx)
+        starts.append(batch_idx)
+        if len(starts) == number:
+            del fetched[(number - 1) * size :]  # fetched, but not trained on
+            raise Killed
+
+    monkeypatch.setattr(RunCheckpoint, "on_train_batch_start", counted)
+
+
+@pytest.mark.parametrize("sizes", [(100, 64), (100, 300), (64, 100)])
+def test_another_batch_size_trains_on_no_example_twice(
+    sizes: tuple[int, int], digits: Path, leyden: Callable[..., int], trained_on: list[tuple[int, int]]
+) -> None:
+    before, after = sizes
+    with pytest.MonkeyPatch.context() as patch:
+        kill_before_batch(5, patch, trained_on, before)
+        with pytest.raises(Killed):
+            words = ["--name=run", "--checkpoint.every_n_train_steps=1", f"--data.batch_size={before}"]
+            leyden("fit", f"--config={digits}", *words)
+    assert len(trained_on) == 4 * before
+    assert leyden("fit", "--ckpt_path=runs/run/0", f"--data.batch_size={after}") == 0
+    counts = Counter(trained_on)
+    assert set(counts.values()) == {1}
+    num_train = len({index for _, index in counts})
+    assert Counter(epoch for epoch, _ in counts) == {0: num_train, 1: num_train}
+    last = torch.load("runs/run/0/checkpoints/last.ckpt", weights_only=True)
+    rest = -(-(num_train - 4 * before) // after)
+    assert last["global_step"] == 4 + rest + -(-num_train // after)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator("runs/run/0")
+    board.Reload()
+    assert len(board.Scalars("val/loss")) == 2  # validated after the epoch that went on, and after the next
+
+
+def test_the_global_batch_is_shared_out(digits: Path, leyden: Callable[..., int]) -> None:
+    assert leyden("fit", f"--config={digits}", "--name=run", "--data.global_batch_size=100") == 0
+    assert leyden("fit", f"--config={digits}", "--name=one", "--data.batch_size=100") == 0
+    weights = [torch.load(f"runs/{run}/0/checkpoints/last.ckpt", weights_only=True) for run in ("run", "one")]
+    for name, tensor in weights[0]["state_dict"].items():
+        assert torch.equal(tensor, weights[1]["state_dict"][name])
