@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import warnings
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -258,6 +259,18 @@ def write_dates(times: "DatetimeIndex", form: str) -> list[Any]:
     return [re.sub("<<0?(.*?)>>", r"\1", text) for text in offsets]
 
 
+def frequency(times: "DatetimeIndex") -> str | None:
+    """The step of evenly spaced times, as pandas writes it; None if they are fewer than three or not evenly spaced."""
+    import pandas as pd
+
+    if len(times) < 3:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pandas 4 gives an offset instead of its name
+        found = pd.infer_freq(times)
+    return None if found is None else str(getattr(found, "freqstr", found))
+
+
 def _valid(times: "DatetimeIndex") -> int:
     return int(np.asarray(times.notna()).sum())
 
@@ -269,7 +282,7 @@ def _evenly_spaced(times: "DatetimeIndex") -> bool:
     if len(distinct) < 3:
         return False
     monthly = len(set(distinct.day)) == 1 and len(set(np.diff(12 * distinct.year + distinct.month))) == 1
-    return monthly or pd.infer_freq(distinct) is not None
+    return monthly or frequency(distinct) is not None
 
 
 def _ascending(times: "DatetimeIndex") -> bool:

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -81,7 +81,8 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
                 with archive.open(names[0]) as file:
                     yield _bounded(file, path)
         elif suffix in (".gz", ".bz2", ".xz"):
-            with {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[suffix](path) as file:
+            packed: Any = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File, ".xz": lzma.LZMAFile}[suffix]
+            with packed(path) as file:
                 yield _bounded(file, path)
         else:
             with path.open("rb") as file:
@@ -200,7 +201,8 @@ def find_dialect(path: Path, separator: str | None = None, encoding: str | None 
     """
     if separator is not None and len(separator) != 1:
         raise MisconfigurationException(f"a separator is one character, not {separator!r} (--data.separator)")
-    lines, size = [], 0
+    lines: list[str] = []
+    size = 0
     with open_lines(path, encoding, newline="") as file:
         for line in file:
             size += len(line)
@@ -225,10 +227,13 @@ def find_dialect(path: Path, separator: str | None = None, encoding: str | None 
 def cells(lines: Iterator[str], dialect: Dialect) -> "csv.Reader":  # type: ignore[name-defined]
     """A reader of rows of cells; blanks after a separator are no part of a cell."""
     csv.field_size_limit(MAX_LINE)
-    quoting = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
     # Strict, or a quotation mark that is not closed would swallow rows up to the next one.
     return csv.reader(
-        lines, delimiter=dialect.separator, quoting=quoting, skipinitialspace=dialect.quoted, strict=dialect.quoted
+        lines,
+        delimiter=dialect.separator,
+        quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
+        skipinitialspace=dialect.quoted,
+        strict=dialect.quoted,
     )
 
 

@@ -1,184 +1,322 @@
-"""Reading tables from files, and writing them again with more columns."""
+"""Whole tables as pandas frames, and writing them again with more columns."""
 
 import csv
-import warnings
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.files.dialect import find_dialect, find_encoding, open_bytes, suffix_of
+from datamodules.files.faults import Faults
+from datamodules.files.numbers import find_formats, is_missing, parse
+from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET, column_names, csv_cells, header_of, read_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-PARQUET = (".parquet", ".pq")
-CHUNK = 250_000  # rows that are read at a time
+CHUNK = 100_000  # rows that are read at a time
+FEW = 0.2  # a column with so few different texts keeps each of them once
 
 
-def read_table(
-    path: Path, separator: str | None = None, decimal: str = ".", missing: Sequence[str] = ()
+def read_texts(
+    path: Path,
+    separator: str | None = None,
+    missing: Sequence[str] = (),
+    encoding: str | None = None,
+    faults: Faults | None = None,
 ) -> "DataFrame":
-    """Read a CSV, TSV or Parquet file.
+    """Read a table, its texts as they are written.
 
     Args:
-        path: The file.
-        separator: Between the cells; told from the header if None.
-        decimal: Decimal sign.
-        missing: Texts that stand for a missing value, beside the usual ones (nothing, NA, NaN, null, None).
+        path: In any form that ``read_rows`` takes.
+        separator: Between the cells of a CSV; told from the head of the file if None.
+        missing: Texts that stand for a missing value, beside an empty cell.
+        encoding: Encoding of a text file; what its byte-order mark says, else UTF-8, if None.
+        faults: Takes rows that cannot be read.
+
+    Returns:
+        Texts as categories (where they repeat) or ``string[pyarrow]``; numbers, dates and truth values only where the
+        file itself says that they are (Parquet, Excel, JSON).
 
     Raises:
         MisconfigurationException: If the file cannot be read, is empty, or two columns have the same name.
     """
     import pandas as pd
 
-    if not path.is_file():
-        raise MisconfigurationException(f"there is no file {path}")
-    if path.stat().st_size == 0:
-        raise MisconfigurationException(f"{path} is empty")
-    if path.suffix in (".gz", ".zip", ".bz2", ".xz", ".xlsx"):
-        raise MisconfigurationException(f"{path}: unpack it first, to a CSV, TSV or Parquet file")
-    if path.suffix in PARQUET:
-        try:
-            frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise MisconfigurationException(f"{path} is not a Parquet file: {_first_line(error)}") from error
-        frame = _join([_compact(frame.reset_index(drop=True))])
+    faults = Faults("stop", str(path)) if faults is None else faults
+    suffix = suffix_of(path)
+    if suffix in PARQUET:
+        columns = _parquet_columns(path)
+    elif suffix in (*JSON, *EXCEL, *OLD):
+        columns = _columns_of_rows(path, encoding, faults)
     else:
-        frame = _read_csv(path, separator or find_separator(path), decimal, missing)
-    names = [str(name) for name in frame.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise MisconfigurationException(f"{path} has two columns named `{twice[0]}`")
-    if frame.empty:
+        columns = _csv_columns(path, separator, encoding, faults)
+    size = max((len(values) for values in columns.values()), default=0)
+    faults.report(size + faults.count)
+    if not size:
         raise MisconfigurationException(f"{path} has no rows below its header")
-    frame.columns = pd.Index(names)
+    words = list(missing)
+    return pd.DataFrame({name: _without(values, words) for name, values in columns.items()}, copy=False)
+
+
+def read_frame(
+    path: Path,
+    separator: str | None = None,
+    decimal: str | None = None,
+    missing: Sequence[str] = (),
+    encoding: str | None = None,
+    faults: Faults | None = None,
+) -> "DataFrame":
+    """Read a table, with numbers where a whole column holds numbers.
+
+    Args:
+        path: As for ``read_texts``.
+        separator: As for ``read_texts``.
+        decimal: Decimal sign; told from the whole columns if None.
+        missing: As for ``read_texts``.
+        encoding: As for ``read_texts``.
+        faults: As for ``read_texts``.
+
+    Raises:
+        MisconfigurationException: As ``read_texts``, or if a number could mean two things.
+    """
+    frame = read_texts(path, separator, missing, encoding, faults)
+    texts = {str(name): values for name, values in frame.items() if is_text(values)}
+    if separator is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
+        separator = find_dialect(path, None, encoding).separator
+    for name, how in find_formats(texts, decimal, separator, str(path)).items():
+        numbers = texts_to(texts[name], partial(parse, how=how))
+        nothing = np.isnan(numbers)
+        if nothing.any() and not texts_to(texts[name], is_missing)[nothing].all():
+            continue  # some other text
+        whole = not nothing.any() and bool((np.abs(numbers) < 2**53).all() and (numbers % 1 == 0).all())
+        frame[name] = numbers.astype("int64") if whole else numbers
     return frame
 
 
-def _read_csv(path: Path, separator: str, decimal: str, missing: Sequence[str]) -> "DataFrame":
+def is_text(values: "Series[Any]") -> bool:
+    """Whether a column holds texts, not numbers, dates or truth values."""
     import pandas as pd
 
-    header = _header(path, separator)
-    twice = [name for k, name in enumerate(header) if name in header[:k] and name]
-    if twice:  # pandas would rename the second one
-        raise MisconfigurationException(f"{path} has two columns named `{twice[0]}`")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-        # Rows longer than the header lose their last cells with a mere warning.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
+    return isinstance(values.dtype, pd.StringDtype) or (
+        isinstance(values.dtype, pd.CategoricalDtype) and not pd.api.types.is_bool_dtype(values.cat.categories.dtype)
+    )
+
+
+def texts_to(values: "Series[Any]", convert: Any) -> Any:
+    """Convert the texts of a column, each of a column of categories once; ``convert`` takes and returns arrays.
+
+    Missing cells are handed on as null.
+    """
+    import pandas as pd
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        each = convert(pa.array([*values.cat.categories.astype(str), None], pa.large_string()))
+        return np.asarray(each)[values.cat.codes.to_numpy()]  # code -1, missing, is the last one
+    array = pa.array(values, pa.large_string(), from_pandas=True)
+    return np.asarray(convert(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array))
+
+
+def _csv_columns(path: Path, separator: str | None, encoding: str | None, faults: Faults) -> "dict[str, Series[Any]]":
+    import pyarrow as pa
+
+    columns = _plain_columns(path, separator, encoding)
+    if columns is None:
+        cells = csv_cells(path, encoding, separator, faults)
+        parts: list[list[Any]] = []
+        header: list[str] = []
+        while chunk := list(islice(cells, CHUNK)):
+            header = chunk[0][1]
+            parts.append([pa.array(texts, pa.large_string()) for texts in zip(*(c[2] for c in chunk), strict=True)])
+        columns = {name: pa.chunked_array([part[k] for part in parts]) for k, name in enumerate(header)}
+    return {name: _text_column(columns.pop(name)) for name in list(columns)}
+
+
+def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> dict[str, Any] | None:
+    """The columns of a UTF-8 file without quotation marks or any fault, several times as fast; None for others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
+    from pyarrow import csv as arrow  # type: ignore[import-untyped]
+
+    if find_encoding(path, encoding) not in ("utf-8-sig", "ascii"):
+        return None
+    dialect = find_dialect(path, separator, encoding)
+    names = column_names(path, encoding, separator)
+    with open_bytes(path) as file:
+        while dialect.quoted and (block := file.read(1 << 20)):
+            if b'"' in block:
+                return None
+    with open_bytes(path) as file:
         try:
-            chunks = pd.read_csv(
-                path,
-                sep=separator,
-                decimal=decimal,
-                na_values=list(missing),
-                index_col=False,
-                encoding="utf-8",
-                skipinitialspace=True,
-                chunksize=CHUNK,
-            )
-            return _join([_compact(chunk) for chunk in chunks])
-        except UnicodeDecodeError as error:
-            raise _not_utf8(path) from error
-        except pd.errors.ParserWarning as error:
-            raise MisconfigurationException(f"{path}: rows have more cells than the header") from error
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise MisconfigurationException(f"{path}: {_first_line(error)}") from error
+            table = arrow.open_csv(
+                file,
+                arrow.ReadOptions(use_threads=False, block_size=1 << 24),
+                arrow.ParseOptions(delimiter=dialect.separator, quote_char=False),
+                arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+            ).read_all()
+        except (pa.ArrowException, OSError):  # whatever it is: reading row by row finds out and says it
+            return None
+    if dialect.quoted and any(pc.any(pc.starts_with(column, " ")).as_py() for column in table.columns):
+        return None
+    return dict(zip(names, table.columns, strict=True)) if table.column_names == names else None
 
 
-def _compact(chunk: "DataFrame") -> "dict[Any, Series[Any]]":
-    """The columns, each on its own, as small as they get: texts as categories, whole numbers of few bytes."""
+def _columns_of_rows(path: Path, encoding: str | None, faults: Faults) -> "dict[str, Series[Any]]":
+    columns: dict[str, list[Any]] = {}
+    size = 0
+    for _, row in read_rows(path, encoding, None, faults):
+        for name, value in row.items():
+            column = columns.setdefault(str(name), [])
+            column += [None] * (size - len(column))  # where JSON leaves a key out
+            column.append(value)
+        size += 1
+    return {name: _column(values + [None] * (size - len(values))) for name, values in columns.items()}
+
+
+def _parquet_columns(path: Path) -> "dict[str, Series[Any]]":
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+    column_names(path)  # says what is wrong with the file
+    try:
+        frame = pq.read_table(path).to_pandas().reset_index(drop=True)
+    except (pa.ArrowException, OSError) as error:
+        raise MisconfigurationException(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}") from error
+    header_of([str(name) for name in frame.columns], path)
     columns = {}
-    for name, values in chunk.items():
-        if isinstance(values.dtype, pd.StringDtype):
-            columns[name] = values.astype("category")
-        elif values.dtype == "int64":
-            columns[name] = pd.to_numeric(values, downcast="integer").copy()
-        else:
-            columns[name] = values.copy()
+    for name, values in frame.items():
+        kept = pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype)
+        columns[str(name)] = values if kept else _column([None if _absent(v) else v for v in values.tolist()])
     return columns
 
 
-def _join(chunks: "list[dict[Any, Series[Any]]]") -> "DataFrame":
+def _absent(value: Any) -> bool:
     import pandas as pd
 
-    columns = {}
-    for name in list(chunks[0]):
-        parts = [chunk.pop(name) for chunk in chunks]  # column by column, so that only one is there twice
-        if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
-            columns[name] = pd.Series(pd.api.types.union_categoricals(parts))
-        else:
-            columns[name] = pd.concat(parts, ignore_index=True)
-        del parts
-    return pd.DataFrame(columns, copy=False)
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
-def find_separator(path: Path) -> str:
-    """The separator that the header of a file has most of: comma, semicolon, tabulator or bar."""
-    if path.suffix == ".tsv":
-        return "\t"
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        line = file.readline()
-    return max(",;\t|", key=line.count)
+def _column(values: list[Any]) -> "Series[Any]":
+    """A column of what JSON, Excel or Parquet hold: numbers, dates, or texts if it is neither throughout."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
+    if kinds and kinds <= {int, float} and all(abs(value) < 2**63 for value in values if type(value) is int):
+        whole = kinds == {int} and None not in values
+        return pd.Series(values, dtype="int64" if whole else "float64")
+    if kinds and kinds <= {datetime, pd.Timestamp}:
+        return pd.to_datetime(pd.Series(values, dtype="object"))
+    return _text_column(pa.chunked_array([pa.array([None if v is None else as_text(v) for v in values], pa.string())]))
 
 
-def _header(path: Path, separator: str) -> list[str]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return next((row for row in csv.reader(file, delimiter=separator, skipinitialspace=True) if row), [])
+def as_text(value: Any) -> str:
+    """A cell as a CSV would have it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime | date):
+        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
-def _not_utf8(path: Path) -> MisconfigurationException:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
-                return MisconfigurationException(
-                    f"{path}, line {number}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
-                )
-    return MisconfigurationException(f"{path} is not UTF-8")
+def _text_column(column: Any) -> "Series[Any]":
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    blank = pc.match_substring_regex(column, r"^\s*$") if pc.any(pc.starts_with(column, " ")).as_py() else None
+    column = pc.if_else(pc.equal(column, "") if blank is None else blank, None, column)  # an empty cell is missing
+    few = pc.count_distinct(column.slice(0, CHUNK)).as_py() <= max(1, FEW * min(len(column), CHUNK))
+    if few:
+        encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        words = pd.Index(encoded.dictionary.to_pylist(), dtype="str")
+        return pd.Series(pd.Categorical.from_codes(codes, words))
+    return pd.Series(pd.array(pa.chunked_array(column).cast(pa.large_string()), dtype="string[pyarrow]"))
 
 
-def write_with(source: Path, separator: str | None, extra: "DataFrame", folder: Path) -> Path:
-    """Write the rows of a file with further columns.
+def _without(values: "Series[Any]", missing: list[str]) -> "Series[Any]":
+    import pandas as pd
+
+    if not missing:
+        return values
+    if not is_text(values):
+        return values.where(~values.astype("str").isin(missing))
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        gone = [word for word in values.cat.categories if word.strip() in missing]
+        return values.cat.remove_categories(gone)
+    return values.mask(values.str.strip().isin(missing))
+
+
+def write_with(
+    source: Path,
+    extra: "DataFrame",
+    folder: Path,
+    separator: str | None = None,
+    encoding: str | None = None,
+    faults: Faults | None = None,
+) -> Path:
+    """Write the rows of a table with further columns.
 
     Args:
-        source: The file. The cells of a CSV are copied as they are written there.
-        separator: Of the file; told from the header if None.
-        extra: The further columns; those of the same name in the file are replaced.
-        folder: Where to write ``predictions.csv`` (or ``.parquet``, like the source).
+        source: The table, in any form that ``read_rows`` takes. The cells of a CSV are copied as they are written.
+        extra: The further columns, a row for each that can be read; those of the same name in the file are replaced.
+        folder: Where to write ``predictions.csv``, or ``predictions.parquet`` if the source is one.
+        separator: Of the source; told from its head if None.
+        encoding: Of the source; what its byte-order mark says, else UTF-8, if None.
+        faults: Takes rows that cannot be read, as in reading.
     """
     import pandas as pd
 
-    if source.suffix in PARQUET:
+    suffix = suffix_of(source)
+    if suffix in PARQUET:
         frame = pd.read_parquet(source)
         kept = frame.drop(columns=[name for name in extra if name in frame])
         path = folder / "predictions.parquet"
         pd.concat([kept, extra.set_axis(kept.index)], axis=1).to_parquet(path)
         return path
-    separator = separator or find_separator(source)
+    faults = Faults("stop", str(source)) if faults is None else faults
+    mark = "," if suffix in (*JSON, *EXCEL) else find_dialect(source, separator, encoding).separator
     path = folder / "predictions.csv"
-    with (
-        source.open(encoding="utf-8-sig", newline="") as old,
-        path.open("w", encoding="utf-8", newline="") as new,
-    ):
-        rows = (row for row in csv.reader(old, delimiter=separator, skipinitialspace=True) if _is_row(row))
-        writer = csv.writer(new, delimiter=separator, lineterminator="\n")
-        header = next(rows)
-        keep = [k for k, name in enumerate(header) if name not in extra]
-        writer.writerow([*(header[k] for k in keep), *extra])
-        for row, more in zip(rows, extra.itertuples(index=False), strict=True):
-            row += [""] * (len(header) - len(row))
-            writer.writerow([*(row[k] for k in keep), *more])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=mark, lineterminator="\n")
+        header: list[str] | None = None
+        for (names, cells), more in zip(
+            _copied(source, encoding, separator, faults), extra.itertuples(index=False), strict=True
+        ):
+            if header is None:
+                header = names
+                writer.writerow([*(name for name in header if name not in extra), *extra])
+            row = dict(zip(names, cells, strict=True))
+            writer.writerow([*(row.get(name, "") for name in header if name not in extra), *more])
     return path
 
 
-def _is_row(row: list[str]) -> bool:
-    return len(row) > 1 or bool(row and row[0].strip())  # pandas passes over blank lines
+def _copied(
+    source: Path, encoding: str | None, separator: str | None, faults: Faults
+) -> Iterator[tuple[list[str], Iterable[Any]]]:
+    if suffix_of(source) in (*JSON, *EXCEL):
+        columns = list(dict.fromkeys(name for _, row in read_rows(source, encoding, None, faults) for name in row))
+        for _, row in read_rows(source, encoding, None, Faults("skip", str(source))):
+            yield columns, ["" if row.get(name) is None else as_text(row[name]) for name in columns]
+        return
+    for _, header, cells in csv_cells(source, encoding, separator, faults):
+        yield header, cells
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+def find_separator(path: Path) -> str:
+    """The separator of a CSV."""
+    return find_dialect(path).separator
+
+
+read_table = read_frame  # for those who have not moved yet

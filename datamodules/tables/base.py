@@ -213,7 +213,7 @@ class Table(Data[Rows]):
         extra = pd.DataFrame(list(rows))
         if self.kind == "class":
             extra = extra.rename(columns=lambda name: str(name).replace("class", "prediction"))
-        return write_with(Path(str(self.predict_path)), self.separator, extra, folder)
+        return write_with(Path(str(self.predict_path)), extra, folder, self.separator)
 
 
 def _constant(source: str, name: str) -> str:

@@ -1,0 +1,229 @@
+"""Numbers as people write them: decimal sign, thousands, currency and percent are told from whole columns."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+Array = np.ndarray[Any, Any]
+Texts = Any  # an array of texts of pyarrow, which has no types
+
+# Words that are no value where numbers or dates are expected; in a column of names they are names.
+MISSING = (
+    "na", "n/a", "#n/a", "#na", "<na>", "#n/a n/a", "nan", "-nan", "1.#ind", "1.#qnan", "-1.#ind", "-1.#qnan", "null",
+    "none", "nil",
+)  # fmt: skip
+UNIT = r"(?:[$€£¥₹₽₩]|%|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR)\b)"
+SPACES = "[ \u00a0\u202f\u2009]"
+GROUPS = {"": "", ",": ",", ".": r"\.", " ": SPACES, "'": "['\u2019]"}  # between thousands
+MOSTLY = 0.9  # a column of texts of which so many are numbers is meant to hold numbers
+
+
+class NumberFormat(NamedTuple):
+    """How the numbers of a column are written.
+
+    Attributes:
+        decimal: Decimal sign, ``.`` or ``,``.
+        thousands: Sign between groups of three digits; a blank stands for narrow and protected ones too.
+        unit: Currency or percent sign; the number is in this unit.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+
+    @property
+    def pattern(self) -> str:
+        """Regular expression of all numbers so written, without unit."""
+        point = r"\." if self.decimal == "." else ","
+        plain = rf"[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+"
+        group = GROUPS[self.thousands]
+        # Groups of two but for the last are Indian.
+        grouped = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{2,3}})*{group}[0-9]{{3}}(?:{point}[0-9]*)?" if group else ""
+        return rf"^[+-]?(?:{'|'.join(filter(None, (plain, grouped)))})(?:[eE][+-]?[0-9]+)?$"
+
+
+PLAIN = NumberFormat()
+FORMATS = [NumberFormat(decimal, group) for group in GROUPS for decimal in ".," if group != decimal]
+
+
+def find_formats(
+    columns: "Mapping[str, Series[Any]]", decimal: str | None, separator: str | None, source: str
+) -> dict[str, NumberFormat]:
+    """The columns of texts that are numbers, and how these are written.
+
+    A column holds numbers if at least nine in ten of its texts are, all in one format, and none is a code: digits that
+    begin with a zero. Where a column allows for two formats (1.234), the decimal sign of the other columns decides.
+
+    Args:
+        columns: Texts by column.
+        decimal: Decimal sign if it is known.
+        separator: Between the cells: where it is a semicolon, commas may be decimal ones.
+        source: Where they are from, for messages.
+
+    Raises:
+        MisconfigurationException: If a column could mean two things, or has several currencies.
+    """
+    found = {name: _fitting(texts_of(values), decimal, source, name) for name, values in columns.items()}
+    signs = {ways[0].decimal for ways, told in found.values() if told}
+    formats = {}
+    for name, (ways, _) in found.items():
+        if len(ways) > 1:
+            likely = [way for way in ways if way.decimal in signs]
+            if not signs and separator != ";" and PLAIN in ways:
+                likely = [PLAIN]
+            ways = likely if len(likely) == 1 else ways
+        if len(ways) > 1:
+            raise _ambiguous(name, texts_of(columns[name]), ways, source)
+        if ways:
+            formats[name] = ways[0]
+    return formats
+
+
+def _fitting(texts: Texts, decimal: str | None, source: str, name: str) -> tuple[list[NumberFormat], bool]:
+    """The formats that fit most texts and make different numbers of them; and whether they tell the decimal sign."""
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+    german = NumberFormat(",", ".")
+    if decimal != "," and _floats(texts) is not None and _share(texts[:1000], german.pattern) != 1:
+        return ([], False) if _any_code(texts) else ([PLAIN], True)
+    texts = _clean(texts)
+    texts = texts.filter(pc.invert(_is_missing(texts)))
+    if not len(texts) or _any_code(texts):
+        return [], False
+    if decimal != "," and _share(texts, PLAIN.pattern) == 1 and _share(texts, german.pattern) != 1:
+        return [PLAIN], True
+    bodies, units = _split_units(texts)
+    shares = {way: _share(bodies, way.pattern) for way in FORMATS if decimal in (None, way.decimal)}
+    best = max(shares.values())
+    if best < MOSTLY:
+        return [], False
+    if len(units) > 1:
+        raise MisconfigurationException(
+            f"{source}: column `{name}` has numbers in several units ({', '.join(sorted(units))}); "
+            "convert them, or list the column under --data.categorical or --data.ignore"
+        )
+    ways = [way._replace(unit=next(iter(units), "")) for way, share in shares.items() if share == best]
+    numbers = [parse(texts, way) for way in ways]
+    different = [
+        way
+        for k, way in enumerate(ways)
+        if not any(np.array_equal(numbers[k], other, equal_nan=True) for other in numbers[:k])
+    ]
+    signs = {way.decimal for way in ways}
+    return different, len(signs) == 1 and _any(texts, "[.,]")
+
+
+def _ambiguous(name: str, texts: Texts, ways: list[NumberFormat], source: str) -> MisconfigurationException:
+    numbers = [parse(texts, way) for way in ways]
+    where = int(np.argmax(numbers[0] != numbers[1]))
+    return MisconfigurationException(
+        f"{source}: whether `{texts[where]}` in column `{name}` is {numbers[0][where]:.12g} or "
+        f"{numbers[1][where]:.12g} cannot be told from the whole file; say the decimal sign: "
+        "`--data.decimal .` or `--data.decimal ,`"
+    )
+
+
+def texts_of(values: "Series[Any]") -> Texts:
+    """The texts of a column as an array of pyarrow without nulls; those of a column of categories once each."""
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    array = pa.array(values.array.categories if values.dtype == "category" else values, pa.large_string())
+    return (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array).drop_null()
+
+
+def _floats(texts: Texts) -> Array | None:
+    """The usual case, quickly: finite numbers with a decimal point, or None."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        numbers = np.asarray(pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False), dtype="float64")
+    except pa.ArrowInvalid:
+        return None
+    return None if not len(texts) or np.isinf(numbers).any() or np.isnan(numbers).sum() > texts.null_count else numbers
+
+
+def _clean(texts: Texts) -> Texts:
+    """Without blanks around them, and with the minus sign of programs for that of printers."""
+    import pyarrow.compute as pc
+
+    return pc.replace_substring(pc.utf8_trim_whitespace(texts), "\u2212", "-")
+
+
+def parse(texts: Texts, how: NumberFormat) -> Array:
+    """Numbers as float64, not-a-number where a text is none.
+
+    Args:
+        texts: An array of texts of pyarrow; may have nulls.
+        how: How they are written.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers = _floats(texts) if how == PLAIN else None
+    if numbers is not None:
+        return numbers
+    texts = _clean(texts)
+    if how.unit:
+        texts, _ = _split_units(texts)
+    good = pc.fill_null(pc.match_substring_regex(texts, how.pattern), False)
+    if how.thousands:
+        texts = pc.replace_substring_regex(texts, GROUPS[how.thousands], "")
+    if how.decimal == ",":
+        texts = pc.replace_substring(texts, ",", ".")
+    cast = pc.cast(pc.if_else(good, texts, None), pa.float64())
+    return np.asarray(cast.to_numpy(zero_copy_only=False), dtype="float64")
+
+
+def _split_units(texts: Texts) -> tuple[Texts, set[str]]:
+    """The texts without currency and percent signs, and which there are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    has = pc.fill_null(pc.match_substring_regex(texts, UNIT), False)
+    if not pc.any(has).as_py():
+        return texts, set()
+    marked = texts.filter(has)
+    marks = pc.unique(pc.struct_field(pc.extract_regex(marked, f"(?P<unit>{UNIT})"), "unit")).to_pylist()
+    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, f"^([+-]?){SPACES}*{UNIT}{SPACES}*", r"\1"))
+    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(bare, f"{SPACES}*{UNIT}$", ""))
+    # A percentage beside a plain number is another number; an amount without its sign is not.
+    units = {*marks, *(["none"] if "%" in marks and len(marked) < len(texts) - texts.null_count else [])}
+    return pa.array(bare) if not isinstance(bare, pa.Array) else bare, units
+
+
+def _is_missing(texts: Texts) -> Texts:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.or_(pc.is_null(texts), pc.is_in(pc.utf8_lower(texts), pa.array(["", *MISSING], pa.large_string())))
+
+
+def is_missing(texts: Texts) -> Array:
+    """Where a text says that there is no number or date."""
+    import pyarrow.compute as pc
+
+    return np.asarray(_is_missing(pc.utf8_trim_whitespace(texts)).to_numpy(zero_copy_only=False))
+
+
+def _share(texts: Texts, pattern: str) -> float:
+    import pyarrow.compute as pc
+
+    return float(pc.mean(pc.match_substring_regex(texts, pattern)).as_py() or 0.0)
+
+
+def _any(texts: Texts, pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring_regex(texts, pattern)).as_py())
+
+
+def _any_code(texts: Texts) -> bool:
+    import pyarrow.compute as pc
+
+    return _any(texts.filter(pc.starts_with(texts, "0")), "^0[0-9]+$")
