@@ -1,7 +1,9 @@
 """What every task has in common: the loop, the mean of the loss, the metrics, the optimizer."""
 
+import math
 from abc import ABC, abstractmethod
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -13,6 +15,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from datamodules.types import Facts, Row
 from modules.accumulation import WholeBatch
 from modules.distributed import shard, update_uncounted
+from modules.metrics.directions import directions
 from modules.nets.loading import PretrainedNet
 from modules.optimisation import Schedule, parameter_groups
 
@@ -50,6 +53,8 @@ class Task(LightningModule, ABC, Generic[F]):
 
     needs: type[F]
     facts: F
+    # Scores that follow from the mean loss, by name; the less the better.
+    of_loss: ClassVar[dict[str, Callable[[Tensor], Tensor]]] = {}
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Task(LightningModule, ABC, Generic[F]):
         self.restored = False  # whether a checkpoint brings the weights
         self.built = False
         self.whole_batch = WholeBatch()
+        self.directions: dict[str, bool | None] = {}  # whether more is better of each validation score
 
     # ---- what a subclass writes
 
@@ -125,9 +131,12 @@ class Task(LightningModule, ABC, Generic[F]):
                     module.load_pretrained()
         if self.device_mesh is not None:  # ModelParallelStrategy
             shard(self, self.device_mesh)
-        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        # NaN stays NaN; by default it is left out (and "disable" forgets the sizes, as of torchmetrics 1.9).
+        self.val_loss, self.test_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
         self.val_metrics = self.metrics().clone(prefix="val/")
         self.test_metrics = self.metrics().clone(prefix="test/")
+        less = dict.fromkeys(("val/loss", *(f"val/{name}" for name in self.of_loss)), False)
+        self.directions = {**less, **directions(self.val_metrics)}
         self.built = True
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -195,7 +204,9 @@ class Task(LightningModule, ABC, Generic[F]):
         self._report("test/loss", self.test_loss, self.test_metrics)
 
     def _report(self, name: str, loss: MeanMetric, metrics: MetricCollection) -> None:
-        scores = {name: loss.compute(), **metrics.compute()}
+        mean, stage = loss.compute(), name.removesuffix("loss")
+        scores = {name: mean, **{stage + other: follow(mean) for other, follow in self.of_loss.items()}}
+        scores |= metrics.compute()
         loss.reset()
         metrics.reset()
         # Every process has computed the same values: their maximum is each of them, to the last bit.

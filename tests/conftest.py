@@ -43,7 +43,7 @@ data:
     batch_size: 300
     train_transforms: [{class_path: datamodules.images.BatchAffine, init_args: {degrees: 10, translate: 0.1}}]
 trainer: {max_epochs: 2, log_every_n_steps: 1, enable_model_summary: false}
-checkpoint: {monitor: val/accuracy, mode: max}
+checkpoint: {monitor: val/accuracy}
 """
     )
     return path

@@ -1,5 +1,6 @@
 """Checkpoints from which training goes on to the last bit."""
 
+import math
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from experiments.callbacks.monitors import Monitor, check_name, less_is_better, monitors
 from experiments.callbacks.resuming import keep, take_up
 from experiments.lightning_patches import set_root
 from experiments.runs import FOLDER, command
@@ -39,8 +41,9 @@ class RunCheckpoint(Checkpoint):
     at hand and end the program.
 
     Args:
-        monitor: The validation score that chooses the best checkpoint.
-        mode: Whether the best is the least (``min``) or the greatest (``max``).
+        monitor: The validation score that chooses the best checkpoint. A score that is no number is never better, and
+            of equal ones that with the lower ``val/loss`` is.
+        mode: Whether the best is the least (``min``) or the greatest (``max``); follows from the score if not given.
         every_n_train_steps: Write ``last.ckpt`` every so many optimizer steps too, not just after every epoch.
         train_time_interval: Write ``last.ckpt`` whenever so much time has passed too.
     """
@@ -48,14 +51,15 @@ class RunCheckpoint(Checkpoint):
     def __init__(
         self,
         monitor: str = "val/loss",
-        mode: Literal["min", "max"] = "min",
+        mode: Literal["min", "max"] | None = None,
         every_n_train_steps: int | None = None,
         train_time_interval: timedelta | None = None,
     ) -> None:
         self.monitor, self.mode = monitor, mode
         self.every_n_train_steps, self.train_time_interval = every_n_train_steps, train_time_interval
-        self.best_score: float | None = None
+        self.best_scores: dict[str, float] = {}  # of the best validation so far
         self.best_step = 0
+        self.directions: dict[str, bool | None] = {}
         self._due: set[str] = set()
         self._last_step = self._last_time = 0.0
         self._resume: dict[str, Any] | None = None
@@ -67,14 +71,42 @@ class RunCheckpoint(Checkpoint):
         """One key for all settings: another monitor or interval can go on from the same checkpoint."""
         return "RunCheckpoint"
 
+    @property
+    def best_score(self) -> float | None:
+        """What is monitored, at its best."""
+        return self.best_scores.get(self.monitor)
+
     def state_dict(self) -> dict[str, Any]:
-        """The best score so far."""
-        return {"monitor": self.monitor, "best_score": self.best_score, "best_step": self.best_step}
+        """The best scores so far, and which way each score is better."""
+        kept = {"monitor": self.monitor, "best_scores": self.best_scores, "best_step": self.best_step}
+        return {**kept, "directions": self.directions}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best score, if it is one of the same metric."""
+        """Take up the best scores, if they were chosen by the same one."""
+        self.directions = state_dict["directions"]
         if state_dict["monitor"] == self.monitor:
-            self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+            self.best_scores, self.best_step = state_dict["best_scores"], state_dict["best_step"]
+
+    # ---- what is monitored
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """See to it that the sanity check tells which scores there are."""
+        self.directions |= pl_module.directions  # type: ignore[arg-type, operator]
+        known = all(monitor.score in self.directions for monitor in self._monitors(trainer))
+        if trainer.ckpt_path is None and not known and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.num_sanity_val_steps = max(1, trainer.num_sanity_val_steps)
+
+    def _monitors(self, trainer: Trainer) -> list[Monitor]:
+        return [Monitor("checkpoint", self.monitor, self.mode), *monitors(trainer)]
+
+    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to monitor what is not logged."""
+        self.directions |= pl_module.directions  # type: ignore[arg-type, operator]
+        self._check_names(trainer, set(trainer.callback_metrics))
+
+    def _check_names(self, trainer: Trainer, known: set[str]) -> None:
+        for monitor in self._monitors(trainer) if trainer.enable_validation else ():
+            check_name(monitor, known if monitor.name == "checkpoint" else {*known, "train/loss"})
 
     # ---- when to write
 
@@ -84,7 +116,11 @@ class RunCheckpoint(Checkpoint):
         self.folder = Path(trainer.default_root_dir) / FOLDER
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock and listen to signals."""
+        """Check what is monitored, start the clock and listen to signals."""
+        if trainer.ckpt_path is not None:  # there was no sanity check
+            self._check_names(trainer, {*self.directions, *(self._resume or {}).get("metrics", {})})
+        for monitor in self._monitors(trainer):
+            less_is_better(monitor, self.directions)
         self._last_time, self._last_step = time.monotonic(), trainer.global_step
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             self._handlers[signum] = signal.signal(signum, self._on_signal)
@@ -103,16 +139,19 @@ class RunCheckpoint(Checkpoint):
         """Note whether the score is the best so far."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
-        if self.monitor not in trainer.callback_metrics:
-            raise MisconfigurationException(
-                f"checkpoint.monitor is {self.monitor}, which is not logged; there are: "
-                + ", ".join(sorted(trainer.callback_metrics))
-            )
-        score = float(trainer.callback_metrics[self.monitor])
-        better = self.best_score is None or (score < self.best_score if self.mode == "min" else score > self.best_score)
-        if better:
-            self.best_score, self.best_step = score, trainer.global_step
+        scores = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        self._check_names(trainer, set(trainer.callback_metrics))
+        self.directions |= pl_module.directions  # type: ignore[arg-type, operator]
+        if not self.best_scores or self._rank(scores) < self._rank(self.best_scores):
+            self.best_scores, self.best_step = scores, trainer.global_step
             self._due.add("best")
+
+    def _rank(self, scores: dict[str, float]) -> tuple[bool, float, float]:
+        less = less_is_better(Monitor("checkpoint", self.monitor, self.mode), self.directions)
+        score, loss = scores[self.monitor], scores.get("val/loss", math.nan)
+        # Only numbers can be compared.
+        rank = 0.0 if math.isnan(score) else score if less else -score
+        return math.isnan(score), rank, math.inf if math.isnan(loss) else loss
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         """Note whether so many steps, or so much time, have passed."""

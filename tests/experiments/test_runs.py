@@ -57,7 +57,7 @@ def test_plain_names(name: str, tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_folder(file: str, tmp_path: Path) -> None:
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).touch()
-    with pytest.raises(MisconfigurationException, match="cannot have a folder in .*runs/x .*default_root_dir"):
+    with pytest.raises(MisconfigurationException, match=r"cannot have a folder in .*runs/x .*default_root_dir"):
         runs.claim(tmp_path / "runs", "x")
 
 
