@@ -25,8 +25,10 @@ from torch import Tensor, nn
 
 from benchmarks.probes import train
 from datamodules.tagging import WNUT17
-from datamodules.tagging.conll import spans
-from modules.nets.tagging.bilstm import BiLSTM, Words
+from datamodules.tagging.schemes import spans
+from datamodules.types import PAD, PieceTokens, TaggingFacts, WordTokens
+from modules.nets.dropout import Dropout
+from modules.nets.recurrent import RecurrentEncoder
 from modules.nets.tagging.crf import CRF, path_score
 from modules.tagging import Tagger
 
@@ -79,14 +81,16 @@ def crf(repeats: int) -> None:
 class WordTagger(nn.Module):
     """Words alone, as in flair without character features."""
 
-    def __init__(self, num_words: int, num_chars: int, num_shapes: int, num_tags: int) -> None:
+    def __init__(self, facts: TaggingFacts) -> None:
         super().__init__()
-        self.words = nn.Embedding(num_words, WORD_SIZE)
-        self.lstm = BiLSTM(WORD_SIZE, HIDDEN)
-        self.output = nn.Linear(self.lstm.num_features, num_tags)
+        self.words = nn.Embedding(facts.num_words, WORD_SIZE)
+        self.lstm = RecurrentEncoder(WORD_SIZE, HIDDEN)
+        self.dropout = Dropout(0.5)
+        self.output = nn.Linear(self.lstm.num_features, len(facts.tags))
 
-    def forward(self, inputs: Words) -> Tensor:
-        emissions: Tensor = self.output(self.lstm(self.words(inputs.words), (inputs.words != 0).sum(1)))
+    def forward(self, inputs: WordTokens | PieceTokens) -> Tensor:
+        states = self.lstm(self.words(inputs.words), (inputs.words != PAD).sum(1))
+        emissions: Tensor = self.output(self.dropout(states))
         return emissions
 
 
@@ -123,9 +127,9 @@ def flair(repeats: int, steps: int) -> None:
     from flair.models import SequenceTagger  # type: ignore[import-not-found]
 
     posts = []
-    for words, tags, _ in WNUT17().read("train")[: BATCH * (steps + 1)]:
-        post = Sentence(words)
-        for first, last, kind in spans(tags):
+    for sentence in WNUT17().read("train")[: BATCH * (steps + 1)]:
+        post = Sentence(sentence.words)
+        for first, last, kind in spans(sentence.tags):
             post[first : last + 1].add_label("ner", kind)
         posts.append(post)
     dataset = FlairDatapointDataset(posts)
@@ -146,12 +150,12 @@ def flair(repeats: int, steps: int) -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            for sentence in batch:
-                sentence.clear_embeddings()
+            for post in batch:
+                post.clear_embeddings()
             if i == 0:
                 start = time.perf_counter()
             else:
-                tokens += sum(len(sentence) for sentence in batch)
+                tokens += sum(len(post) for post in batch)
         speeds.append(tokens / (time.perf_counter() - start))
     show("training, flair", speeds, "tokens/s", 0)
 

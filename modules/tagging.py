@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from datamodules.types import IGNORE, Batch, Row, TaggingFacts
+from datamodules.types import IGNORE, PAD, Batch, Row, TaggingFacts
 from modules.metrics import EntityScores
 from modules.nets.tagging.crf import CRF, legal_steps
 from modules.nets.tagging.hmm import TaggedHMM
@@ -95,11 +95,11 @@ class Tagger(Task[TaggingFacts]):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The tags of each sentence by name, and the probability of each."""
-        emissions = self._biased(self(batch[0]))
-        lengths = (batch[0].words != 0).sum(1)
+        emissions = self._biased(self(batch.inputs))
+        lengths = (batch.inputs.words != PAD).sum(1)
         crf = self.crf if self.head == "crf" else None
         probabilities = crf.marginals(emissions, lengths) if crf else emissions.float().softmax(2)
-        return tags_to_rows(self._decode(emissions, lengths), probabilities, lengths, self.tags)
+        return decode_tags(self._decode(emissions, lengths), probabilities, lengths, self.tags)
 
 
 class HMMTagger(Task[TaggingFacts]):
@@ -133,9 +133,8 @@ class HMMTagger(Task[TaggingFacts]):
 
     def build(self) -> None:
         """Make the empty tables."""
-        facts = self.facts
-        self.tags, self.scheme = facts.tags, facts.scheme
-        self.net = TaggedHMM(facts.words, facts.chars, len(self.tags), self.order, self.strength, self.ending_strength)
+        self.tags, self.scheme = self.facts.tags, self.facts.scheme
+        self.net = TaggedHMM(self.facts, self.order, self.strength, self.ending_strength)
         # Distributed strategies want something to train.
         self.nothing = nn.Parameter(torch.zeros(()))
 
@@ -159,7 +158,7 @@ class HMMTagger(Task[TaggingFacts]):
         """Negative log-likelihood per word of ``(inputs, target)``, target ``(batch, length)``."""
         inputs, target = batch
         assert target is not None
-        lengths = (inputs.words != 0).sum(1)
+        lengths = (inputs.words != PAD).sum(1)
         emissions = self.net.emissions(inputs)
         total = self.net.log_partition(emissions, lengths)
         known = (target < len(self.tags)).all(1)  # (batch)
@@ -175,10 +174,10 @@ class HMMTagger(Task[TaggingFacts]):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The tags of each sentence by name, and the probability of each."""
-        lengths = (batch[0].words != 0).sum(1)
-        emissions = self.net.emissions(batch[0])
+        lengths = (batch.inputs.words != PAD).sum(1)
+        emissions = self.net.emissions(batch.inputs)
         probabilities = self.net.marginals(emissions, lengths)
-        return tags_to_rows(self._decode(emissions, lengths), probabilities, lengths, self.tags)
+        return decode_tags(self._decode(emissions, lengths), probabilities, lengths, self.tags)
 
 
 def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:
@@ -198,7 +197,7 @@ def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:
     return MetricCollection(scores)
 
 
-def tags_to_rows(best: Tensor, probabilities: Tensor, lengths: Tensor, tags: Sequence[str]) -> list[Row]:
+def decode_tags(best: Tensor, probabilities: Tensor, lengths: Tensor, tags: Sequence[str]) -> list[Row]:
     """Name the tags of each sentence.
 
     Args:

@@ -1,212 +1,199 @@
-"""Files of tagged sentences: columns as of the CoNLL shared tasks, CoNLL-U, and the schemes that mark chunks."""
+"""Files with a word a line: columns as of the CoNLL shared tasks, and CoNLL-U."""
 
-import gzip
-import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-CHUNK = re.compile(r"O|[BIESLU]-.+")
-SCHEMES = ("IOB2", "IOB1", "BIOES")
+from datamodules.files.faults import Faults
+from datamodules.files.lines import read_lines
+
 CONLLU = {"form": 1, "lemma": 2, "upos": 3, "xpos": 4, "feats": 5}
+BLANKS = " \t"  # other spaces, a no-break space say, are characters of words
 
 
 class Sentence(NamedTuple):
-    """Words, their tags (empty if unknown) and where they stand, as ``file:line`` of the first word."""
+    """A sentence and where it stands.
+
+    Attributes:
+        words: Its words.
+        tags: Their tags; none if they are unknown.
+        place: File and line of the first word, ``file:line``.
+        lines: All lines as they are written, comments too, and whether each is a word's; of files with a word a line.
+        rows: Rows of the table that its words are, or the row that it is, from 0.
+    """
 
     words: list[str]
     tags: list[str]
     place: str
+    lines: Sequence[tuple[str, bool]] = ()
+    rows: Sequence[int] = ()
 
 
-def read_columns(path: Path, word: int = 0, target: int | None = -1) -> list[Sentence]:
-    """Read one word a line and a blank line after each sentence; ``.gz`` as it comes.
+class Line(NamedTuple):
+    """A line of a file with a word a line.
 
-    Columns are separated by tabs, in a file without tabs by any white space. ``-DOCSTART-`` lines are left out.
+    Attributes:
+        number: From 1.
+        text: As it is written.
+        word: The word; None if it is none.
+        tag: Its tag, if that is wanted.
+        ends: Whether it ends a sentence.
+        fault: What is wrong with it, if anything is.
+    """
+
+    number: int
+    text: str
+    word: str | None = None
+    tag: str | None = None
+    ends: bool = False
+    fault: str = ""
+
+
+def read_columns(
+    path: Path,
+    word: int = 0,
+    target: int | None = -1,
+    encoding: str | None = None,
+    faults: Faults | None = None,
+    header: bool = False,
+) -> list[Sentence]:
+    """Read one word a line and a blank line after each sentence.
+
+    Columns are separated by tabs, in a file without tabs by blanks. ``-DOCSTART-`` lines and comments are left out.
 
     Args:
-        path: The file.
+        path: The file, also packed.
         word: Column of the word, from 0.
         target: Column of the tag (-1 is the last); None if there is none.
+        encoding: Encoding of the file; see ``datamodules.files.lines.read_lines``.
+        faults: Takes sentences with a faulty line; the first of them is raised if None.
+        header: Whether the first line names the columns.
 
     Raises:
-        MisconfigurationException: If a line has too few columns, or the file no sentence.
+        MisconfigurationException: If a line has too few columns, or more than the others; if the file has no sentence.
     """
-    lines = list(_lines(path))
-    separator = "\t" if any("\t" in line.strip() for line in lines) else None
+    lines = list(read_lines(path, encoding))
+    lines[: 1 if header else 0] = [""] if header else []
+    return _sentences(path, _columns(lines, word, target), faults)
+
+
+def _columns(lines: Sequence[str], word: int, target: int | None) -> Iterator[Line]:
+    plain = [line for line in lines if line.strip(BLANKS) and not line.startswith(("#", "-DOCSTART-"))]
+    separator = "\t" if any("\t" in line.strip(BLANKS) for line in plain) else None
+    rows = [split(line, separator) for line in plain]
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 2
     least = 1 + (word if target is None else max(word, target, 1))  # a word's column is not its tag's too
-
-    def rows() -> Iterator[tuple[int, list[str] | None]]:
-        for number, line in enumerate(lines, start=1):
-            fields = line.strip().split(separator)
-            if not line.strip() or fields[0] == "-DOCSTART-":
-                yield number, None
-            elif len(fields) < least:
-                raise MisconfigurationException(
-                    f"{path}:{number}: {len(fields)} column(s), but word {word} and tag {target} need {least}: {line!r}"
-                )
+    tags = {_last(fields, target) for fields in rows} | {"#"}
+    inside = False
+    for number, line in enumerate(lines, start=1):
+        fields = split(line, separator)
+        if not line.strip(BLANKS) or fields[0] == "-DOCSTART-":
+            inside = False
+            yield Line(number, line, ends=True)
+        elif _is_comment(line, fields, width, inside, separator is None and _last(fields, target) not in tags):
+            yield Line(number, line)
+        else:
+            inside = True
+            fault = ""
+            if len(fields) < least:
+                fault = f"{len(fields)} column(s), but word {word} and tag {target} need {least}: {line!r}"
+            elif len(fields) != width and target is not None and target < 0:
+                fault = f"{len(fields)} columns, but most lines have {width} (words with blanks need tabs): {line!r}"
+            elif not fields[word]:
+                fault = f"there is no word in column {word}: {line!r}"
+            if fault:
+                yield Line(number, line, "", fault=fault)
             else:
-                yield number, [fields[word], *([] if target is None else [fields[target]])]
-
-    return _sentences(path, rows())
+                yield Line(number, line, fields[word], None if target is None else fields[target])
 
 
-def read_conllu(path: Path, target: str | None = "upos") -> list[Sentence]:
+def split(line: str, separator: str | None) -> list[str]:
+    """The columns of a line: between tabs, or between runs of blanks if the separator is None."""
+    if separator is None:
+        return re.split(f"[{BLANKS}]+", line.strip(BLANKS))
+    return line.rstrip(BLANKS).split(separator)
+
+
+def _last(fields: list[str], target: int | None) -> str:
+    return fields[-1] if target is None or target >= len(fields) else fields[target]
+
+
+def _is_comment(line: str, fields: list[str], width: int, inside: bool, new_tag: bool) -> bool:
+    """Whether a line is a comment, such as ``# sent_id = 1``, and no word such as ``#`` or ``#leyden``."""
+    first, *rest = split(line, None)
+    if not line.startswith("#") or not rest:
+        return False
+    if len(fields) != width:
+        return first == "#" or not inside
+    # It has as many columns as a word: then it is one, unless its tag is that of no other word.
+    return first == "#" and not inside and new_tag and rest[-1][1:2] != "-"
+
+
+def read_conllu(
+    path: Path, target: str | None = "upos", encoding: str | None = None, faults: Faults | None = None
+) -> list[Sentence]:
     """Read CoNLL-U (https://universaldependencies.org/format.html) without multiword tokens and empty nodes.
 
     Args:
-        path: The file, also ``.gz``.
+        path: The file, also packed.
         target: ``upos``, ``xpos``, or the name of a feature such as ``Number`` (``_`` where a word has none).
+        encoding: Encoding of the file; see ``datamodules.files.lines.read_lines``.
+        faults: Takes sentences with a faulty line; the first of them is raised if None.
 
     Raises:
-        MisconfigurationException: If a line does not have ten columns, or the file no sentence.
+        MisconfigurationException: If a line does not have ten columns, or the file has no sentence.
     """
 
-    def tag(fields: list[str]) -> list[str]:
-        if target is None:
-            return []
-        if target in CONLLU:
-            return [fields[CONLLU[target]]]
-        features = dict(pair.split("=", 1) for pair in fields[CONLLU["feats"]].split("|") if "=" in pair)
-        return [features.get(target, "_")]
-
-    def rows() -> Iterator[tuple[int, list[str] | None]]:
-        for number, line in enumerate(_lines(path), start=1):
+    def lines() -> Iterator[Line]:
+        for number, line in enumerate(read_lines(path, encoding), start=1):
             fields = line.split("\t")
-            if not line.strip():
-                yield number, None
-            elif not line.startswith("#") and len(fields) != 10:
-                raise MisconfigurationException(
-                    f"{path}:{number}: {len(fields)} column(s) instead of the ten of CoNLL-U"
-                )
-            elif not line.startswith("#") and fields[0].isdigit():
-                yield number, [fields[CONLLU["form"]], *tag(fields)]
+            if not line.strip(BLANKS):
+                yield Line(number, line, ends=True)
+            elif line.startswith("#"):
+                yield Line(number, line)
+            elif len(fields) != 10:
+                yield Line(number, line, "", fault=f"{len(fields)} column(s) instead of the ten of CoNLL-U")
+            elif fields[0].isdigit():
+                tag = None if target is None else _conllu_tag(fields, target)
+                yield Line(number, line, fields[CONLLU["form"]], tag)
+            else:
+                yield Line(number, line)
 
-    return _sentences(path, rows())
-
-
-def read_untagged(path: Path, word: int = 0) -> list[Sentence]:
-    """Read words without tags: CoNLL-U, columns, or plain text with a sentence a line, its words separated by spaces.
-
-    A file is columns if blank lines part it into blocks of lines and all lines have equally many fields.
-    """
-    if is_conllu(path):
-        return read_conllu(path, None)
-    lines = [line.split() for line in _lines(path)]
-    widths = {len(fields) for fields in lines if fields and fields[0] != "-DOCSTART-"}
-    inner = lines[: max((i for i, fields in enumerate(lines) if fields), default=0)]
-    neighbours = any(a and b for a, b in itertools.pairwise(lines))
-    if [] in inner and len(widths) == 1 and (neighbours or widths == {1}):
-        return read_columns(path, word, None)
-    rows = ((number + i, [w] if w else None) for number, fields in enumerate(lines, 1) for i, w in _split(fields))
-    return _sentences(path, rows)
+    return _sentences(path, lines(), faults)
 
 
-def is_conllu(path: Path) -> bool:
-    """Whether a file's name says that it is CoNLL-U."""
-    return path.name.removesuffix(".gz").endswith(".conllu")
+def _conllu_tag(fields: list[str], target: str) -> str:
+    if target in CONLLU:
+        return fields[CONLLU[target]]
+    features = dict(pair.split("=", 1) for pair in fields[CONLLU["feats"]].split("|") if "=" in pair)
+    return features.get(target, "_")
 
 
-def _split(fields: list[str]) -> Iterator[tuple[int, str]]:
-    yield from ((0, word) for word in fields)
-    yield 0, ""
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if not path.is_file():
-        raise MisconfigurationException(f"{path}: there is no such file")
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            yield from (line.rstrip("\r\n").removeprefix("\ufeff") for line in file)
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-        raise MisconfigurationException(
-            f"{path} is not UTF-8 text{' in gzip' * (path.suffix == '.gz')}: {error}"
-        ) from None
-
-
-def _sentences(path: Path, rows: Iterable[tuple[int, list[str] | None]]) -> list[Sentence]:
-    sentences: list[Sentence] = []
-    words: list[str] = []
-    tags: list[str] = []
-    first = 0
-    for number, fields in rows:
-        if fields is None:
-            if words:
-                sentences.append(Sentence(words, tags, f"{path}:{first}"))
-            words, tags = [], []
+def _sentences(path: Path, lines: Iterable[Line], faults: Faults | None) -> list[Sentence]:
+    faults = Faults("stop", str(path)) if faults is None else faults
+    found: list[Sentence] = []
+    block: list[Line] = []
+    for line in (*lines, Line(0, "", ends=True)):
+        block.append(line)
+        if not line.ends:
             continue
-        first = first if words else number
-        words.append(fields[0])
-        tags.extend(fields[1:])
-    if words:
-        sentences.append(Sentence(words, tags, f"{path}:{first}"))
-    if not sentences:
+        words = [each for each in block if each.word is not None]
+        if not words:  # the mark of a document belongs to the sentence after it
+            block = block if any(each.text.strip(BLANKS) for each in block) else []
+            continue
+        wrong = next((each for each in words if each.fault), None)
+        if wrong is not None:
+            faults.add(MisconfigurationException(f"{path}:{wrong.number}: {wrong.fault}"))
+        else:
+            tags = [each.tag for each in words if each.tag is not None]
+            written = () if tags else tuple((each.text, each.word is not None) for each in block[:-1])
+            found.append(Sentence([str(each.word) for each in words], tags, f"{path}:{words[0].number}", written))
+        block = []
+    if not found and not faults.count:
         raise MisconfigurationException(f"{path} holds no sentence")
-    return sentences
-
-
-# ---- chunks
-
-
-def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Chunks as conlleval reads them, in any scheme and also in ill-formed tags: first word, last word, type."""
-    found, first = [], 0
-    for i, tag in enumerate(tags):
-        before = tags[i - 1] if i else "O"
-        after = tags[i + 1] if i + 1 < len(tags) else "O"
-        if tag[:2] in ("B-", "S-", "U-") or before[:1] in "OESLU" or before[2:] != tag[2:]:
-            first = i
-        ends = tag[:2] in ("E-", "L-", "S-", "U-") or after[:1] in "OBSU" or after[2:] != tag[2:]
-        if tag != "O" and ends:
-            found.append((first, i, tag[2:]))
+    faults.report(len(found) + faults.count, "sentences")
     return found
-
-
-def encode(chunks: Iterable[tuple[int, int, str]], length: int, scheme: str) -> list[str]:
-    """Tags of ``length`` words in the scheme ``IOB2``, ``IOB1`` or ``BIOES``."""
-    tags = ["O"] * length
-    previous = (-2, "")  # last word and type of the chunk before
-    for first, last, kind in chunks:
-        tags[first : last + 1] = [f"I-{kind}"] * (last + 1 - first)
-        if scheme != "IOB1" or previous == (first - 1, kind):
-            tags[first] = f"B-{kind}"
-        if scheme == "BIOES":
-            tags[last] = f"S-{kind}" if first == last else f"E-{kind}"
-        previous = (last, kind)
-    return tags
-
-
-def find_scheme(sentences: Sequence[Sentence]) -> str:
-    """The scheme of all the sentences, empty if the tags mark no chunks (parts of speech, say).
-
-    Raises:
-        MisconfigurationException: If no single scheme fits, with the first place where the likeliest one is broken.
-    """
-    kinds = {tag for sentence in sentences for tag in sentence.tags}
-    if not any(CHUNK.fullmatch(tag) for tag in kinds - {"O"}):
-        return ""
-    broken = {scheme: find_fault(sentences, scheme) for scheme in SCHEMES}
-    for scheme, fault in broken.items():
-        if not fault:
-            return scheme
-    raise MisconfigurationException(
-        broken["BIOES" if any(tag[:2] in ("E-", "S-", "L-", "U-") for tag in kinds) else "IOB2"]
-    )
-
-
-def find_fault(sentences: Sequence[Sentence], scheme: str) -> str:
-    """Where and how the tags break a scheme, in one sentence; empty if they do not."""
-    for sentence in sentences:
-        tags = [f"{'ES'['LU'.index(t[0])]}{t[1:]}" if t[:2] in ("L-", "U-") else t for t in sentence.tags]  # BILOU
-        right = encode(spans(tags), len(tags), scheme)
-        for i, (tag, should) in enumerate(zip(tags, right, strict=True)):
-            if tag != should:
-                return (
-                    f"the tags are not all of one scheme: in the sentence at {sentence.place}, word {i + 1} "
-                    f"{sentence.words[i]!r} is tagged {sentence.tags[i]}, where {scheme} has {should} "
-                    f"(--data.scheme {scheme} reads it so)"
-                )
-    return ""

@@ -2,60 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from datamodules.ragged import spell
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.tagging.conll import Sentence
 from datamodules.tokens import Tokens
+from datamodules.types import IGNORE, PAD, UNKNOWN, Batch, PieceTokens, TaggingFacts, WordTokens
 
-PADDING = -100  # tag of a position that is none
-UNKNOWN = 1  # id of a word, character or shape that training did not have; 0 is padding
 LONGEST_WORD = 32  # characters; the middle of a longer word (an address) is left out
-
-
-class Words(NamedTuple):
-    """A batch of sentences in words. Each distinct word of the batch is spelled out once.
-
-    Attributes:
-        words: ``(batch, length)``, ids of the words; 0 is padding, here and below.
-        shapes: ``(batch, length)``, ids of the shapes.
-        spelled: ``(batch, length)``, row of ``spelling`` that spells the word.
-        spelling: ``(distinct words, characters)``, ids of the characters; row 0 is padding.
-    """
-
-    words: Tensor
-    shapes: Tensor
-    spelled: Tensor
-    spelling: Tensor
-
-
-class Pieces(NamedTuple):
-    """A batch of sentences in words, as ``Words``, and in word pieces.
-
-    Attributes:
-        words: ``(batch, length)``.
-        shapes: ``(batch, length)``.
-        spelled: ``(batch, length)``.
-        spelling: ``(distinct words, characters)``.
-        tokens: ``(windows, pieces)``; a sentence longer than the encoder can take lies in several windows.
-        first: ``(batch, length)``, where in ``tokens``, flattened, the first piece of each word is.
-    """
-
-    words: Tensor
-    shapes: Tensor
-    spelled: Tensor
-    spelling: Tensor
-    tokens: Tensor
-    first: Tensor
-
-
-Batch = tuple[Words | Pieces, Tensor | None]
 
 
 def normal(word: str, lower: bool) -> str:
@@ -98,40 +58,31 @@ def vocabulary(sentences: Sequence[Sentence], lower: bool) -> tuple[dict[str, in
     )
 
 
-class Facts(NamedTuple):
-    """What the batches are made by.
-
-    Attributes:
-        tags: All tags.
-        words: In the form of ``normal``.
-        chars: Characters.
-        shapes: Shapes.
-        lower: Argument of ``normal``.
-        tokenizer: As JSON; empty for batches without word pieces.
-        max_pieces: Longest window of pieces, with those that the tokenizer adds.
-    """
-
-    tags: Sequence[str]
-    words: Sequence[str]
-    chars: Sequence[str]
-    shapes: Sequence[str]
-    lower: bool
-    tokenizer: str
-    max_pieces: int
+def tag_ids(facts: TaggingFacts, tags: Iterable[str]) -> dict[str, int]:
+    """Ids of all tags of the training data, and of others that sentences have."""
+    ids = {tag: i for i, tag in enumerate(facts.tags)}
+    unseen = sorted(tag for tag in tags if tag not in ids)
+    if not facts.scheme:
+        return ids | {tag: len(ids) + i for i, tag in enumerate(unseen)}
+    kinds = sorted({tag[2:] for tag in unseen})
+    return ids | {tag: len(ids) + 4 * kinds.index(tag[2:]) + "BIES".index(tag[0]) for tag in unseen}
 
 
 class WordSentences:
-    """Batches of ``(Words, tags)``.
+    """Batches of sentences in words, with their tags.
+
+    A tag that training did not have gets an id after the last one, which no tagger can predict: of chunks, the fourth
+    part of what is beyond is the number of its type, and the rest that of its letter among B, I, E and S.
 
     Args:
         sentences: What to batch.
-        facts: By what.
+        facts: Vocabularies and tags.
+        lower: Argument of ``normal``.
     """
 
-    def __init__(self, sentences: Sequence[Sentence], facts: Facts) -> None:
-        tag_ids = {tag: i for i, tag in enumerate(facts.tags)}
-        # A tag that training did not have gets the id after the last one, which no tagger can predict.
-        self.tags = [torch.tensor([tag_ids.get(tag, len(tag_ids)) for tag in s.tags]) for s in sentences if s.tags]
+    def __init__(self, sentences: Sequence[Sentence], facts: TaggingFacts, lower: bool = True) -> None:
+        ids = tag_ids(facts, {tag for sentence in sentences for tag in sentence.tags})
+        self.tags = [torch.tensor([ids[tag] for tag in s.tags]) for s in sentences if s.tags]
         self.lengths = [len(sentence.words) for sentence in sentences]
         tables = (facts.words, facts.chars, facts.shapes)
         word_ids, char_ids, shape_ids = ({name: i for i, name in enumerate(table, start=2)} for table in tables)
@@ -140,35 +91,42 @@ class WordSentences:
         # A row for each distinct word, row 0 for padding; tensors, so that a batch is a few indexing operations.
         spelling = [torch.tensor([char_ids.get(char, UNKNOWN) for char in shorten(word)]) for word in distinct]
         self.spelling = pad_sequence([torch.zeros(1, dtype=torch.long), *spelling], batch_first=True)
-        self.words = torch.tensor([0, *(word_ids.get(normal(word, facts.lower), UNKNOWN) for word in distinct)])
-        self.shapes = torch.tensor([0, *(shape_ids.get(shape(word), UNKNOWN) for word in distinct)])
+        self.words = torch.tensor([PAD, *(word_ids.get(normal(word, lower), UNKNOWN) for word in distinct)])
+        self.shapes = torch.tensor([PAD, *(shape_ids.get(shape(word), UNKNOWN) for word in distinct)])
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitems__(self, indices: Draw) -> Batch:
+    def __getitems__(self, indices: BatchIndices) -> Batch:
         target = None
         if self.tags:
-            target = pad_sequence([self.tags[i] for i in indices], batch_first=True, padding_value=PADDING)
-        return self.inputs(indices), target
+            target = pad_sequence([self.tags[i] for i in indices], batch_first=True, padding_value=IGNORE)
+        return Batch(self.inputs(indices), target)
 
-    def inputs(self, indices: Draw) -> Words | Pieces:
+    def inputs(self, indices: BatchIndices) -> WordTokens | PieceTokens:
         """The batch without the tags."""
         types = pad_sequence([self.types[i] for i in indices], batch_first=True)  # (batch, length)
-        return Words(self.words[types], self.shapes[types], *spell(types, self.spelling))
+        return WordTokens(self.words[types], self.shapes[types], *spell(types, self.spelling))
 
 
 class PieceSentences(WordSentences):
-    """Batches of ``(Pieces, tags)``.
+    """Batches of sentences in words and in word pieces, with their tags.
 
     Args:
         sentences: What to batch.
-        facts: By what.
+        facts: Vocabularies, tags and the tokenizer.
+        lower: Argument of ``normal``.
+        limit: Longest window of pieces, with those that the tokenizer adds.
+
+    Raises:
+        MisconfigurationException: If a window is too short for a single piece.
     """
 
-    def __init__(self, sentences: Sequence[Sentence], facts: Facts) -> None:
-        super().__init__(sentences, facts)
-        tokens, limit = Tokens(facts.tokenizer), facts.max_pieces
+    def __init__(
+        self, sentences: Sequence[Sentence], facts: TaggingFacts, lower: bool = True, limit: int = 512
+    ) -> None:
+        super().__init__(sentences, facts, lower)
+        tokens = Tokens(facts.tokenizer)
         distinct = sorted({word for sentence in sentences for word in sentence.words})
         encoded = zip(distinct, tokens.encode_words([[word] for word in distinct], limit), strict=True)
         # A word that the tokenizer drops altogether (of control characters, say) still needs a piece.
@@ -180,6 +138,8 @@ class PieceSentences(WordSentences):
             windows: list[Tensor] = []
             places: list[tuple[int, int]] = []
             while True:
+                if not any(position >= 0 for position in first):
+                    raise MisconfigurationException(f"--data.max_pieces {limit} leaves no room for a word")
                 places += [(len(windows), position) for position in first if position >= 0]
                 windows.append(torch.tensor(ids))
                 if len(places) == len(words):
@@ -188,11 +148,11 @@ class PieceSentences(WordSentences):
             self.windows.append(windows)
             self.first.append(places)
 
-    def inputs(self, indices: Draw) -> Pieces:
+    def inputs(self, indices: BatchIndices) -> PieceTokens:
         """The batch without the tags."""
         tokens = pad_sequence([window for i in indices for window in self.windows[i]], batch_first=True)
         first, row = [], 0
         for i in indices:
             first.append(torch.tensor([(row + window) * tokens.shape[1] + place for window, place in self.first[i]]))
             row += len(self.windows[i])
-        return Pieces(*super().inputs(indices)[:4], tokens, pad_sequence(first, batch_first=True))
+        return PieceTokens(*super().inputs(indices)[:4], tokens, pad_sequence(first, batch_first=True))

@@ -1,14 +1,16 @@
 """Public datasets of tagged sentences: Universal Dependencies, WNUT-17, CoNLL-2003."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.files.faults import Faults
 from datamodules.files.fetch import fetch
-from datamodules.tagging import conll
-from datamodules.tagging.base import Scheme, Tagging
-from datamodules.tagging.conll import Sentence
+from datamodules.tagging.base import Tagging
+from datamodules.tagging.conll import Sentence, read_columns, read_conllu
+
+EWT = "15d613d844"  # the commit of English-EWT whose files have these checksums
 
 
 class UniversalDependencies(Tagging):
@@ -20,101 +22,64 @@ class UniversalDependencies(Tagging):
         treebank: Name of its repository after ``UD_``: language, hyphen, name.
         code: ISO code of the language, which its files start with.
         target: ``upos``, ``xpos`` or a feature such as ``Number``.
-        release: Version that is downloaded: a tag of the repository.
-        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
-        batch_size: Sentences in a batch, per process.
-        num_workers: Processes that load batches.
-        predict_path: Sentences without tags: CoNLL-U, columns, or text with a sentence a line.
-        lower: Look words up in lower case and with all digits the same.
-        tokenizer: Name or folder of a pretrained tokenizer: batches are then in its word pieces.
-        max_pieces: Longest window of word pieces, with a tokenizer.
+        release: What is downloaded: a tag (``r2.14``) or commit of the repository. Checksums are known of the default.
+        **kwargs: Tokenizer, batch size and the like: see ``datamodules.tagging.base.Tagging``.
     """
 
-    ADDRESS = "https://raw.githubusercontent.com/UniversalDependencies/UD_{treebank}/{release}/{file}"
+    files: ClassVar[dict[str, str]] = {
+        "en_ewt-ud-train.conllu": "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b",
+        "en_ewt-ud-dev.conllu": "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6",
+        "en_ewt-ud-test.conllu": "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd",
+    }
 
     def __init__(
         self,
         treebank: str = "English-EWT",
         code: str = "en",
         target: str = "upos",
-        release: str = "r2.14",
-        root: str | None = None,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        predict_path: str | None = None,
-        lower: bool = True,
-        tokenizer: str | None = None,
-        max_pieces: int = 512,
+        release: str = EWT,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            root, batch_size, num_workers, predict_path, lower, scheme="none", tokenizer=tokenizer,
-            max_pieces=max_pieces,
-        )  # fmt: skip
+        super().__init__(scheme="none", **kwargs)
         self.treebank, self.release, self.target = treebank, release, target
-        self.folder = self.root / f"ud_{treebank.lower().replace('-', '_')}"
         self.stem = f"{code}_{treebank.split('-')[-1].lower()}-ud"
 
     def _file(self, split: str) -> Path:
-        path = self.folder / f"{self.stem}-{'dev' if split == 'val' else split}.conllu"
+        folder = self.root / f"ud_{self.treebank.lower().replace('-', '_')}"
+        path = folder / f"{self.stem}-{'dev' if split == 'val' else split}.conllu"
         packed = path.with_name(path.name + ".gz")
         return packed if packed.exists() else path
 
     def download(self) -> None:
-        """Fetch the three files of the release."""
-        for split in ("train", "val", "test"):
-            path = self._file(split)
-            fetch(self.ADDRESS.format(treebank=self.treebank, release=self.release, file=path.name), path)
+        """Fetch the three files."""
+        address = f"https://raw.githubusercontent.com/UniversalDependencies/UD_{self.treebank}/{self.release}/"
+        for path in map(self._file, ("train", "val", "test")):
+            fetch(address + path.name, path, self.files.get(path.name) if self.release == EWT else None)
 
     def read(self, split: str) -> list[Sentence]:
         """Read a split's file."""
-        return conll.read_conllu(self._file(split), self.target)
+        path = self._file(split)
+        return read_conllu(path, self.target, faults=Faults(self.on_error, str(path)))
 
 
 class WNUT17(Tagging):
     """Emerging and rare entities in social media, six types (Derczynski et al. 2017; CC BY 4.0).
 
     It lies in ``root/wnut17/`` under the names of https://github.com/leondz/emerging_entities_17.
-
-    Args:
-        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
-        batch_size: Sentences in a batch, per process.
-        num_workers: Processes that load batches.
-        predict_path: Sentences without tags: columns, or text with a sentence a line.
-        lower: Look words up in lower case and with all digits the same.
-        chunks: The scheme that chunks are learned in.
-        tokenizer: Name or folder of a pretrained tokenizer: batches are then in its word pieces.
-        max_pieces: Longest window of word pieces, with a tokenizer.
     """
 
-    ADDRESS = "https://raw.githubusercontent.com/leondz/emerging_entities_17/master/"
-    FILES: ClassVar[dict[str, tuple[str, str]]] = {
-        "train": ("wnut17train.conll", "731820e13f71af324c6b55a1575ec2ce59fbaa2a0806f8f0400b98d56cd6a7a5"),
-        "val": ("emerging.dev.conll", "e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8"),
-        "test": ("emerging.test.annotated", "2aa79b764e56ec9264a1b30fdd9b70195bd00ff400b62edd8f399d5f13c178f0"),
+    folder = "wnut17"
+    url = "https://raw.githubusercontent.com/leondz/emerging_entities_17/master/"
+    files: ClassVar[dict[str, str]] = {
+        "wnut17train.conll": "731820e13f71af324c6b55a1575ec2ce59fbaa2a0806f8f0400b98d56cd6a7a5",
+        "emerging.dev.conll": "e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8",
+        "emerging.test.annotated": "2aa79b764e56ec9264a1b30fdd9b70195bd00ff400b62edd8f399d5f13c178f0",
     }
-
-    def __init__(
-        self,
-        root: str | None = None,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        predict_path: str | None = None,
-        lower: bool = True,
-        chunks: Literal["IOB2", "BIOES"] = "IOB2",
-        tokenizer: str | None = None,
-        max_pieces: int = 512,
-    ) -> None:
-        super().__init__(root, batch_size, num_workers, predict_path, lower, chunks, "auto", tokenizer, max_pieces)
-        self.folder = self.root / "wnut17"
-
-    def download(self) -> None:
-        """Fetch the three files."""
-        for name, checksum in self.FILES.values():
-            fetch(self.ADDRESS + name, self.folder / name, checksum)
 
     def read(self, split: str) -> list[Sentence]:
         """Read a split's file."""
-        return conll.read_columns(self.folder / self.FILES[split][0])
+        name = dict(zip(("train", "val", "test"), self.files, strict=True))[split]
+        return read_columns(self.root / self.folder / name)
 
 
 class CoNLL2003(Tagging):
@@ -122,47 +87,29 @@ class CoNLL2003(Tagging):
 
     The text is licensed (Reuters), so put the files into ``root/conll2003/`` yourself: ``eng.train``, ``eng.testa``
     and ``eng.testb``, or ``train``, ``valid`` and ``test`` with any ending. Words are in the first column, entities in
-    the last.
+    the last; the scheme is IOB1 in the original, IOB2 in most copies.
 
     Args:
-        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
-        batch_size: Sentences in a batch, per process.
-        num_workers: Processes that load batches.
-        predict_path: Sentences without tags: columns, or text with a sentence a line.
-        lower: Look words up in lower case and with all digits the same.
         chunks: The scheme that chunks are learned in.
-        scheme: Scheme of the files; ``auto`` finds out: IOB1 in the original, IOB2 in most copies.
-        tokenizer: Name or folder of a pretrained tokenizer: batches are then in its word pieces.
-        max_pieces: Longest window of word pieces, with a tokenizer.
+        **kwargs: Scheme, tokenizer, batch size and the like: see ``datamodules.tagging.base.Tagging``.
     """
 
-    NAMES: ClassVar[dict[str, tuple[str, ...]]] = {
+    names: ClassVar[dict[str, tuple[str, ...]]] = {
         "train": ("eng.train*", "train*"),
         "val": ("eng.testa*", "valid*", "dev*"),
         "test": ("eng.testb*", "test*"),
     }
 
-    def __init__(
-        self,
-        root: str | None = None,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        predict_path: str | None = None,
-        lower: bool = True,
-        chunks: Literal["IOB2", "BIOES"] = "BIOES",
-        scheme: Scheme = "auto",
-        tokenizer: str | None = None,
-        max_pieces: int = 512,
-    ) -> None:
-        super().__init__(root, batch_size, num_workers, predict_path, lower, chunks, scheme, tokenizer, max_pieces)
-        self.folder = self.root / "conll2003"
+    def __init__(self, chunks: Literal["IOB2", "BIOES"] = "BIOES", **kwargs: Any) -> None:
+        super().__init__(chunks=chunks, **kwargs)
 
     def read(self, split: str) -> list[Sentence]:
         """Read a split's file."""
-        found = [path for name in self.NAMES[split] for path in sorted(self.folder.glob(name))]
+        folder = self.root / "conll2003"
+        found = [path for name in self.names[split] for path in sorted(folder.glob(name))]
         if not found:
             raise MisconfigurationException(
-                f"{self.folder} holds no {' or '.join(self.NAMES[split])}: CoNLL-2003 is licensed, put its files there "
+                f"{folder} holds no {' or '.join(self.names[split])}: CoNLL-2003 is licensed, put its files there "
                 "(https://www.clips.uantwerpen.be/conll2003/ner/)"
             )
-        return conll.read_columns(found[0])
+        return read_columns(found[0], encoding=self.encoding, faults=Faults(self.on_error, str(found[0])))

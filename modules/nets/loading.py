@@ -1,37 +1,13 @@
-"""Pretrained weights: when they are needed, and whether they fit."""
+"""Pretrained weights: when they are loaded, and whether they fit."""
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
-
-_later: ContextVar[bool] = ContextVar("later", default=False)
-
-
-@contextmanager
-def weights_come_later(later: bool = True) -> Iterator[None]:
-    """Networks made in this context need no pretrained weights: a checkpoint brings the weights of all layers.
-
-    Args:
-        later: Whether it does; nothing changes if not.
-    """
-    token = _later.set(later)
-    try:
-        yield
-    finally:
-        _later.reset(token)
-
-
-def pretrained_needed() -> bool:
-    """Whether a network that is being made has to load its pretrained weights."""
-    return not _later.get()
 
 
 class PretrainedNet(nn.Module, ABC):

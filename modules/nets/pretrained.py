@@ -1,19 +1,22 @@
 """Pretrained text encoders (BERT and its kin) from the ``transformers`` library."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from modules.nets.loading import pretrained_needed
+from modules.nets.loading import PretrainedNet
 
 
-class PretrainedEncoder(nn.Module):
+class PretrainedEncoder(PretrainedNet):
     """A pretrained encoder of tokens: a state for every token, or one for the whole text.
 
-    Its architecture is saved with its weights, so a checkpoint of it loads where the pretrained model is not at hand.
+    It is made from its configuration, and its weights are loaded afterwards; the configuration is saved with the
+    weights, so a checkpoint loads where the pretrained model is not at hand.
 
     Args:
         num_inputs: Number of tokens that the tokenizer knows.
@@ -23,8 +26,8 @@ class PretrainedEncoder(nn.Module):
         rate_decay: Each layer learns at so many times the rate of the layer above it (Howard & Ruder 2018).
 
     Raises:
-        OSError: On use, if there was no such model and no weights were loaded.
-        ValueError: If the tokenizer has more tokens than the model.
+        MisconfigurationException: If the tokenizer has more tokens than the model; on use, if there is no such model
+            and no checkpoint brought its configuration.
     """
 
     def __init__(
@@ -36,27 +39,39 @@ class PretrainedEncoder(nn.Module):
         rate_decay: float = 1.0,
     ) -> None:
         super().__init__()
-        from transformers import AutoConfig, AutoModel
-
         self.num_inputs, self.name, self.pooling = num_inputs, name, pooling
         self.trained_layers, self.rate_decay = trained_layers, rate_decay
-        self.model: nn.Module | None = None
         folder = Path(os.environ.get("LEYDEN_DATA", "data")) / name
-        place = str(folder) if folder.is_dir() else name
+        self.place = str(folder) if folder.is_dir() else name
+        self.model: nn.Module | None = None
         try:
-            if pretrained_needed():
-                self._use(AutoModel.from_pretrained(place, dtype=torch.float32))
-            else:
-                self._use(AutoModel.from_config(AutoConfig.from_pretrained(place, local_files_only=True)))
-        except OSError as error:  # a checkpoint may bring architecture and weights
+            self._use(_model_of(_find_config(self.place)))
+        except (OSError, ValueError) as error:  # a checkpoint may bring the configuration
             self.reason = str(error).strip().splitlines()[0]
+
+    def load_pretrained(self) -> None:
+        """Load the pretrained weights.
+
+        Raises:
+            MisconfigurationException: If there is no such model.
+        """
+        from transformers import AutoModel
+
+        self._model()
+        try:
+            with torch.random.fork_rng(devices=[]):
+                model = AutoModel.from_pretrained(self.place, dtype=torch.float32, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise MisconfigurationException(f"there is no pretrained model {self.name}: {reason}") from error
+        self._use(model)
 
     def _use(self, model: Any) -> None:
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         num_known = model.get_input_embeddings().num_embeddings
         if self.num_inputs > num_known:
-            raise ValueError(
+            raise MisconfigurationException(
                 f"the tokenizer has {self.num_inputs} tokens, but the model {self.name} only {num_known}: "
                 "give data and network the same pretrained name"
             )
@@ -83,30 +98,35 @@ class PretrainedEncoder(nn.Module):
         config: Any = self._model().config
         return int(config.hidden_size)
 
-    def linear(self, num_outputs: int) -> nn.Linear:
-        """A linear layer for the states."""
-        # Without the model its size is known only when a checkpoint is loaded.
-        return nn.LazyLinear(num_outputs) if self.model is None else nn.Linear(self.num_features, num_outputs)
+    def linear(self, num_outputs: int, num_more: int = 0) -> nn.Linear:
+        """A linear layer for the states, with further features beside them."""
+        # Without a configuration the size of a state is known only when a checkpoint is loaded.
+        return (
+            nn.LazyLinear(num_outputs) if self.model is None else nn.Linear(self.num_features + num_more, num_outputs)
+        )
 
     def _model(self) -> nn.Module:
         if self.model is None:
-            raise OSError(f"there is no pretrained model {self.name}: {self.reason}")
+            raise MisconfigurationException(f"there is no pretrained model {self.name}: {self.reason}")
         return self.model
 
     def get_extra_state(self) -> Tensor:
-        """The architecture, as the bytes of its JSON."""
+        """The configuration, as the bytes of its JSON."""
         config: Any = self._model().config
         return torch.tensor(list(config.to_json_string(use_diff=False).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Build the architecture that a checkpoint describes, unless there is one already."""
+        """Make the model of the configuration that a checkpoint brings, unless there is one already."""
         if self.model is None:
-            import json
+            from transformers import AutoConfig
 
-            from transformers import AutoConfig, AutoModel
-
-            config = json.loads(bytes(state.tolist()))
-            self._use(AutoModel.from_config(AutoConfig.for_model(**config)))
+            try:
+                config = AutoConfig.for_model(**_without_code(json.loads(bytes(state.tolist()))))
+            except (ValueError, TypeError) as error:
+                raise MisconfigurationException(
+                    f"the checkpoint does not say what the pretrained model {self.name} is like: {error}"
+                ) from error
+            self._use(_model_of(config))
 
     def train(self, mode: bool = True) -> "PretrainedEncoder":
         """Training mode, but for a frozen encoder: its dropout stays off."""
@@ -136,6 +156,31 @@ class PretrainedEncoder(nn.Module):
     def sentence(self, tokens: Tensor) -> Tensor:
         """One vector ``(batch, features)`` of each text."""
         return self.pool(self(tokens), tokens)
+
+
+def _find_config(place: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+    except OSError:
+        return AutoConfig.from_pretrained(place, trust_remote_code=False)
+
+
+def _model_of(config: Any) -> Any:
+    """A model of random weights, which are replaced; so no random number is taken from anybody else."""
+    from transformers import AutoModel
+
+    with torch.random.fork_rng(devices=[]):
+        return AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
+
+
+def _without_code(config: Any) -> Any:
+    """A configuration without what makes the library fetch and run code, such as kernels of the hub."""
+    if not isinstance(config, dict):
+        return config
+    code = ("auto_map", "quantization_config", "custom_pipelines")
+    return {k: _without_code(v) for k, v in config.items() if k not in code and not k.endswith("_implementation")}
 
 
 class PretrainedClassifier(nn.Module):

@@ -1,7 +1,6 @@
 """Taggers through the program: train, test, predict, and what goes wrong."""
 
 import json
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from datamodules.types import Batch
 from experiments import load
 from modules.tagging import Tagger
 
 Leyden = Callable[..., int]
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES, CONFIGS = ROOT / "tests" / "samples", ROOT / "configs" / "tagging"
+SAMPLES, CONFIGS = ROOT / "tests" / "samples", ROOT / "configs"
 SMALL = [
     "--model.net.init_args.word_size=16", "--model.net.init_args.hidden=16", "--model.net.init_args.char_filters=8",
     "--model.net.init_args.dropout=0.1", "--model.optimizer.init_args.lr=0.03", "--trainer.max_epochs=20",
@@ -25,7 +25,7 @@ SMALL = [
 
 def fit(leyden: Leyden, config: str, *words: object) -> Path:
     assert leyden("fit", "--config", CONFIGS / f"{config}.yaml", "--data.root", SAMPLES, *words) == 0
-    return Path("runs") / config / "0"
+    return Path("runs") / Path(config).name / "0"
 
 
 def scores(leyden: Leyden, run: Path) -> dict[str, float]:
@@ -35,7 +35,7 @@ def scores(leyden: Leyden, run: Path) -> dict[str, float]:
 
 
 def test_bilstm_crf_learns_entities_and_predicts_text(leyden: Leyden, tmp_path: Path) -> None:
-    run = fit(leyden, "wnut17_bilstm_crf", *SMALL)
+    run = fit(leyden, "tagging/wnut17_bilstm_crf", *SMALL)
     found = scores(leyden, run)
     assert found["test/entity_f1"] > 0.8
     assert found["test/accuracy"] > 0.9
@@ -53,7 +53,7 @@ def test_bilstm_crf_learns_entities_and_predicts_text(leyden: Leyden, tmp_path: 
 
 
 def test_softmax_reads_iob1_and_columns_without_tags(leyden: Leyden, tmp_path: Path) -> None:
-    run = fit(leyden, "conll2003_bilstm_crf", *SMALL, "--model.head=softmax")
+    run = fit(leyden, "tagging/conll2003_bilstm_crf", *SMALL, "--model.head=softmax")
     assert scores(leyden, run)["test/entity_f1"] > 0.8
     columns = tmp_path / "columns.conll"
     columns.write_text("Peter\nlives\nin\nLeiden\n\nFC\n")
@@ -71,14 +71,14 @@ def test_outside_bias_shifts_o_when_decoding_but_not_the_loss() -> None:
     for bias in (0.0, -2.0):
         task = Tagger(lambda *_: nn.Identity(), head="softmax", outside_bias=bias).eval()
         task.tags, task.net = ["O", "B-x", "I-x"], nn.Identity()
-        steps[bias] = task.step((emissions, target))
+        steps[bias] = task.step(Batch(emissions, target))
     torch.testing.assert_close(steps[0.0].preds, emissions.argmax(2))
     torch.testing.assert_close(steps[-2.0].preds, shifted.argmax(2))
     torch.testing.assert_close(steps[0.0].loss, steps[-2.0].loss)
 
 
 def test_outside_bias_is_an_option_of_a_trained_run(leyden: Leyden, tmp_path: Path) -> None:
-    run = fit(leyden, "wnut17_bilstm_crf", *SMALL)
+    run = fit(leyden, "tagging/wnut17_bilstm_crf", *SMALL)
     text = tmp_path / "text.txt"
     text.write_text("Anna lives in Oud Rijn .\nwatching FC Canal\n")
     found = {}
@@ -91,21 +91,28 @@ def test_outside_bias_is_an_option_of_a_trained_run(leyden: Leyden, tmp_path: Pa
 
 
 def test_outside_bias_wants_chunks(leyden: Leyden, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("fit", "--config", CONFIGS / "ewt_bilstm_crf.yaml", "--data.root", SAMPLES, "--model.outside_bias=-1")
+    words = (
+        "fit",
+        "--config",
+        CONFIGS / "tagging" / "ewt_bilstm_crf.yaml",
+        "--data.root",
+        SAMPLES,
+        "--model.outside_bias=-1",
+    )
     assert leyden(*words) == 1
     assert "outside_bias is for tags that mark chunks" in capsys.readouterr().err
 
 
 def test_own_columns_without_a_test_file(leyden: Leyden) -> None:
-    run = fit(leyden, "own_columns", *SMALL, "--data.path", SAMPLES / "tagged")
+    run = fit(leyden, "own/tagging", *SMALL, "--data.path", SAMPLES / "tagged")
     _, data = load(run)
-    assert data.scheme == "BIOES"
-    assert set(data.tags) == {"O", *(f"{p}-{kind}" for kind in ("PER", "LOC", "ORG") for p in "BIES")}
+    assert data.facts.scheme == "BIOES"
+    assert set(data.facts.tags) == {"O", *(f"{p}-{kind}" for kind in ("PER", "LOC", "ORG") for p in "BIES")}
     assert "test/entity_f1" in scores(leyden, run)
 
 
 def test_hmm_counts_without_an_optimizer(leyden: Leyden, tmp_path: Path) -> None:
-    run = fit(leyden, "ewt_hmm")
+    run = fit(leyden, "tagging/ewt_hmm")
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     assert not any(content["optimizer_states"])
     found = scores(leyden, run)
@@ -118,34 +125,11 @@ def test_hmm_counts_without_an_optimizer(leyden: Leyden, tmp_path: Path) -> None
     assert tags == ["DET", "NOUN", "VERB", "PROPN", "PUNCT"]
 
 
-def test_hmm_finds_classes_in_raw_text(leyden: Leyden, tmp_path: Path) -> None:
-    text = tmp_path / "raw"
-    text.mkdir()
-    (text / "train.txt").write_text(
-        "the cat sees a dog\na dog sees the cat\na cat likes a dog\nthe dog likes the cat\n" * 10
-    )
-    words = ["--data.path", text, "--data.target=null", "--data.batch_size=16"]
-    config = tmp_path / "classes.yaml"
-    config.write_text(
-        "model: {class_path: modules.tagging.HMMTagger, init_args: {num_states: 3}}\n"
-        "data: {class_path: datamodules.tagging.Columns, init_args: {path: raw}}\n"
-        "trainer: {max_epochs: 30}\n"
-    )
-    assert leyden("fit", "--config", config, *words) == 0
-    run = Path("runs/classes/0")
-    # There are six words, so a model without memory has log 6; classes that take turns leave log 2 and the end.
-    assert scores(leyden, run)["test/loss"] < math.log(6) - 0.6
-    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", text / "train.txt") == 0
-    first = [line.split("\t")[1] for line in (run / "predictions.conll").read_text().splitlines()[:5]]
-    assert (first[0], first[1]) == (first[3], first[4])
-    assert len(set(first)) == 3
-
-
 @pytest.mark.parametrize(
     ("files", "words", "message"),
     [
         ({"train.conll": "a O\nb\n"}, [], "train.conll:2: 1 column"),
-        ({"train.conll": ""}, [], "train.conll holds no sentence"),
+        ({"train.conll": ""}, [], "train.conll is empty"),
         ({"other.conll": "a O\n"}, [], "there is no file that starts with train"),
         (
             {"train.conll": "a B-A\nb I-A\n\nc I-A\n", "val": "a O", "test": "a O"},
@@ -172,7 +156,7 @@ def test_bad_files_are_told_in_one_sentence(
     folder.mkdir()
     for name, text in files.items():
         (folder / name).write_text(text)
-    assert leyden("fit", "--config", CONFIGS / "own_columns.yaml", "--data.path", folder, *words) == 1
+    assert leyden("fit", "--config", CONFIGS / "own" / "tagging.yaml", "--data.path", folder, *words) == 1
     error = capsys.readouterr().err
     assert re.search(message, error), error
     assert "Traceback" not in error
@@ -184,13 +168,13 @@ def test_an_unseen_tag_at_test_is_named_and_an_error(leyden: Leyden, tmp_path: P
     (folder / "train.conll").write_text("a X\nb Y\n\n" * 20)
     (folder / "dev.conll").write_text("a X\nb Y\n")
     (folder / "test.conll").write_text("a X\nb Y\n\na Z\nb Y\n")
-    run = fit(leyden, "own_columns", "--data.path", folder, *SMALL)
+    run = fit(leyden, "own/tagging", "--data.path", folder, *SMALL)
     with pytest.warns(UserWarning, match=r"tags that training did not have count as errors: Z \(1x\)"):
         assert scores(leyden, run)["test/accuracy"] == 0.75
 
 
 def test_a_sentence_of_2000_words(leyden: Leyden, tmp_path: Path) -> None:
-    run = fit(leyden, "wnut17_bilstm_crf", *SMALL[:3], "--trainer.max_epochs=1", "--trainer.precision=32-true")
+    run = fit(leyden, "tagging/wnut17_bilstm_crf", *SMALL[:3], "--trainer.max_epochs=1", "--trainer.precision=32-true")
     text = tmp_path / "long.txt"
     text.write_text("watching Anna " * 1000 + "\nAnna\n")
     assert leyden("predict", "--ckpt_path", run, "--data.predict_path", text) == 0

@@ -8,9 +8,11 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from datamodules.types import IGNORE
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map
 from experiments.callbacks.figures.classification import confusion_figure
 from modules.metrics import EntityScores
+from modules.tagging import HMMTagger, Tagger
 
 
 class TaggingFigures(EvaluationFigures):
@@ -27,38 +29,34 @@ class TaggingFigures(EvaluationFigures):
     def __init__(self, num_sentences: int = 10, every_n_epochs: int = 5) -> None:
         super().__init__(every_n_epochs)
         self.num_sentences = num_sentences
-        self._matrix: MulticlassConfusionMatrix | None = None
-        self._entities: EntityScores | None = None
         self._sentences: list[tuple[int, str]] = []
+        self._metrics: tuple[MulticlassConfusionMatrix, EntityScores] | None = None
 
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Count, and keep sentences."""
-        if output.target is None:
-            return
+        matrix, entities = self._metrics = self._metrics or self._make(pl_module)
         num = len(pl_module.tags)
-        if self._matrix is None:
-            self._matrix = MulticlassConfusionMatrix(num + 1, ignore_index=-100).to(pl_module.device)
-            self._entities = EntityScores(pl_module.tags).to(pl_module.device) if pl_module.scheme else None
-        self._matrix.update(output.preds, output.target)
-        if self._entities is not None:
-            self._entities.update(output.preds, output.target)
+        matrix.update(output.preds, output.target.clamp(max=num))
+        if pl_module.scheme:
+            entities.update(output.preds, output.target)
         if len(self._sentences) < 4 * self.num_sentences:
-            names = [*pl_module.tags, "(unseen)"]
-            self._sentences += sentences(batch[0], output.preds, output.target, names, pl_module.facts.chars)  # type: ignore[attr-defined]
+            self._sentences += sentences(
+                batch.inputs, output.preds, output.target, pl_module.tags, pl_module.facts.chars
+            )
+
+    def _make(self, task: Any) -> tuple[MulticlassConfusionMatrix, EntityScores]:
+        matrix = MulticlassConfusionMatrix(len(task.tags) + 1, ignore_index=IGNORE)
+        return matrix.to(task.device), EntityScores(task.tags).to(task.device)
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Draw."""
-        if self._matrix is None:
-            return
-        counts = self._matrix.compute().cpu()[:-1, :-1]  # of all processes
-        found, entities = self._sentences, self._entities
-        self._matrix, self._entities, self._sentences = None, None, []
+        matrix, entities = self._metrics or self._make(pl_module)
+        found, self._sentences, self._metrics = self._sentences, [], None
+        counts = matrix.compute().cpu()[:-1, :-1]  # of all processes
         rows = {}
-        if entities is not None:
+        if pl_module.scheme:
             with entities.sync_context():
-                rows = {
-                    kind: [float(value) for value in scores.values()] for kind, scores in entities.by_type().items()
-                }
+                rows = {kind: [float(value) for value in row.values()] for kind, row in entities.by_type().items()}
         if not trainer.is_global_zero:
             return
         board, step, tags = trainer.logger.experiment, trainer.global_step, pl_module.tags  # type: ignore[union-attr]
@@ -85,18 +83,19 @@ def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars
             if true < 0:
                 break
             errors += ours_here != true
+            name = tags[true] if true < len(tags) else "(unseen)"
             wrong = f" **not {tags[ours_here]}**" if ours_here != true else ""
-            parts.append(f"{words[place]} `{tags[true]}`{wrong}" if wrong or tags[true] != "O" else words[place])
+            parts.append(f"{words[place]} `{name}`{wrong}" if wrong or name != "O" else words[place])
         found.append((errors, " ".join(parts)))
     return found
 
 
 def transitions(task: Any) -> Tensor:
     """Scores of a CRF or probabilities of an HMM, ``(tag, next tag)``; NaN where a step is forbidden."""
-    if hasattr(task, "crf"):
+    if isinstance(task, Tagger) and task.head == "crf":
         scores: Tensor = task.crf.transitions.detach().float().cpu()
         return scores.masked_fill(task.crf.forbidden[:-1, :-1].cpu(), torch.nan)
-    if hasattr(task.net, "tag_counts"):
+    if isinstance(task, HMMTagger):
         pairs: Tensor = task.net.tag_counts.sum(0)[:-1].cpu()
         return (pairs / pairs.sum(1, keepdim=True).clamp(min=1))[:, :-1]
     return torch.full((len(task.tags), len(task.tags)), torch.nan)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-PADDING = -100  # tag of a position that is none (what torch.nn.functional.cross_entropy ignores)
+from datamodules.types import IGNORE
+
 # Log-weight of a forbidden step: so small that no sum notices it, yet far from the underflow of double precision.
 FORBIDDEN = -500.0
 
@@ -60,7 +61,7 @@ class CRF(nn.Module):
         return total - path_score(emissions, tags, transitions, start, end, lengths)
 
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """The most probable tags ``(batch, length)``, ``PADDING`` after a sentence's end."""
+        """The most probable tags ``(batch, length)``, ``IGNORE`` after a sentence's end."""
         return viterbi(emissions.double(), *self.potentials(), lengths)
 
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
@@ -151,7 +152,7 @@ def viterbi(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, 
     """The tag sequence of the highest score (Viterbi 1967); the arguments of ``log_partition``.
 
     Returns:
-        ``(batch, length)``, ``PADDING`` after a sentence's end.
+        ``(batch, length)``, ``IGNORE`` after a sentence's end.
     """
     best = [emissions[:, 0] + start]  # (batch, tags): score of the best sequence that ends in each tag
     previous = []
@@ -167,7 +168,7 @@ def viterbi(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, 
         tags = torch.where(t + 1 < lengths, previous[t].gather(1, tags[:, None])[:, 0], final[:, t])
         path.append(tags)
     found = torch.stack(path[::-1], 1)
-    return found.masked_fill(torch.arange(found.shape[1], device=found.device) >= lengths[:, None], PADDING)
+    return found.masked_fill(torch.arange(found.shape[1], device=found.device) >= lengths[:, None], IGNORE)
 
 
 def marginals(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from modules.nets.tagging.bilstm import Words
+from datamodules.types import PAD, UNKNOWN, PieceTokens, TaggingFacts, WordTokens
 from modules.nets.tagging.crf import expected_tags, log_partition, viterbi
 from modules.nets.tagging.trigrams import TINY, log_partition_2, viterbi_2
 from modules.nets.tagging.word_features import LONGEST, word_features
@@ -22,9 +22,7 @@ class TaggedHMM(nn.Module):
     known, rare and unknown words are one case.
 
     Args:
-        words: Words of the training split, without padding and unknown.
-        chars: Characters, without padding and unknown.
-        num_tags: Number of tags.
+        facts: Vocabularies and tags.
         order: How many tags before a tag it depends on: 1 (bigrams) or 2 (trigrams).
         strength: Weight of the prior of a word against its own counts.
         ending_strength: Weight of the prior of each ending.
@@ -36,25 +34,20 @@ class TaggedHMM(nn.Module):
     steps: Tensor
 
     def __init__(
-        self,
-        words: Sequence[str],
-        chars: Sequence[str],
-        num_tags: int,
-        order: int = 2,
-        strength: float = 3.0,
-        ending_strength: float = 5.0,
+        self, facts: TaggingFacts, order: int = 2, strength: float = 3.0, ending_strength: float = 5.0
     ) -> None:
         super().__init__()
-        self.chars, self.num_tags, self.order = ["", "\ufffd", *chars], num_tags, order
+        num_tags = len(facts.tags)
+        self.chars, self.num_tags, self.order = ["", "\ufffd", *facts.chars], num_tags, order
         self.strength, self.ending_strength = strength, ending_strength
         self.features: dict[str, int] = {}
-        for word in words:
+        for word in facts.words:
             for feature in word_features(word):
                 self.features.setdefault(feature, len(self.features))
-        self.register_buffer("known", self._lookup(words), persistent=False)
+        self.register_buffer("known", self._lookup(facts.words), persistent=False)
         # Tags, counted with two before the first and one after the last, all of the extra number ``num_tags``.
         self.register_buffer("tag_counts", torch.zeros((num_tags + 1,) * 3))
-        self.register_buffer("word_counts", torch.zeros(len(words) + 2, num_tags))
+        self.register_buffer("word_counts", torch.zeros(facts.num_words, num_tags))
         self.fitted = False
 
     def _lookup(self, words: Sequence[str]) -> Tensor:
@@ -70,7 +63,7 @@ class TaggedHMM(nn.Module):
             tags: ``(batch, length)``.
         """
         num, border = self.num_tags, words.new_full((len(words), 2), self.num_tags)
-        inside = words != 0
+        inside = words != PAD
         padded = torch.cat([border, tags.masked_fill(~inside, num), border[:, :1]], 1)
         ended = torch.cat([inside[:, :1], inside], 1)  # the last word's successor is the border
         triples = (padded[:, :-2] * (num + 1) + padded[:, 1:-1]) * (num + 1) + padded[:, 2:]
@@ -127,11 +120,11 @@ class TaggedHMM(nn.Module):
             tags = (own + weight * tags) / (own.sum(1, keepdim=True) + weight)
         return (tags / self.shares).clamp(min=TINY).log()
 
-    def emissions(self, inputs: Words) -> Tensor:
+    def emissions(self, inputs: WordTokens | PieceTokens) -> Tensor:
         """``log p(word | tag)`` up to a constant of each word, ``(batch, length, tags)``."""
         self.fit()
         emissions: Tensor = self.odds[inputs.words]
-        unknown = inputs.words == 1
+        unknown = inputs.words == UNKNOWN
         if unknown.any():
             rows, inverse = inputs.spelled[unknown].unique(return_inverse=True)
             texts = ["".join(self.chars[i] for i in ids) for ids in inputs.spelling[rows].tolist()]

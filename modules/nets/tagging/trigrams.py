@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from modules.nets.tagging.crf import PADDING
+from datamodules.types import IGNORE
 
 TINY = 1e-300  # in double precision, so that no logarithm is infinite
 
@@ -53,6 +53,6 @@ def viterbi_2(emissions: Tensor, steps: Tensor, lengths: Tensor) -> Tensor:
         if t < length - 1:
             tags = torch.where(lengths == t + 2, finals[t + 1] // num, tags)
         tags = torch.where(lengths == t + 1, finals[t] % num, tags)
-        path.append(tags.masked_fill(lengths <= t, PADDING))
+        path.append(tags.masked_fill(lengths <= t, IGNORE))
         after, after_next = tags, after
     return torch.stack(path[::-1], 1)

@@ -1,31 +1,18 @@
-"""Files of tagged sentences and the schemes of chunks."""
+"""Files with a word a line."""
 
 import gzip
 from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from seqeval.metrics.sequence_labeling import get_entities
 
-from datamodules.tagging.conll import (
-    Sentence,
-    encode,
-    find_fault,
-    find_scheme,
-    read_columns,
-    read_conllu,
-    read_untagged,
-    spans,
-)
+from datamodules.tagging.conll import Sentence, read_columns, read_conllu
+from datamodules.tagging.reading import ReadOptions, read_untagged
 
 
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def sentence(tags: str) -> Sentence:
-    return Sentence(["w"] * len(tags.split()), tags.split(), "file:1")
 
 
 def test_columns(tmp_path: Path) -> None:
@@ -49,7 +36,7 @@ def test_gzip(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress("café O\n".encode()))
     assert read_columns(path)[0].words == ["café"]
     path.write_bytes(b"not zipped O\n")
-    with pytest.raises(MisconfigurationException, match=r"a\.conll\.gz is not"):
+    with pytest.raises(MisconfigurationException, match=r"a\.conll\.gz cannot be read"):
         read_columns(path)
 
 
@@ -57,7 +44,7 @@ def test_gzip(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("a O\nb\n", r"bad\.conll:2: 1 column.*'b'"),
-        ("", r"bad\.conll holds no sentence"),
+        ("", r"bad\.conll is empty"),
         ("\n \n-DOCSTART- O\n", r"bad\.conll holds no sentence"),
     ],
 )
@@ -67,10 +54,10 @@ def test_bad_columns_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_missing_and_binary_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match="nothing: there is no such file"):
+    with pytest.raises(MisconfigurationException, match="there is no file .*nothing"):
         read_columns(tmp_path / "nothing")
     (tmp_path / "latin").write_bytes(b"caf\xe9 O\n")
-    with pytest.raises(MisconfigurationException, match="latin is not UTF-8"):
+    with pytest.raises(MisconfigurationException, match="latin, line 1: byte 0xe9 is not UTF-8"):
         read_columns(tmp_path / "latin")
 
 
@@ -108,45 +95,6 @@ def test_conllu(tmp_path: Path) -> None:
     ],
 )
 def test_untagged(tmp_path: Path, name: str, text: str, words: list[list[str]]) -> None:
-    found = read_untagged(write(tmp_path / name, text))
+    found = read_untagged(write(tmp_path / name, text), ReadOptions())
     assert [s.words for s in found] == words
     assert all(not s.tags for s in found)
-
-
-ADVERSARIAL = [
-    "I-A I-A O I-B", "B-A I-B I-B", "O I-A B-A B-A", "E-A O E-A", "B-A E-A I-A", "S-A I-A E-A", "B-A B-A I-A",
-    "I-A E-A S-A", "O O", "S-A S-A", "B-A O I-A", "E-A", "B-A S-A E-A", "I-A I-B I-A",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("tags", ADVERSARIAL)
-def test_spans_are_those_of_conlleval(tags: str) -> None:
-    assert spans(tags.split()) == [(first, last, kind) for kind, first, last in get_entities(tags.split())]
-
-
-@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "BIOES"])
-@pytest.mark.parametrize("tags", ["B-A I-A B-A O B-B", "O", "B-A B-B I-B I-B", "B-A B-A I-A O O B-B"])
-def test_schemes_convert_without_loss(tags: str, scheme: str) -> None:
-    original = tags.split()
-    converted = encode(spans(original), len(original), scheme)
-    assert spans(converted) == spans(original)
-    assert encode(spans(converted), len(original), "IOB2") == original
-
-
-def test_schemes_are_told_apart() -> None:
-    assert find_scheme([sentence("B-A I-A O B-A")]) == "IOB2"
-    assert find_scheme([sentence("I-A I-A O I-A B-A")]) == "IOB1"
-    assert find_scheme([sentence("B-A E-A O S-A")]) == "BIOES"
-    assert find_scheme([sentence("B-A L-A O U-A")]) == "BIOES"  # another name of it
-    assert find_scheme([sentence("NOUN VERB O")]) == ""
-
-
-@pytest.mark.parametrize("tags", ["B-A I-A O I-A I-A", "B-A E-A B-A O", "B-A PER O", "S-A I-A O"])
-def test_mixed_schemes_are_refused(tags: str) -> None:
-    with pytest.raises(MisconfigurationException, match="file:1, word"):
-        find_scheme([sentence("O O"), sentence("B-A I-A O B-B"), sentence(tags)])
-
-
-def test_the_fault_names_place_word_and_tag() -> None:
-    fault = find_fault([sentence("O I-A")], "IOB2")
-    assert "file:1, word 2 'w' is tagged I-A, where IOB2 has B-A" in fault

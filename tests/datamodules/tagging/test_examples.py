@@ -6,21 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.tagging import WNUT17, Columns, CoNLL2003, UniversalDependencies
 from datamodules.tagging.conll import Sentence
-from datamodules.tagging.examples import (
-    PADDING,
-    Facts,
-    Pieces,
-    PieceSentences,
-    Words,
-    WordSentences,
-    normal,
-    shape,
-    vocabulary,
-)
+from datamodules.tagging.examples import PieceSentences, WordSentences, normal, shape, vocabulary
 from datamodules.tokens import Tokens
+from datamodules.types import IGNORE, PieceTokens, TaggingFacts, WordTokens
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SENTENCES = [
@@ -30,17 +21,20 @@ SENTENCES = [
 ]
 
 
-def facts(tokenizer: str = "", max_pieces: int = 512) -> Facts:
-    return Facts(["D", "N", "V"], ["the", "cat"], list("thecas"), ["x", "Xx"], True, tokenizer, max_pieces)
+def facts(tokenizer: str = "", tags: str = "D N V", scheme: str = "") -> TaggingFacts:
+    return TaggingFacts(
+        tags=tags.split(), scheme=scheme, words=["the", "cat"], word_counts=[2, 1], chars=list("thecas"),
+        shapes=["x", "Xx"], tokenizer=tokenizer,
+    )  # fmt: skip
 
 
 def test_a_batch_of_words() -> None:
-    inputs, target = WordSentences(SENTENCES, facts()).__getitems__(Draw([1, 0, 2]))
-    assert isinstance(inputs, Words)
+    inputs, target = WordSentences(SENTENCES, facts()).__getitems__(BatchIndices([1, 0, 2]))
+    assert isinstance(inputs, WordTokens)
     assert inputs.words.tolist() == [[1, 1, 0], [2, 3, 1], [2, 0, 0]]
     assert inputs.shapes.tolist() == [[3, 2, 0], [3, 2, 2], [2, 0, 0]]
     assert target is not None
-    assert target.tolist() == [[1, 3, PADDING], [0, 1, 2], [0, PADDING, PADDING]]  # 3: a tag that is no fact
+    assert target.tolist() == [[1, 3, IGNORE], [0, 1, 2], [0, IGNORE, IGNORE]]  # 3: a tag that is no fact
     letters = ["", "?", *"thecas"]
     spelled = [["".join(letters[i] for i in inputs.spelling[row].tolist()) for row in rows] for rows in inputs.spelled]
     assert spelled == [["?ats", "?" * 32, ""], ["?he", "cat", "sat"], ["the", "", ""]]
@@ -49,7 +43,7 @@ def test_a_batch_of_words() -> None:
 
 def test_untagged_sentences_have_no_target() -> None:
     examples = WordSentences([s._replace(tags=[]) for s in SENTENCES], facts())
-    assert examples.__getitems__(Draw([0]))[1] is None
+    assert examples.__getitems__(BatchIndices([0]))[1] is None
 
 
 def test_vocabulary_counts_the_forms_that_are_looked_up() -> None:
@@ -77,9 +71,9 @@ def test_normal_forms() -> None:
 def test_first_pieces_are_found_in_every_window(max_pieces: int) -> None:
     tokens = Tokens.learn(["the cat sat cats x"] * 3, "wordpiece", 60)
     control = Sentence(["the", "\u200b", "cats"], ["D", "N", "N"], "a:9")
-    examples = PieceSentences([SENTENCES[0], control, SENTENCES[2]], facts(tokens.json, max_pieces))
-    inputs, _ = examples.__getitems__(Draw([1, 0, 2]))
-    assert isinstance(inputs, Pieces)
+    examples = PieceSentences([SENTENCES[0], control, SENTENCES[2]], facts(tokens.json), limit=max_pieces)
+    inputs, _ = examples.__getitems__(BatchIndices([1, 0, 2]))
+    assert isinstance(inputs, PieceTokens)
     assert inputs.tokens.shape[1] <= max_pieces
     assert inputs.words.shape == inputs.first.shape
     for row, words in enumerate((["the", None, "cats"], ["the", "cat", "sat"], ["the"])):
@@ -92,10 +86,10 @@ def test_first_pieces_are_found_in_every_window(max_pieces: int) -> None:
 def test_schemes_are_converted_and_written_back(tmp_path: Path) -> None:
     data = CoNLL2003(root=str(SAMPLES))
     data.setup("fit")
-    assert data.scheme == "IOB1"
-    assert data.tags[0] == "O"
-    assert set(data.tags[1:]) == {f"{p}-{kind}" for p in "BIES" for kind in ("LOC", "ORG", "PER")}
-    assert not any((tags == len(data.tags)).any() for tags in data.datasets["val"].tags)
+    assert data.facts.scheme == "IOB1"
+    assert data.facts.tags[0] == "O"
+    assert set(data.facts.tags[1:]) == {f"{p}-{kind}" for p in "BIES" for kind in ("LOC", "ORG", "PER")}
+    assert not any((tags == len(data.facts.tags)).any() for tags in data.datasets["val"].tags)
     tags = ["B-PER", "E-PER", "S-LOC"]
     path = data.write([{"words": ["a", "b", "c"], "tags": tags, "probabilities": [1, 0.5, 0.25]}], tmp_path)
     assert path.read_text() == "a\tB-PER\t1.0000\nb\tI-PER\t0.5000\nc\tB-LOC\t0.2500\n\n"
@@ -110,17 +104,17 @@ def test_facts_survive_a_checkpoint() -> None:
     other.prepare_data()
     other.setup("predict")
     assert other.describe(1)["words"] == ["it", "rains", "in", "New", "Holland", "again", "!"]
-    assert other.tags == data.tags
+    assert other.facts.tags == data.facts.tags
 
 
 def test_treebank_columns() -> None:
     data = UniversalDependencies(root=str(SAMPLES), target="xpos")
     data.setup("fit")
-    assert {"NNP", "VBZ"} <= set(data.tags)
-    assert data.scheme == ""
+    assert {"NNP", "VBZ"} <= set(data.facts.tags)
+    assert data.facts.scheme == ""
     number = UniversalDependencies(root=str(SAMPLES), target="Number")
     number.setup("fit")
-    assert set(number.tags) == {"_", "Sing"}
+    assert set(number.facts.tags) == {"_", "Sing"}
 
 
 def test_missing_splits_come_off_the_training_sentences() -> None:

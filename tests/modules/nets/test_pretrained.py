@@ -1,10 +1,12 @@
 """Pretrained text encoders, with a tiny one of random weights."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, BertModel
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel
 
 from modules.nets.pretrained import PretrainedClassifier, PretrainedEncoder
 
@@ -19,6 +21,7 @@ def offline(monkeypatch):
 
 def test_states_are_those_of_the_model():
     encoder = PretrainedEncoder(93, TINY).eval()
+    encoder.load_pretrained()
     model = AutoModel.from_pretrained(TINY).eval()
     expected = model(TOKENS, attention_mask=(TOKENS != 0).long()).last_hidden_state
     torch.testing.assert_close(encoder(TOKENS), expected)
@@ -74,7 +77,7 @@ def test_checkpoint_needs_no_model():
     torch.manual_seed(0)
     net = PretrainedClassifier(93, 3, TINY).eval()
     other = PretrainedClassifier(93, 3, "is/not/here")
-    with pytest.raises(OSError, match="no pretrained model is/not/here"):
+    with pytest.raises(MisconfigurationException, match="no pretrained model is/not/here"):
         other(TOKENS)
     other.load_state_dict(net.state_dict())
     torch.testing.assert_close(other.eval()(TOKENS), net(TOKENS))
@@ -86,6 +89,7 @@ def test_padding_that_is_not_zero(tmp_path):
     model = BertModel(BertConfig(vocab_size=20, pad_token_id=7, **sizes)).eval()
     model.save_pretrained(tmp_path)
     encoder = PretrainedEncoder(20, str(tmp_path)).eval()
+    encoder.load_pretrained()
     theirs = torch.tensor([[2, 0, 3, 7]])  # their padding is 7, and 0 is a token
     ours = torch.tensor([[2, 7, 3, 0]])
     expected = model(theirs, attention_mask=torch.tensor([[1, 1, 1, 0]])).last_hidden_state
@@ -93,5 +97,39 @@ def test_padding_that_is_not_zero(tmp_path):
 
 
 def test_tokenizer_of_another_model():
-    with pytest.raises(ValueError, match=r"the tokenizer has 94 tokens, but the model .* only 93"):
+    with pytest.raises(MisconfigurationException, match=r"the tokenizer has 94 tokens, but the model .* only 93"):
         PretrainedEncoder(94, TINY)
+
+
+def test_making_and_loading_it_takes_no_random_numbers():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    encoder = PretrainedEncoder(93, TINY)
+    first = torch.rand(1)
+    encoder.load_pretrained()
+    assert torch.equal(torch.cat([first, torch.rand(1)]), expected)
+
+
+def test_a_missing_model_is_told_before_training():
+    with pytest.raises(MisconfigurationException, match="no pretrained model is/not/here"):
+        PretrainedEncoder(93, "is/not/here").load_pretrained()
+
+
+def test_the_configuration_of_a_checkpoint_fetches_no_code(monkeypatch):
+    state = PretrainedEncoder(93, TINY).get_extra_state()
+    config = json.loads(bytes(state.tolist()))
+    config |= {
+        "attn_implementation": "someone/kernel",
+        "_attn_implementation": "someone/kernel",
+        "auto_map": {"a": "b"},
+    }
+    seen = []
+    make = AutoConfig.for_model
+    monkeypatch.setattr(AutoConfig, "for_model", lambda **values: seen.append(values) or make(**values))
+    other = PretrainedEncoder(93, "is/not/here")
+    other.set_extra_state(torch.tensor(list(json.dumps(config).encode()), dtype=torch.uint8))
+    assert "someone/kernel" not in str(seen) and "auto_map" not in seen[0]
+    assert other.num_features == 8
+    with pytest.raises(MisconfigurationException, match="does not say what the pretrained model is/not/here is like"):
+        PretrainedEncoder(93, "is/not/here").set_extra_state(torch.tensor([123], dtype=torch.uint8))

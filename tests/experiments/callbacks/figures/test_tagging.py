@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from datamodules.tagging.examples import Words
+from datamodules.types import WordTokens
 from experiments.callbacks.figures.tagging import sentences, tag_rows
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -25,7 +25,7 @@ def test_everything_is_drawn(leyden: Callable[..., int]) -> None:
 
 
 def test_a_wrong_tag_is_marked() -> None:
-    inputs = Words(
+    inputs = WordTokens(
         torch.tensor([[2, 3]]), torch.tensor([[2, 2]]), torch.tensor([[1, 2]]), torch.tensor([[0], [2], [3]])
     )
     found = sentences(inputs, torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), ["X", "Y"], ["a", "b"])

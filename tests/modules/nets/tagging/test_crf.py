@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from modules.nets.tagging.crf import CRF, FORBIDDEN, PADDING, legal_steps, log_partition, path_score
+from datamodules.types import IGNORE
+from modules.nets.tagging.crf import CRF, FORBIDDEN, legal_steps, log_partition, path_score
 
 LENGTHS = torch.tensor([1, 4, 2, 5, 3])
 NUM_TAGS = 3
@@ -50,7 +51,7 @@ def test_likelihood_decoding_and_marginals_agree_with_enumeration(dtype: torch.d
         path = tuple(tags[i, :length].tolist())
         torch.testing.assert_close(losses[i], total - scores[path], rtol=1e-9, atol=1e-9)
         assert tuple(best[i, :length].tolist()) == max(scores, key=scores.__getitem__)
-        assert (best[i, length:] == PADDING).all()
+        assert (best[i, length:] == IGNORE).all()
         for t, tag in itertools.product(range(length), range(NUM_TAGS)):
             having = {path: score for path, score in scores.items() if path[t] == tag}
             torch.testing.assert_close(probabilities[i, t, tag], (log_sum(having) - total).exp(), rtol=1e-8, atol=1e-9)
@@ -93,7 +94,7 @@ def test_padding_has_no_influence() -> None:
     crf, emissions, tags = make()
     inside = torch.arange(5) < LENGTHS[:, None]
     other = torch.where(inside[..., None], emissions, torch.full_like(emissions, 1e4))
-    other_tags = tags.masked_fill(~inside, PADDING)
+    other_tags = tags.masked_fill(~inside, IGNORE)
     assert torch.equal(crf(emissions, tags, LENGTHS), crf(other, other_tags, LENGTHS))
     assert torch.equal(crf.decode(emissions, LENGTHS), crf.decode(other, LENGTHS))
     assert torch.equal(crf.marginals(emissions, LENGTHS), crf.marginals(other, LENGTHS))

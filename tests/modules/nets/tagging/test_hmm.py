@@ -3,13 +3,12 @@
 import itertools
 import math
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
-from modules.nets.tagging.crf import PADDING
+from datamodules.types import IGNORE, TaggingFacts, WordTokens
 from modules.nets.tagging.hmm import TaggedHMM
 from modules.nets.tagging.trigrams import log_partition_2, viterbi_2
 
@@ -19,10 +18,10 @@ SENTENCES = [["a", "cat", "sat"], ["Cats", "sit"], ["a", "cat"], ["sit"]]
 TAGS = [[0, 1, 2], [1, 2], [0, 1], [2]]
 
 
-def batch(sentences: list[list[str]], tags: list[list[int]] | None = None) -> tuple[SimpleNamespace, Tensor]:
+def batch(sentences: list[list[str]], tags: list[list[int]] | None = None) -> tuple[WordTokens, Tensor]:
     length = max(map(len, sentences))
     words = torch.zeros(len(sentences), length, dtype=torch.long)
-    target = torch.full_like(words, PADDING)
+    target = torch.full_like(words, IGNORE)
     distinct = ["", *dict.fromkeys(word for sentence in sentences for word in sentence)]
     spelled = torch.zeros_like(words)
     spelling = torch.zeros(len(distinct), 8, dtype=torch.long)
@@ -34,11 +33,14 @@ def batch(sentences: list[list[str]], tags: list[list[int]] | None = None) -> tu
             spelled[i, t] = distinct.index(word)
         if tags:
             target[i, : len(sentence)] = torch.tensor(tags[i])
-    return SimpleNamespace(words=words, spelled=spelled, spelling=spelling), target
+    return WordTokens(words, words, spelled, spelling), target
 
 
 def trained(order: int) -> TaggedHMM:
-    hmm = TaggedHMM(WORDS, CHARS, 3, order)
+    facts = TaggingFacts(
+        tags=["D", "N", "V"], scheme="", words=WORDS, word_counts=[1] * len(WORDS), chars=CHARS, shapes=[], tokenizer=""
+    )
+    hmm = TaggedHMM(facts, order)
     for sentences, tags in ((SENTENCES[:3], TAGS[:3]), (SENTENCES[3:], TAGS[3:])):
         inputs, target = batch(sentences, tags)
         hmm.add(*hmm.count(inputs.words, target))
@@ -120,12 +122,12 @@ def test_decoding_agrees_with_enumeration(order: int) -> None:
         log_sum = torch.tensor(list(scores.values()), dtype=torch.float64).logsumexp(0)
         torch.testing.assert_close(total[i], log_sum)
         assert tuple(best[i, :length].tolist()) == max(scores, key=scores.__getitem__)
-        assert (best[i, length:] == PADDING).all()
+        assert (best[i, length:] == IGNORE).all()
         for t, tag in itertools.product(range(length), range(3)):
             share = sum(math.exp(s - float(log_sum)) for path, s in scores.items() if path[t] == tag)
             assert math.isclose(float(probabilities[i, t, tag]), share, rel_tol=1e-6, abs_tol=1e-9)
         path = max(scores, key=scores.__getitem__)
-        given = torch.tensor([list(path) + [PADDING] * (emissions.shape[1] - length)])
+        given = torch.tensor([list(path) + [IGNORE] * (emissions.shape[1] - length)])
         one = emissions[i : i + 1]
         assert math.isclose(float(hmm.score(one, given, lengths[i : i + 1])), scores[path], rel_tol=1e-9)
 

@@ -1,11 +1,12 @@
 """The tagger on word pieces, with a tiny encoder of random weights."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.types import PieceTokens, TaggingFacts
 from modules.nets.tagging.pretrained import PretrainedTagger
 
 
@@ -23,18 +24,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def inputs() -> SimpleNamespace:
-    # Two windows of the first sentence, one of the second.
-    tokens = torch.tensor([[2, 5, 6, 7, 3], [2, 8, 9, 3, 0], [2, 10, 3, 0, 0]])
-    words = torch.tensor([[2, 3, 4], [5, 0, 0]])
-    return SimpleNamespace(
-        tokens=tokens, first=torch.tensor([[1, 3, 6], [11, 0, 0]]), words=words, shapes=words, spelled=words % 3,
-        spelling=torch.tensor([[0, 0], [2, 3], [3, 2]]),
+def facts(tokenizer: str = "{}") -> TaggingFacts:
+    return TaggingFacts(
+        tags=["X", "Y", "Z"], scheme="", words=[], word_counts=[], chars=["a", "b", "c"], shapes=list("abcd"),
+        tokenizer=tokenizer,
     )  # fmt: skip
 
 
+def inputs() -> PieceTokens:
+    # Two windows of the first sentence, one of the second.
+    tokens = torch.tensor([[2, 5, 6, 7, 3], [2, 8, 9, 3, 0], [2, 10, 3, 0, 0]])
+    words = torch.tensor([[2, 3, 4], [5, 0, 0]])
+    first, spelling = torch.tensor([[1, 3, 6], [11, 0, 0]]), torch.tensor([[0, 0], [2, 3], [3, 2]])
+    return PieceTokens(words, words, words % 3, spelling, tokens, first)
+
+
 def test_a_word_has_the_state_of_its_first_piece(folder: Path) -> None:
-    net = PretrainedTagger(0, 5, 6, 3, str(folder)).eval()
+    net = PretrainedTagger(facts(), str(folder)).eval()
     batch = inputs()
     emissions = net(batch)
     assert emissions.shape == (2, 3, 3)
@@ -45,23 +51,21 @@ def test_a_word_has_the_state_of_its_first_piece(folder: Path) -> None:
 
 
 def test_characters_and_shapes_join_in(folder: Path) -> None:
-    net = PretrainedTagger(0, 5, 6, 3, str(folder), char_filters=4, shape_size=2, rate=10.0).eval()
+    net = PretrainedTagger(facts(), str(folder), char_filters=4, shape_size=2, rate=10.0).eval()
     batch = inputs()
     before = net(batch)
-    batch.shapes = batch.shapes.clamp(max=2)
-    assert not torch.allclose(net(batch), before)
+    assert not torch.allclose(net(batch._replace(shapes=batch.shapes.clamp(max=2))), before)
     assert net.output.in_features == 8 + 4 + 2
     assert all(parameter.rate == 10 for parameter in net.output.parameters())
 
 
 def test_data_without_pieces_is_told(folder: Path) -> None:
-    net = PretrainedTagger(0, 5, 6, 3, str(folder))
-    with pytest.raises(ValueError, match=r"--data\.tokenizer"):
-        net.use_facts({"tokenizer": ""}.__getitem__)
+    with pytest.raises(MisconfigurationException, match=r"--data\.tokenizer"):
+        PretrainedTagger(facts(tokenizer=""), str(folder))
 
 
 def test_weights_load_where_the_encoder_is_not_at_hand(folder: Path) -> None:
-    net = PretrainedTagger(0, 5, 6, 3, str(folder)).eval()
-    other = PretrainedTagger(0, 5, 6, 3, "no/such-encoder")
+    net = PretrainedTagger(facts(), str(folder)).eval()
+    other = PretrainedTagger(facts(), "no/such-encoder")
     other.load_state_dict(net.state_dict())
     torch.testing.assert_close(other.eval()(inputs()), net(inputs()))
