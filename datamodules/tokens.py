@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,16 +11,30 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.types import BEGIN, END, PAD, UNKNOWN
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+__all__ = ["BEGIN", "END", "PAD", "SPECIAL", "UNKNOWN", "Kind", "Tokens", "find_words", "local", "num_unspaced"]
+
 Kind = Literal["words", "bpe", "wordpiece"]
 
-PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 SPECIAL = ["<pad>", "<unk>", "<bos>", "<eos>"]  # of tokenizers fitted here; pretrained ones have their own
 
+# Thai, Lao, Burmese, Khmer, kana and Chinese characters: no spaces tell their words apart, so each of them is one.
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9f\U00020000-\U0003ffff"
+)
 # A word with its hyphens and apostrophes, a clitic ('s), or a run of punctuation; text that is tokenized stays so.
-WORD = r"\w+(?:['\u2019\-]\w+)*|['\u2019]\w+|[^\w\s]+"
+WORD = f"[{UNSPACED}]|[^\\W{UNSPACED}]+(?:['\u2019\\-][^\\W{UNSPACED}]+)*|['\u2019][^\\W{UNSPACED}]+|[^\\w\\s]+"
+# The same without the last two, for Python, to which marks like the vowels of Devanagari are no parts of words.
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u0dff"
+_LETTER = f"(?:[^\\W{UNSPACED}]|[{_MARKS}])"
+_WORD = re.compile(f"[{UNSPACED}]|{_LETTER}+(?:['\u2019-]{_LETTER}+)*")
+_ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 class Tokens:
@@ -72,7 +88,8 @@ class Tokens:
             trainer = trainers.BpeTrainer(show_progress=False, initial_alphabet=alphabet, **settings)
         else:
             tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL[UNKNOWN]))
-            tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            apart = pre_tokenizers.Split(Regex(f"[{UNSPACED}]"), behavior="isolated")
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence([apart, pre_tokenizers.BertPreTokenizer()])
             tokenizer.decoder = decoders.WordPiece(prefix="##")
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), *([normalizers.Lowercase()] * lowercase)])
         if kind == "wordpiece":
@@ -88,12 +105,18 @@ class Tokens:
         return cls(json.dumps(fitted, ensure_ascii=False))
 
     def extended(self, words: Iterable[str]) -> "Tokens":
-        """The same word-level tokenizer with more words, after those it has."""
-        fitted = json.loads(self.json)
+        """The same word-level tokenizer with more words, after those it has; what it would take apart is none."""
+        fitted, tokenizer = json.loads(self.json), self._fitted[0]
         ids: dict[str, int] = fitted["model"]["vocab"]
-        for word in words:
-            ids.setdefault(word, len(ids))
+        for word in map(self.normalize, words):
+            if word not in ids and tokenizer.pre_tokenizer.pre_tokenize_str(word) == [(word, (0, len(word)))]:
+                ids[word] = len(ids)
         return Tokens(json.dumps(fitted, ensure_ascii=False))
+
+    def normalize(self, text: str) -> str:
+        """A text in the form in which it is looked up: composed, and in lower case if the tokenizer forgets the case."""
+        normalizer = self._fitted[0].normalizer
+        return text if normalizer is None else str(normalizer.normalize_str(_valid(text)))
 
     @classmethod
     def pretrained(cls, name: str) -> "Tokens":
@@ -148,18 +171,20 @@ class Tokens:
 
     def encode(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """Token ids of each text; of at most ``max_length`` tokens, those that a pretrained tokenizer adds included."""
-        # A limit in characters spares the tokenizer a line of megabytes of which it will keep the beginning.
-        limit = None if max_length is None else 64 * max_length
-        return [ids for ids, _ in self._encode([text[:limit] for text in texts], max_length, False)]
+        return [ids for ids, _ in self._encode([_cut(text, max_length) for text in texts], max_length, False)]
 
     def encode_surface(self, texts: Sequence[str], max_length: int | None = None) -> list[list[tuple[int, str]]]:
         """Each token's id and how it is written in the text."""
         self._limit(max_length)
         tokenizer, pad, _ = self._fitted
-        encodings = tokenizer.encode_batch(list(texts))
+        written = [_cut(text, max_length) for text in texts]
         return [
-            [(_exchange(index, pad), text[first:last]) for index, (first, last) in zip(e.ids, e.offsets, strict=True)]
-            for text, e in zip(texts, encodings, strict=True)
+            [
+                (_exchange(index, pad), text[first:last])
+                for index, (first, last) in zip(encoding.ids, encoding.offsets, strict=True)
+                if index != PAD
+            ]
+            for text, encoding in zip(written, tokenizer.encode_batch(written), strict=True)
         ]
 
     def encode_words(
@@ -171,7 +196,8 @@ class Tokens:
         ``max_length``) begins at -1.
         """
         encoded = []
-        for words, (ids, owners) in zip(texts, self._encode(texts, max_length, True), strict=True):
+        valid = [[_valid(word) for word in words] for words in texts]
+        for words, (ids, owners) in zip(texts, self._encode(valid, max_length, True), strict=True):
             first = [-1] * len(words)
             for position, word in reversed(list(enumerate(owners))):
                 if word is not None:
@@ -185,7 +211,11 @@ class Tokens:
         self._limit(max_length)
         tokenizer, pad, _ = self._fitted
         for encoding in tokenizer.encode_batch(texts, is_pretokenized=are_words):
-            yield [_exchange(index, pad) for index in encoding.ids] if pad else encoding.ids, encoding.word_ids
+            ids, owners = encoding.ids, encoding.word_ids
+            if not pad and PAD in ids:  # somebody wrote `<pad>` into the text, which would end there
+                kept = [place for place, index in enumerate(ids) if index != PAD]
+                ids, owners = [ids[place] for place in kept], [owners[place] for place in kept]
+            yield [_exchange(index, pad) for index in ids] if pad else ids, owners
 
     def _limit(self, max_length: int | None) -> None:
         tokenizer, _, longest = self._fitted
@@ -201,6 +231,26 @@ class Tokens:
         ids = [[_exchange(index, pad) for index in text] for text in texts]
         decoded: list[str] = tokenizer.decode_batch(ids, skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+
+def find_words(text: str) -> list[str]:
+    """The words of a text, with the hyphens and apostrophes within them, without punctuation."""
+    return _ASCII_WORD.findall(text) if text.isascii() else _WORD.findall(unicodedata.normalize("NFC", text))
+
+
+def num_unspaced(text: str) -> int:
+    """Number of characters of scripts that have no spaces between words."""
+    return 0 if text.isascii() else len(_UNSPACED.findall(text))
+
+
+def _cut(text: str, max_length: int | None) -> str:
+    """The beginning of a text: it spares the tokenizer a line of megabytes."""
+    return _valid(text if max_length is None else text[: 64 * max_length])
+
+
+def _valid(text: str) -> str:
+    """Without halves of characters (lone surrogates), which some JSON has and no tokenizer takes."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def local(name: str) -> str:

@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.regression import SpearmanCorrCoef
+from torchmetrics.functional.regression import spearman_corrcoef
 
 from datamodules.types import CorpusFacts, Questions, Row
 from modules.nets.pairs import PairLoss, damped, neighbours
@@ -16,24 +15,24 @@ from modules.task import Step, Task
 
 
 class SkipGram(Task[CorpusFacts]):
-    """Skip-gram word embeddings with negative sampling (Mikolov et al. 2013).
+    """Skip-gram word vectors with negative sampling (Mikolov et al. 2013).
 
     For each word and each neighbour within a window of random width, ``softplus(-x y)`` is added, x and y being the
-    vectors of the two, and ``softplus(x n)`` for each of ``num_negatives`` other words n. A stretch of ``stretch``
-    successive words shares its negatives, of which it draws more, each with a smaller weight that makes up for it; so
-    all products of vectors are products of matrices.
+    vectors of the two, and ``softplus(x n)`` for each of ``num_negatives`` other words n. The ``segment`` successive
+    words of a segment share their negatives: more are drawn, each with a smaller weight that makes up for it; so all
+    products of vectors are products of matrices.
 
     A training step's gradient is the sum over all pairs, not the mean, so a learning rate means what it means in
     word2vec: 0.025 to 0.05 for SGD.
 
     Scores of a test: ``wordsim353`` and ``simlex999``, Spearman's correlation with what people said, and ``analogies``,
-    the share that is right (the nearest to ``b - a + c`` but for these three).
+    the share that is right (the nearest to ``b - a + c`` but for these three); NaN where no words are known.
 
     Args:
         size: Length of a vector.
         window: Most words between a word and its neighbour, plus one.
         num_negatives: Negative words for each pair.
-        stretch: Successive words that share negatives.
+        segment: Successive words that share negatives.
         num_shared: Negative words that they share.
         max_pairs: Pairs of one batch that a word's gradient is the sum of; of a more frequent word it is their mean
             times this number.
@@ -50,7 +49,7 @@ class SkipGram(Task[CorpusFacts]):
         size: int = 100,
         window: int = 5,
         num_negatives: int = 5,
-        stretch: int = 16,
+        segment: int = 16,
         num_shared: int = 16,
         max_pairs: float = 50.0,
         optimizer: OptimizerCallable = lambda parameters: torch.optim.SGD(parameters, lr=0.025),
@@ -60,7 +59,7 @@ class SkipGram(Task[CorpusFacts]):
     ) -> None:
         super().__init__(optimizer=optimizer, scheduler=scheduler, **kwargs)
         self.size, self.window, self.num_negatives = size, window, num_negatives
-        self.stretch, self.num_shared, self.max_pairs, self.top_k = stretch, num_shared, max_pairs, top_k
+        self.segment, self.num_shared, self.max_pairs, self.top_k = segment, num_shared, max_pairs, top_k
 
     def build(self) -> None:
         """Make the vectors: of words, and of words as neighbours."""
@@ -72,27 +71,22 @@ class SkipGram(Task[CorpusFacts]):
         self.outer = nn.Embedding(len(counts), self.size, sparse=True)
         nn.init.uniform_(self.inner.weight, -0.5 / self.size, 0.5 / self.size)
         nn.init.zeros_(self.outer.weight)
-
-    def metrics(self) -> MetricCollection:
-        """Spearman's correlations and the share of right analogies."""
-        return MetricCollection(
-            {"wordsim353": SpearmanCorrCoef(), "simlex999": SpearmanCorrCoef()}, compute_groups=False
-        )
+        self.scores: dict[str, Tensor] = {}
 
     # ---- training
 
-    def negatives(self, num_stretches: int) -> Tensor:
-        """Draw words ``(stretches, shared)`` by the noise distribution."""
-        drawn = torch.rand(num_stretches, self.num_shared, dtype=torch.float64, device=self.device)
+    def negatives(self, num_segments: int) -> Tensor:
+        """Draw words ``(segments, shared)`` by the noise distribution."""
+        drawn = torch.rand(num_segments, self.num_shared, dtype=torch.float64, device=self.device)
         return torch.searchsorted(self.noise, drawn).clamp_(max=len(self.words) - 1)  # type: ignore[arg-type]
 
     def losses(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Sum of the losses of all pairs in ``words`` ``(words)``, and number of pairs."""
-        centres, around, near = neighbours(words, self.stretch, self.window)
-        num_near = near.sum(2)  # (stretches, stretch)
+        centres, around, near = neighbours(words, self.segment, self.window)
+        num_near = near.sum(2)  # (segments, segment)
         share = num_near * (self.num_negatives / self.num_shared)
         weights = torch.cat([near, share[:, :, None].expand(-1, -1, self.num_shared)], 2)
-        others = torch.cat([around, self.negatives(len(centres))], 1)  # (stretches, around + shared)
+        others = torch.cat([around, self.negatives(len(centres))], 1)  # (segments, around + shared)
         x, y = self.inner(centres), self.outer(others)  # (..., size)
         damping = self.damping(centres, weights.sum(2)), self.damping(others, weights.sum(1))
         return PairLoss.apply(x, y, weights, around.shape[1], *damping), num_near.sum()
@@ -124,35 +118,19 @@ class SkipGram(Task[CorpusFacts]):
         unit = F.normalize(self.inner.weight.detach(), dim=1)
         return unit.index_fill(0, torch.zeros(1, dtype=torch.long, device=unit.device), 0.0)
 
-    def _evaluate(self, batch: Any, counts: bool, loss: Any, metrics: MetricCollection) -> Step | None:
-        if isinstance(batch, Tensor):  # validation: the loss on text
-            output = self.step(batch)
-            if counts:
-                loss.update(output.loss, output.size)
-            return output
+    def test_step(self, batch: Questions | Tensor, batch_idx: int) -> Step | None:  # type: ignore[override]
+        """Ask the vectors what people were asked; or take the loss on text."""
+        if isinstance(batch, Tensor):
+            return super().test_step(batch, batch_idx)
+        self.scores = {f"test/{name}": score for name, score in answer(self.vectors(), batch).items()}
         return None
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the loss."""
-        self.log("val/loss", self.val_loss.compute(), prog_bar=True, sync_dist=True, reduce_fx="max")
-        self.val_loss.reset()
-
-    def test_step(self, batch: Questions, batch_idx: int) -> None:
-        """Ask what people were asked."""
-        vectors = self.vectors()
-        for name, pairs, scores in batch.similarity:
-            if len(pairs) > 1:
-                cosine = (vectors[pairs[:, 0]] * vectors[pairs[:, 1]]).sum(1)
-                self.test_metrics[name].update(cosine, scores.to(cosine))
-        self.right, self.asked = right_analogies(vectors, batch.analogies), len(batch.analogies)
 
     def on_test_epoch_end(self) -> None:
         """Log the scores."""
-        metrics: Any = self.test_metrics.items(keep_base=True)  # a list of which no word is known has no score
-        scores = {f"test/{name}": metric.compute() for name, metric in metrics if metric.update_called}
-        scores["test/analogies"] = torch.tensor(self.right / max(1, self.asked))
-        self.log_dict(scores, prog_bar=True)
-        self.test_metrics.reset()
+        if not self.scores:
+            return super().on_test_epoch_end()
+        self.log_dict(self.scores, prog_bar=True)
+        self.scores = {}
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> list[Row]:
         """The nearest neighbours of each word, with their cosines; nothing for an unknown word."""
@@ -179,8 +157,8 @@ class CBOW(SkipGram):
 
     def losses(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Sum of the losses of all words in ``words`` ``(words)``, and number of them."""
-        centres, around, near = neighbours(words, self.stretch, self.window)
-        num_near = near.sum(2, keepdim=True)  # (stretches, stretch, 1)
+        centres, around, near = neighbours(words, self.segment, self.window)
+        num_near = near.sum(2, keepdim=True)  # (segments, segment, 1)
         shares = near / num_near.clamp(min=1)
         has_context = num_near[:, :, 0] > 0
         weights = (has_context * (self.num_negatives / self.num_shared))[:, :, None].expand(-1, -1, self.num_shared)
@@ -188,11 +166,22 @@ class CBOW(SkipGram):
         # A word is in as many pairs as the words around which it stands, each with all its negatives.
         inner = damped(self.inner(around), self.damping(around, shares.sum(1) * (1 + self.num_negatives)))
         outer = damped(self.outer(centres), self.damping(centres, has_context.float()))
-        context = shares @ inner  # (stretches, stretch, size)
+        context = shares @ inner  # (segments, segment, size)
         positive = F.softplus(-(context * outer).sum(2)) * has_context
         damping = torch.ones_like(weights[:, :, 0]), self.damping(noise, weights.sum(1))
         negative = PairLoss.apply(context, self.outer(noise), weights, 0, *damping)
         return positive.sum() + negative, has_context.sum()
+
+
+def answer(vectors: Tensor, questions: Questions) -> dict[str, Tensor]:
+    """The scores of vectors of unit length ``(words, size)``, by their names."""
+    scores, nothing = {}, vectors.new_tensor(torch.nan)
+    for name, pairs, people in questions.similarity:
+        cosine = (vectors[pairs[:, 0]] * vectors[pairs[:, 1]]).sum(1)
+        scores[name] = spearman_corrcoef(cosine, people.to(cosine)) if len(pairs) > 1 else nothing
+    num = len(questions.analogies)
+    scores["analogies"] = vectors.new_tensor(right_analogies(vectors, questions.analogies) / num) if num else nothing
+    return scores
 
 
 def right_analogies(vectors: Tensor, questions: Tensor, chunk: int = 500) -> int:

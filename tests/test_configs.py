@@ -24,22 +24,26 @@ OPTIONS: dict[str, list[str]] = {
     "image_classification/imagenet_resnet50": ["--data.batch_size=2"],
     "regression/own_csv": ["--data.path=tables/people.csv", "--data.target=income"],
     "tabular_classification/own_csv": ["--data.path=tables/people.csv", "--data.target=city"],
-    "text_classification/own_table": ["--data.path=texts/reviews.csv"],
-    "tagging/own_columns": ["--data.path=tagged"],
+    "own/text": ["--data.path=texts/reviews.csv"],
+    "own/tagging": ["--data.path=tagged"],
     "forecasting/own_csv": ["--data.path=series/shops.csv", "--data.id=shop", "--data.target=sales"],
-    "embedding/own_text": ["--data.path=texts/book.txt"],
-    "translation/own_files": ["--data.path=multi30k"],
-    "dialogue/own_turns": ["--data.path=turns.jsonl"],
+    "own/embedding": ["--data.path=texts/book.txt"],
+    "own/translation": ["--data.path=multi30k"],
+    "own/dialogue": ["--data.path=turns.jsonl"],
 }
 PREDICT = {
     "own/images": "my_images",
     "own/image_table": "my_images",
     "image_classification": "my_images",
     "transfer_learning": "my_images",
+    "own/text": "texts/unlabelled.txt",
     "text_classification": "texts/unlabelled.txt",
     "translation": "texts/unlabelled.txt",
+    "own/translation": "texts/unlabelled.txt",
     "dialogue": "texts/unlabelled.txt",
+    "own/dialogue": "texts/unlabelled.txt",
     "tagging": "tagged/sentences.txt",
+    "own/tagging": "tagged/sentences.txt",
 }
 
 

@@ -1,6 +1,6 @@
-"""Plain text as one stream of words, to learn their vectors from; and what people think of pairs of words."""
+"""Plain text as one stream of words, to learn their vectors from."""
 
-from datamodules.corpus.examples import Blocks, Questions, Stream
-from datamodules.corpus.own import Corpus, NLTKCorpora
+from datamodules.corpus.own import Corpus
+from datamodules.corpus.public import NLTKCorpora
 
-__all__ = ["Blocks", "Corpus", "NLTKCorpora", "Questions", "Stream"]
+__all__ = ["Corpus", "NLTKCorpora"]

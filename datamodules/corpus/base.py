@@ -1,92 +1,99 @@
 """What all data for word embeddings have in common: words by frequency, text as a stream of them, tests of vectors."""
 
-import re
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
-from datamodules.corpus.examples import Blocks, Questions, Stream, Whole, WordList
-from datamodules.data import Data, Row
-from datamodules.files.fetch import fetch
+from datamodules.corpus.examples import QuestionList, WordBlocks, WordList, WordStream
+from datamodules.corpus.word_lists import FOLDER, fetch_word_lists, read_questions
+from datamodules.data import Data
 from datamodules.files.lines import read_lines
+from datamodules.tokens import find_words, num_unspaced
+from datamodules.types import CorpusFacts, Row
 
-WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
+
+class CorpusPart(NamedTuple):
+    """What a dataset is made of: the name of a split, whose text is read when it becomes numbers; or words.
+
+    Attributes:
+        split: ``train``, ``val`` or ``test``; empty for words.
+        words: Words whose neighbours are asked for.
+    """
+
+    split: str
+    words: list[str]
 
 
-class WordData(Data[list[str]], ABC):
+class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
     """Base of the datamodules of word embeddings. A subclass writes ``lines``.
 
     Words are runs of letters and digits, with the hyphens and apostrophes within; everything else is left out. They are
-    read twice, line by line, and kept as numbers. ``leyden test`` compares the vectors with WordSim-353 (Finkelstein et
-    al. 2002), SimLex-999 (Hill et al. 2015) and the Google analogies (Mikolov et al. 2013) in ``root/word_eval/``.
-
-    Facts: the ``words`` in order of frequency (the first, empty, is padding) and their ``word_counts``.
+    read twice, line by line, and kept as numbers. The last blocks are for validation.
 
     Args:
-        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
-        batch_size: Blocks of words in a batch, per process.
-        num_workers: Processes that load batches; 0 loads them in the training process.
-        predict_path: Words, one a line, whose nearest neighbours to find.
-        text: One word whose nearest neighbours to find, instead of ``predict_path``.
+        text: One word whose nearest neighbours to find, instead of ``predict_path``: words, one a line.
         min_count: Times that a word must occur to get a vector.
         subsample: Share of the text above which a word is left out at random; 0 keeps every word.
         block: Words in a block.
         val_fraction: Share of the blocks on which the loss is validated.
         lowercase: Whether to forget the case.
+        word_lists: Whether ``leyden test`` compares the vectors with what people said of English words: WordSim-353
+            (Finkelstein et al. 2002), SimLex-999 (Hill et al. 2015) and the Google analogies (Mikolov et al. 2013),
+            which it fetches into ``root/word_eval/``. If not, it tells the loss on the blocks for validation.
+        batch_size: Blocks of words in a batch, per process.
+        **kwargs: Workers, encoding and the like: see ``datamodules.data.Data``.
     """
 
-    facts: ClassVar[tuple[str, ...]] = ("words", "word_counts")
-    ADDRESS: ClassVar[str] = "https://raw.githubusercontent.com/RaRe-Technologies/gensim/develop/gensim/test/test_data/"
-    EVALUATION: ClassVar[dict[str, str]] = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
-    ANALOGIES: ClassVar[str] = "questions-words.txt"
+    makes = CorpusFacts
 
     def __init__(
         self,
-        root: str | None = None,
-        batch_size: int = 8,
-        num_workers: int = 0,
-        predict_path: str | None = None,
         text: str | None = None,
         min_count: int = 5,
         subsample: float = 1e-3,
         block: int = 500,
         val_fraction: float = 0.01,
         lowercase: bool = True,
+        word_lists: bool = True,
+        batch_size: int = 8,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(root, batch_size, num_workers, predict_path)
+        super().__init__(batch_size=batch_size, **kwargs)
+        for name, value, least in (("min_count", min_count, 1), ("block", block, 1), ("subsample", subsample, 0)):
+            if value < least:
+                raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
+        if not 0 < val_fraction < 1:
+            raise MisconfigurationException(f"data.val_fraction is {val_fraction}; it must lie between 0 and 1")
         self.text, self.min_count, self.subsample, self.block = text, min_count, subsample, block
-        self.val_fraction, self.lowercase = val_fraction, lowercase
-        self.words: list[str]
-        self.word_counts: list[int]
+        self.val_fraction, self.lowercase, self.word_lists = val_fraction, lowercase, word_lists
 
     @abstractmethod
     def lines(self) -> Iterator[str]:
         """The text line by line: no word's context goes beyond its line."""
 
     def download(self) -> None:
-        """Fetch what the vectors are tested on."""
-        for name in (*self.EVALUATION.values(), self.ANALOGIES):
-            fetch(self.ADDRESS + name, self.root / "word_eval" / name)
+        """Fetch the text; and what the vectors are tested on, if they are to be tested."""
+        super().download()
+        if self.word_lists and (self.trainer is None or self.trainer.testing):
+            fetch_word_lists(self.root)
 
     def _words(self) -> Iterator[list[str]]:
         for line in self.lines():
-            yield WORD.findall(line.lower() if self.lowercase else line)
+            yield find_words(line.lower() if self.lowercase else line)
 
-    # ---- the base class asks for strings; here the text itself is read only when it becomes numbers
-
-    def read(self, split: str) -> list[str]:
+    def read(self, split: str) -> CorpusPart:
         """Name the split."""
-        return [split]
+        return CorpusPart(split, [])
 
-    def learn(self, train: list[str]) -> None:
+    def learn(self, train: CorpusPart) -> CorpusFacts:
         """Count the words."""
         counts: Counter[str] = Counter()
         for words in self._words():
@@ -97,17 +104,22 @@ class WordData(Data[list[str]], ABC):
                 f"{len(kept)} of {len(counts)} words occur {self.min_count} times or more (data.min_count): "
                 "that is no vocabulary"
             )
-        self.words = ["", *(word for _, word in kept)]
-        self.word_counts = [0, *(-count for count, _ in kept)]
         rank_zero_info(f"{counts.total():,} words, {len(counts):,} different ones, {len(kept):,} of them get vectors")
+        unspaced = sum(count for word, count in counts.items() if num_unspaced(word))
+        if unspaced > counts.total() / 5:
+            rank_zero_warn(
+                "this text is written without spaces, so each character is taken for a word; for vectors of words, "
+                "put spaces between them"
+            )
+        return CorpusFacts(words=["", *(word for _, word in kept)], word_counts=[0, *(-count for count, _ in kept)])
 
-    def examples(self, raw: list[str], train: bool) -> Blocks | Whole | WordList:  # type: ignore[override]
+    def examples(self, raw: CorpusPart, train: bool) -> WordBlocks | QuestionList | WordList:
         """Make the dataset of a split."""
-        ids = {word: index for index, word in enumerate(self.words)}
-        if raw[0] == "test":
-            return Whole(self.questions(ids))
-        if raw[0] == "predict":
-            return WordList(raw[1:], [ids.get(word.lower() if self.lowercase else word, 0) for word in raw[1:]])
+        ids = {word: index for index, word in enumerate(self.facts.words)}
+        if not raw.split:
+            return self._word_list(raw.words, ids)
+        if raw.split == "test" and self.word_lists:
+            return QuestionList(read_questions(self.root / FOLDER, ids))
         stream = self._numbers(ids)
         num_blocks = -(-len(stream) // self.block)
         # The last blocks are for validation: all of them have their neighbours in training otherwise.
@@ -115,10 +127,15 @@ class WordData(Data[list[str]], ABC):
         part = stream[:first] if train else stream[first:]
         if not len(part):
             raise MisconfigurationException(f"{len(stream)} words do not fill two blocks of {self.block} (data.block)")
-        counts = torch.tensor(self.word_counts, dtype=torch.float)
+        if not ((part[1:] != 0) & (part[:-1] != 0)).any():
+            why = "so there are no neighbours; if the text has a word a line, say --data.boundary paragraph"
+            if train:
+                raise MisconfigurationException(f"no two known words stand in one line of the training text, {why}")
+            rank_zero_warn(f"no two known words stand in one line of the validation text, {why}; its loss is NaN")
+        counts = torch.tensor(self.facts.word_counts, dtype=torch.float)
         share = counts / counts.sum() / self.subsample if self.subsample and train else torch.zeros(len(counts))
         keep = torch.where(share > 0, share.rsqrt() + 1 / share, torch.inf)  # as the authors' program has it
-        return Blocks(Stream(part, keep), self.block, self.seed)
+        return WordBlocks(WordStream(part, keep), self.block, self.seed)
 
     def _numbers(self, ids: dict[str, int]) -> Tensor:
         stream = array("i")
@@ -126,34 +143,31 @@ class WordData(Data[list[str]], ABC):
             stream.extend(ids[word] for word in words if word in ids)
             if stream and stream[-1]:
                 stream.append(0)
-        return torch.frombuffer(stream, dtype=torch.int32)
+        return torch.frombuffer(stream, dtype=torch.int32) if stream else torch.zeros(0, dtype=torch.int32)
 
-    # ---- what vectors are asked
+    # ---- predictions
 
-    def questions(self, ids: dict[str, int]) -> Questions:
-        """Read the evaluation sets."""
-        folder = self.root / "word_eval"
-        similarity = []
-        for name, file in self.EVALUATION.items():
-            rows = [line.split("\t") for line in read_lines(folder / file) if not line.startswith("#")]
-            known = [
-                (ids[a.lower()], ids[b.lower()], float(s)) for a, b, s in rows if {a.lower(), b.lower()} <= ids.keys()
-            ]
-            rank_zero_info(f"{file}: {len(known)} of {len(rows)} pairs have known words")
-            pairs = torch.tensor([row[:2] for row in known], dtype=torch.long).reshape(-1, 2)
-            similarity.append((name, pairs, torch.tensor([row[2] for row in known])))
-        lines = [line.lower().split() for line in read_lines(folder / self.ANALOGIES) if not line.startswith(":")]
-        analogies = [[ids[word] for word in line] for line in lines if len(line) == 4 and all(w in ids for w in line)]
-        rank_zero_info(f"{self.ANALOGIES}: {len(analogies)} of {len(lines)} analogies have known words")
-        return Questions(similarity, torch.tensor(analogies, dtype=torch.long).reshape(-1, 4))
-
-    def read_given(self, text: str) -> list[str]:
+    def read_given(self, text: str) -> CorpusPart:
         """One word."""
-        return ["predict", text]
+        return CorpusPart("", [text])
 
-    def read_predict(self, path: Path) -> list[str]:
+    def read_predict(self, path: Path) -> CorpusPart:
         """Read words, one a line."""
-        return ["predict", *(line.strip() for line in read_lines(path))]
+        return CorpusPart("", [line.strip() for line in read_lines(path, self.encoding)])
+
+    def _word_list(self, words: list[str], ids: dict[str, int]) -> WordList:
+        found = WordList(words, [ids.get(self._normal(word), 0) for word in words])
+        unknown = [word for word, index in zip(words, found.ids.tolist(), strict=True) if not index]
+        why = f"the text has no such word {self.min_count} times or more (data.min_count)"
+        if len(unknown) == len(words):
+            raise MisconfigurationException(f"`{unknown[0]}` has no vector: {why}")
+        if unknown:
+            rank_zero_warn(f"{len(unknown)} of {len(words)} words have no vector, such as `{unknown[0]}`: {why}")
+        return found
+
+    def _normal(self, word: str) -> str:
+        parts = find_words(word.lower() if self.lowercase else word)
+        return parts[0] if len(parts) == 1 else ""
 
     def describe(self, index: int) -> Row:
         """The word."""

@@ -1,4 +1,4 @@
-"""Blocks of successive words to learn vectors from, and what the vectors are asked."""
+"""Blocks of successive words to learn vectors from, and lists of words to ask for."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.sampling import Draw, mix
+from datamodules.sampling import BatchIndices, mix
+from datamodules.types import Questions
 
 
-class Stream(NamedTuple):
+class WordStream(NamedTuple):
     """The words of a split.
 
     Attributes:
@@ -21,7 +22,7 @@ class Stream(NamedTuple):
     keep: Tensor
 
 
-class Blocks:
+class WordBlocks:
     """Blocks of successive words. Frequent ones are left out at random in training (Mikolov et al. 2013, section 2.3).
 
     Args:
@@ -30,13 +31,13 @@ class Blocks:
         seed: Seed of what is left out.
     """
 
-    def __init__(self, stream: Stream, size: int, seed: int) -> None:
+    def __init__(self, stream: WordStream, size: int, seed: int) -> None:
         self.words, self.keep, self.size, self.seed = stream.words.numpy(), stream.keep.numpy(), size, seed
 
     def __len__(self) -> int:
         return -(-len(self.words) // self.size)
 
-    def __getitems__(self, indices: Draw) -> Tensor:
+    def __getitems__(self, indices: BatchIndices) -> Tensor:
         """Word ids ``(words)``, blocks one after the other, 0 between them."""
         blocks = []
         for index in indices:
@@ -46,30 +47,18 @@ class Blocks:
         return torch.from_numpy(np.concatenate(blocks).astype(np.int64))
 
 
-class Questions(NamedTuple):
-    """What vectors are tested on, as word ids; only what has no unknown word.
+class QuestionList:
+    """What the vectors are asked: one example, which is its own batch."""
 
-    Attributes:
-        similarity: For each list its name, pairs ``(pairs, 2)`` and what people said ``(pairs)``.
-        analogies: ``(questions, 4)``: a is to b as c is to d.
-    """
-
-    similarity: list[tuple[str, Tensor, Tensor]]
-    analogies: Tensor
-
-
-class Whole:
-    """A dataset of one example, which is its own batch."""
-
-    def __init__(self, example: object) -> None:
-        self.example = example
+    def __init__(self, questions: Questions) -> None:
+        self.questions = questions
 
     def __len__(self) -> int:
         return 1
 
-    def __getitems__(self, indices: Draw) -> object:
-        """The example."""
-        return self.example
+    def __getitems__(self, indices: BatchIndices) -> Questions:
+        """All questions."""
+        return self.questions
 
 
 class WordList:
@@ -81,6 +70,6 @@ class WordList:
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitems__(self, indices: Draw) -> Tensor:
+    def __getitems__(self, indices: BatchIndices) -> Tensor:
         """Word ids ``(batch)``; 0 for an unknown one."""
         return self.ids[torch.tensor(indices, dtype=torch.long)]

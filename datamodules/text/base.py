@@ -5,34 +5,33 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.data import Data, Row
-from datamodules.splits import split_mask
-from datamodules.text.examples import Inputs, Stored, TextExamples, encode
-from datamodules.text.sources import Folder, Given, Lines, Part, Text, Texts
-from datamodules.text.subwords import Spelling
-from datamodules.text.text_tables import Table
+from datamodules.data import Data
+from datamodules.files.faults import Faults
+from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET, suffix_of
+from datamodules.files.vectors import read_words
+from datamodules.splits import SPLITS, assign
+from datamodules.text.examples import MappedRagged, TextExamples, encode
+from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
+from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import Tokens
+from datamodules.types import Row, SubwordTokens, TextFacts
+
+TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
 
 
-class TextData(Data[Texts], ABC):
-    """Base of the datamodules of text classification.
-
-    Facts: ``classes``, ``class_counts``, the fitted ``tokenizer`` (JSON) and ``num_inputs``, the number of rows an
-    embedding needs: tokens and, after them, character n-grams.
+class TextData(Data[Texts, TextFacts], ABC):
+    """Base of the datamodules of text classification. Batches hold texts of similar length.
 
     Args:
-        root: Folder of datasets; ``$LEYDEN_DATA``, else ``data``, if not given.
-        batch_size: Texts in a batch, per process. They are of similar length, and padded to the longest of them.
-        num_workers: Processes that load batches; 0 loads them in the training process.
-        predict_path: Texts to predict: ``.txt`` (one a line), CSV, TSV, JSONL, Parquet, or a folder of ``.txt`` files.
-        text: One text to predict, instead of ``predict_path``.
+        text: One text to predict, instead of ``predict_path``: ``.txt`` (one a line), a table, or a folder of ``.txt``
+            files.
         tokenizer: ``words``, ``bpe`` or ``wordpiece``, fitted on the training split; or a pretrained model's own, by
             the model's folder or its name on the Hugging Face hub.
         num_tokens: Most tokens that a fitted tokenizer keeps.
@@ -41,17 +40,15 @@ class TextData(Data[Texts], ABC):
         ngrams: Rows of the embedding for the 3 to 5 letters within a word (Bojanowski et al. 2017), so that an unknown
             word is not all unknown; 0 for none. For ``words`` only.
         max_length: Tokens after which a text is cut.
-        encoding: Encoding of the files.
+        extra_words: File of word vectors, or of words, one a line, that join the vocabulary, so that a test knows more
+            words than training had. For ``words`` only.
+        **kwargs: Batch size, workers and the like: see ``datamodules.data.Data``.
     """
 
-    facts: ClassVar[tuple[str, ...]] = ("classes", "class_counts", "tokenizer", "num_inputs")
+    makes = TextFacts
 
     def __init__(
         self,
-        root: str | None = None,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        predict_path: str | None = None,
         text: str | None = None,
         tokenizer: str = "words",
         num_tokens: int = 30000,
@@ -59,112 +56,110 @@ class TextData(Data[Texts], ABC):
         lowercase: bool = True,
         ngrams: int = 0,
         max_length: int = 512,
-        encoding: str = "utf-8",
+        extra_words: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(root, batch_size, num_workers, predict_path)
+        super().__init__(**kwargs)
+        for name, value, least in (("num_tokens", num_tokens, 5), ("ngrams", ngrams, 0), ("max_length", max_length, 1)):
+            if value < least:
+                raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
         if ngrams and tokenizer != "words":
             raise MisconfigurationException(f"ngrams are of whole words; they do not go with the tokenizer {tokenizer}")
-        self.text, self.kind, self.num_tokens, self.min_count = text, tokenizer, num_tokens, min_count
-        self.lowercase, self.ngrams, self.max_length, self.encoding = lowercase, ngrams, max_length, encoding
-        self.column, self.target = "text", "label"
-        self.classes: list[str]
-        self.class_counts: list[int]
-        self.tokenizer: str
-        self.num_inputs: int
+        if extra_words and tokenizer != "words":
+            raise MisconfigurationException(
+                f"words cannot be added to the tokenizer {tokenizer} (data.extra_words), only to `words`"
+            )
+        self.text, self.tokenizer, self.num_tokens, self.min_count = text, tokenizer, num_tokens, min_count
+        self.lowercase, self.ngrams, self.max_length, self.extra_words = lowercase, ngrams, max_length, extra_words
+        self.column, self.separator = "text", None  # of tables to predict
 
     # ---- facts
 
-    def learn(self, train: Texts) -> None:
+    def learn(self, train: Texts) -> TextFacts:
         """Learn classes and vocabulary."""
         counts = Counter(text.label or "" for text in train)
         if len(counts) < 2:
             raise MisconfigurationException(f"{train.source}: there is only one class, {next(iter(counts), '-')}")
-        self.classes = sorted(counts)
-        self.class_counts = [counts[name] for name in self.classes]
-        if self.kind in ("words", "bpe", "wordpiece"):
-            texts = (text.text for text in train)
-            tokens = Tokens.learn(texts, self.kind, self.num_tokens, self.min_count, self.lowercase)  # type: ignore[arg-type]
-        else:
-            tokens = Tokens.pretrained(self.kind)
-        self.tokenizer = tokens.json
-        self.num_inputs = len(tokens) + self.ngrams
+        tokens = self._fit(text.text for text in train)
+        if self.extra_words is not None:
+            tokens = tokens.extended(read_words(Path(self.extra_words)))
+        classes = sorted(counts)
+        return TextFacts(
+            classes=classes,
+            class_counts=[counts[name] for name in classes],
+            tokenizer=tokens.json,
+            num_inputs=len(tokens) + self.ngrams,
+        )
 
-    def add_words(self, words: Sequence[str]) -> None:
-        """Add words to the vocabulary; for the tokenizer ``words`` only."""
-        if self.kind != "words":
-            raise MisconfigurationException(f"words cannot be added to the tokenizer {self.kind}, only to `words`")
-        before = Tokens(self.tokenizer)
-        tokens = before.extended(words)
-        self.tokenizer = tokens.json
-        self.num_inputs += len(tokens) - len(before)
+    def _fit(self, texts: Iterator[str]) -> Tokens:
+        if self.tokenizer in ("words", "bpe", "wordpiece"):
+            return Tokens.learn(texts, self.tokenizer, self.num_tokens, self.min_count, self.lowercase)
+        return Tokens.pretrained(self.tokenizer)
 
     # ---- reading
 
-    def split(self, whole: Texts, split: str, fractions: dict[str, float]) -> Texts:
+    def subset(self, whole: Texts, split: str, val: float = 0.0, test: float = 0.0) -> Texts:
         """The texts of a split of those that are not divided yet; each class has the same share in every split."""
         labels = [text.label for text in whole]
-        left = torch.arange(len(labels))
-        for name, fraction in fractions.items():
-            some = [labels[i] for i in left.tolist()]
-            off = split_mask(len(left), fraction * len(labels) / len(left), self.seed, stratify=some)
-            if name == split:
-                left = left[off]
-                break
-            left = left[~off]
-        kept = torch.zeros(len(labels), dtype=torch.bool)
-        kept[left] = True
-        return Part(whole, kept)
+        return TextSubset(whole, assign(len(labels), self.seed, val, test, stratify=labels) == SPLITS.index(split))
 
     def read_given(self, text: str) -> Texts:
         """One text without a label."""
-        return Given("--data.text", [Text(text, None, "")])
+        return TextList("--data.text", [Text(text, None, "", {"text": text})])
 
     def read_predict(self, path: Path) -> Texts:
         """Read texts without labels."""
         if path.is_dir():
-            return Folder(path, self.encoding, labelled=False)
-        if path.suffix in (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".pq"):
-            return Table(path, self.column, None, self.encoding)
-        return Lines(path, self.encoding)
+            return TextFiles(path, self.encoding, labelled=False, on_error=self.on_error)
+        if suffix_of(path) in TABLES:
+            return TableTexts(path, self.column, None, self.encoding, self.separator, self.on_error)
+        return TextLines(path, self.encoding)
 
     # ---- batches
 
-    def examples(self, raw: Texts, train: bool) -> "TextExamples":
+    def examples(self, raw: Texts, train: bool) -> TextExamples:
         """Encode a split."""
-        number = {name: index for index, name in enumerate(self.classes)}
-        labels, opening = array("q"), []
+        facts = self.facts
+        number = {name: index for index, name in enumerate(facts.classes)}
+        labels, rows, faults = array("q"), [], Faults(self.on_error, raw.source)
 
         def texts() -> Iterator[str]:
-            for text, label, where in raw:
+            for text, label, where, row in raw:
                 if label is None:
-                    opening.append(text[:1000])
+                    rows.append(row)
                 elif label in number:
                     labels.append(number[label])
                 else:
-                    known = ", ".join(self.classes[:20])
-                    raise MisconfigurationException(
-                        f"{raw.source}, {where}: the class `{label}` does not occur in training (there: {known})"
+                    known = ", ".join(facts.classes[:20])
+                    faults.add(
+                        MisconfigurationException(
+                            f"{raw.source}, {where}: the class `{label}` does not occur in training (there: {known})"
+                        )
                     )
+                    continue
                 yield text
 
-        tokens = Tokens(self.tokenizer)
-        buckets = self.num_inputs - len(tokens)
-        spelling = Spelling(tokens, buckets, self.lowercase) if buckets else None
-        encoded = Stored(encode(texts(), tokens, spelling, self.max_length))
+        tokens = Tokens(facts.tokenizer)
+        buckets = facts.num_inputs - len(tokens)
+        ngrams = SubwordNgrams(tokens, buckets) if buckets else None
+        encoded = MappedRagged(encode(texts(), tokens, ngrams, self.max_length))
+        faults.report(len(encoded) + faults.count, "texts")
         empty = int((encoded.lengths == 0).sum())
         if empty:
             rank_zero_warn(f"{raw.source}: {empty} of {len(encoded)} texts are empty")
-        target = torch.tensor(labels, dtype=torch.long) if labels else None
-        return TextExamples(encoded, target, None if spelling is None else spelling.rows(), opening)
+        target = None if rows else torch.tensor(labels, dtype=torch.long)
+        return TextExamples(encoded, target, None if ngrams is None else ngrams.rows(), rows)
 
-    def decode(self, inputs: Inputs, rows: Sequence[int]) -> list[str]:
+    def decode(self, inputs: Tensor | SubwordTokens, rows: Sequence[int]) -> list[str]:
         """The texts of some rows of a batch's inputs, as far as the tokens tell."""
-        tokens = inputs[list(rows)] if isinstance(inputs, Tensor) else inputs[1][:, 0][inputs[0][list(rows)]]
-        return Tokens(self.tokenizer).decode(tokens.tolist())
+        chosen = list(rows)
+        tokens = inputs[chosen] if isinstance(inputs, Tensor) else inputs.subwords[:, 0][inputs.tokens[chosen]]
+        return Tokens(self.facts.tokenizer).decode(tokens.tolist())
 
     # ---- predictions
 
     def describe(self, index: int) -> Row:
-        """The text, or its beginning."""
-        examples: Any = self.datasets["predict"]
-        return {"text": examples.opening[index]}
+        """The user's own columns, or the text."""
+        examples = self.datasets["predict"]
+        assert isinstance(examples, TextExamples)
+        return examples.rows[index]

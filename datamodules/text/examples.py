@@ -9,20 +9,22 @@ import torch
 from torch import Tensor
 
 from datamodules.ragged import Ragged, spell
-from datamodules.sampling import Draw
-from datamodules.text.subwords import Spelling
+from datamodules.sampling import BatchIndices
+from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import Tokens
+from datamodules.types import Batch, Row, SubwordTokens
 
-Inputs = Tensor | tuple[Tensor, Tensor]
 
-
-def encode(texts: Iterator[str], tokens: Tokens, spelling: Spelling | None, max_length: int) -> Iterator[Sequence[int]]:
-    """Token ids of each text, or its rows of ``spelling``, cut after ``max_length``."""
+def encode(
+    texts: Iterator[str], tokens: Tokens, ngrams: SubwordNgrams | None, max_length: int
+) -> Iterator[Sequence[int]]:
+    """Token ids of each text, or its rows of ``ngrams``, cut after ``max_length``."""
+    encoder = tokens if ngrams is None else ngrams
     while chunk := list(islice(texts, 1000)):
-        yield from tokens.encode(chunk, max_length) if spelling is None else spelling.encode(chunk, max_length)
+        yield from encoder.encode(chunk, max_length)
 
 
-class Stored(Ragged):
+class MappedRagged(Ragged):
     """Sequences of token ids in a temporary file that is mapped into memory: they may be larger than that.
 
     Args:
@@ -48,20 +50,20 @@ class TextExamples:
     """Encoded texts of a split.
 
     Args:
-        encoded: Token ids, or rows of ``spelling``.
+        encoded: Token ids, or rows of ``subwords``.
         target: ``(texts)``; None for predictions.
-        spelling: ``(words, 1 + n-grams)``, rows of the embedding that make up each distinct word; 0 is padding.
-        opening: Beginning of each text that is to be predicted.
+        subwords: ``(words, 1 + n-grams)``, rows of the embedding that make up each distinct word; 0 is padding.
+        rows: Columns by which the user knows each text again; of texts that are to be predicted.
     """
 
-    def __init__(self, encoded: Ragged, target: Tensor | None, spelling: Tensor | None, opening: list[str]) -> None:
-        self.encoded, self.target, self.spelling, self.opening = encoded, target, spelling, opening
+    def __init__(self, encoded: Ragged, target: Tensor | None, subwords: Tensor | None, rows: list[Row]) -> None:
+        self.encoded, self.target, self.subwords, self.rows = encoded, target, subwords, rows
         self.lengths = encoded.lengths
 
     def __len__(self) -> int:
         return len(self.encoded)
 
-    def __getitems__(self, indices: Draw) -> tuple[Inputs, Tensor | None]:
+    def __getitems__(self, indices: BatchIndices) -> Batch:
         """Tokens ``(batch, longest)`` and target ``(batch)``.
 
         With n-grams, the tokens are rows of ``(distinct words of the batch, 1 + n-grams)``, which comes with them.
@@ -70,7 +72,7 @@ class TextExamples:
         if not tokens.shape[1]:  # all of them are empty
             tokens = tokens.new_zeros(len(tokens), 1)
         target = None if self.target is None else self.target[torch.tensor(indices, dtype=torch.long)]
-        if self.spelling is None:
-            return tokens, target
-        rows, spelling = spell(tokens, self.spelling)
-        return (rows, spelling.long()), target
+        if self.subwords is None:
+            return Batch(tokens, target)
+        numbers, subwords = spell(tokens, self.subwords)
+        return Batch(SubwordTokens(numbers, subwords.long()), target)

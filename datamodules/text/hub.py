@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.files.faults import Faults, OnError
 from datamodules.text.own import TextTable
 from datamodules.text.sources import Text, Texts
 
@@ -16,53 +17,22 @@ class HubTexts(TextTable):
     Args:
         name: Name on the hub (``stanfordnlp/imdb``), or a folder that ``datasets.load_dataset`` can read.
         variant: Name of one of the dataset's configurations.
-        target: Column of the class.
-        column: Column of the text.
         train_split: Name of the training split.
         val_split: Name of the validation split; a share of the training split if not given.
         test_split: Name of the test split; a share of the training split if not given.
-        val_fraction: Share of the training split for validation, if there is none.
-        test_fraction: Share of the training split for testing, if there is none.
-        root: Folder of datasets, not used here: the hub's own cache is.
-        batch_size: Texts in a batch, per process.
-        num_workers: Processes that load batches.
-        predict_path: Texts to predict: ``.txt`` (one a line), CSV, TSV, JSONL, Parquet, or a folder of ``.txt`` files.
-        text: One text to predict, instead of ``predict_path``.
-        tokenizer: ``words``, ``bpe``, ``wordpiece``, or a pretrained model's folder or name.
-        num_tokens: Most tokens that a fitted tokenizer keeps.
-        min_count: Times that a word must occur in training to be kept.
-        lowercase: Whether a fitted tokenizer forgets the case.
-        ngrams: Rows of the embedding for the 3 to 5 letters within a word; 0 for none. For ``words`` only.
-        max_length: Tokens after which a text is cut.
+        **kwargs: Columns, shares of the splits, tokenizer and the like: see ``datamodules.text.TextTable``.
     """
 
     def __init__(
         self,
         name: str,
         variant: str | None = None,
-        target: str = "label",
-        column: str = "text",
         train_split: str = "train",
         val_split: str | None = None,
         test_split: str | None = "test",
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        root: str | None = None,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        predict_path: str | None = None,
-        text: str | None = None,
-        tokenizer: str = "words",
-        num_tokens: int = 30000,
-        min_count: int = 1,
-        lowercase: bool = True,
-        ngrams: int = 0,
-        max_length: int = 512,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            train_split, target, column, val_split, test_split, val_fraction, test_fraction, root, batch_size,
-            num_workers, predict_path, text, tokenizer, num_tokens, min_count, lowercase, ngrams, max_length,
-        )  # fmt: skip
+        super().__init__(path=train_split, val_path=val_split, test_path=test_split, separator=None, **kwargs)
         self.dataset, self.variant = name, variant
 
     def download(self) -> None:
@@ -71,7 +41,7 @@ class HubTexts(TextTable):
 
     def open(self, path: Path) -> Texts:
         """Open one split."""
-        return HubSplit(self._load(), self.dataset, str(path), self.column, self.target)
+        return HubSplit(self._load(), self.dataset, str(path), self.column, self.target, self.on_error)
 
     def _load(self) -> Any:
         from datasets import load_dataset
@@ -92,10 +62,14 @@ class HubSplit(Texts):
         split: Name of the split.
         column: Column of the text.
         target: Column of the class.
+        on_error: Whether a row without a class is left out.
     """
 
-    def __init__(self, dataset: Any, name: str, split: str, column: str, target: str) -> None:
+    def __init__(
+        self, dataset: Any, name: str, split: str, column: str, target: str, on_error: OnError = "stop"
+    ) -> None:
         super().__init__(f"{name}, {split}")
+        self.on_error = on_error
         if split not in dataset:
             raise MisconfigurationException(f"{name} has no split `{split}`; there are: {', '.join(dataset)}")
         self.rows, self.column, self.target = dataset[split], column, target
@@ -106,6 +80,12 @@ class HubSplit(Texts):
         self.names = getattr(self.rows.features[target], "names", None)
 
     def __iter__(self) -> Iterator[Text]:
+        faults = Faults(self.on_error, self.source)
         for number, row in enumerate(self.rows, start=1):
-            label = row[self.target]
-            yield Text(row[self.column] or "", str(label) if self.names is None else self.names[label], f"row {number}")
+            where, label = f"row {number}", row[self.target]
+            if label is None or (self.names is not None and label < 0):  # as the hub writes that there is none
+                faults.add(MisconfigurationException(f"{self.source}, {where}: `{self.target}` is empty"))
+                continue
+            text = "" if row[self.column] is None else str(row[self.column])
+            yield Text(text, str(label) if self.names is None else self.names[label], where, row)
+        self.tell(faults, len(self.rows))

@@ -1,15 +1,19 @@
-"""Reading labelled texts from files, one after the other, so that they need not fit into memory."""
+"""Sources of labelled texts, read one after the other, so that they need not fit into memory."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from torch import Tensor
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
+from datamodules.files.faults import Faults, OnError
 from datamodules.files.lines import read_lines
+from datamodules.files.rows import JSON, read_rows, require, suffix_of
+from datamodules.types import Row
 
 
 class Text(NamedTuple):
@@ -19,11 +23,13 @@ class Text(NamedTuple):
         text: The text itself.
         label: Name of its class; None if unknown.
         where: Line of the file, or name of the file, for messages.
+        row: Columns by which the user knows it again.
     """
 
     text: str
     label: str | None
     where: str
+    row: Row
 
 
 class Texts(ABC):
@@ -35,13 +41,20 @@ class Texts(ABC):
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self._told = False
 
     @abstractmethod
     def __iter__(self) -> Iterator[Text]:
         """The texts in the order of the source."""
 
+    def tell(self, faults: Faults, total: int) -> None:
+        """Say what was left out, once, though texts are read several times."""
+        if not self._told:
+            faults.report(total, "texts")
+        self._told = True
 
-class Given(Texts):
+
+class TextList(Texts):
     """Texts that are in memory.
 
     Args:
@@ -57,7 +70,7 @@ class Given(Texts):
         yield from self.texts
 
 
-class Part(Texts):
+class TextSubset(Texts):
     """Some of the texts.
 
     Args:
@@ -65,7 +78,7 @@ class Part(Texts):
         kept: Mask ``(texts)``, true for those.
     """
 
-    def __init__(self, texts: Texts, kept: Tensor) -> None:
+    def __init__(self, texts: Texts, kept: "np.ndarray[Any, Any]") -> None:
         super().__init__(texts.source)
         self.texts, self.kept = texts, kept
 
@@ -73,12 +86,12 @@ class Part(Texts):
         return (text for text, keep in zip(self.texts, self.kept.tolist(), strict=True) if keep)
 
 
-class Lines(Texts):
+class TextLines(Texts):
     """A text a line; blank lines are texts too.
 
     Args:
         path: The file.
-        encoding: Its encoding.
+        encoding: Its encoding; see ``datamodules.files.lines``.
         labelled: Whether a line begins with the label and a space, as in ``LOC:city Where is Aspen ?``.
         coarse: Whether a label ends at its colon.
         names: Names of the classes by their labels, of those that have another.
@@ -87,7 +100,7 @@ class Lines(Texts):
     def __init__(
         self,
         path: Path,
-        encoding: str = "utf-8",
+        encoding: str | None = None,
         labelled: bool = False,
         coarse: bool = False,
         names: Mapping[str, str] = MappingProxyType({}),
@@ -97,36 +110,109 @@ class Lines(Texts):
 
     def __iter__(self) -> Iterator[Text]:
         for number, line in enumerate(read_lines(self.path, self.encoding), start=1):
-            where, line = f"line {number}", line.rstrip("\r\n")
+            where = f"line {number}"
             if not self.labelled:
-                yield Text(line, None, where)
+                yield Text(line, None, where, {"text": line})
                 continue
             label, space, text = line.partition(" ")
             if not space or not label:
                 raise MisconfigurationException(f"{self.path}, {where}: it is not a label, a space and a text")
             label = label.partition(":")[0] if self.coarse else label
-            yield Text(text, self.names.get(label, label), where)
+            yield Text(text, self.names.get(label, label), where, {"text": text})
 
 
-class Folder(Texts):
-    """A file a text, in a folder for each class.
+class TextFiles(Texts):
+    """A ``.txt`` file a text, in a folder for each class.
 
     Args:
         path: The folder that holds the classes' folders, or the texts if there are no labels.
-        encoding: Encoding of the files.
+        encoding: Encoding of the files; see ``datamodules.files.lines``.
         labelled: Whether there are folders for the classes.
+        on_error: Whether a file that cannot be read is left out.
     """
 
-    def __init__(self, path: Path, encoding: str = "utf-8", labelled: bool = True) -> None:
+    def __init__(
+        self, path: Path, encoding: str | None = None, labelled: bool = True, on_error: OnError = "stop"
+    ) -> None:
         super().__init__(str(path))
-        self.path, self.encoding, self.labelled = path, encoding, labelled
+        self.path, self.encoding, self.labelled, self.on_error = path, encoding, labelled, on_error
 
     def __iter__(self) -> Iterator[Text]:
-        files = sorted(self.path.glob("*/*.txt" if self.labelled else "**/*.txt"))
-        if not files:
+        names = [file.relative_to(self.path) for file in sorted(self.path.rglob("*")) if file.is_file()]
+        names = [name for name in names if not any(part[0] == "." or part == "__MACOSX" for part in name.parts)]
+        names = [name for name in names if not self.labelled or len(name.parts) > 1]
+        texts = [name for name in names if suffix_of(name) == ".txt"]
+        others = [name for name in names if suffix_of(name) != ".txt"]
+        if not texts:
+            there = f" (but {others[0]})" if others else ""
             raise MisconfigurationException(
-                f"{self.path} holds no {'<class>/*.txt' if self.labelled else '*.txt'} files"
+                f"{self.path} holds no {'<class>/*.txt' if self.labelled else '*.txt'} files{there}"
             )
-        for file in files:
-            name = str(file.relative_to(self.path))
-            yield Text("".join(read_lines(file, self.encoding)), file.parent.name if self.labelled else None, name)
+        faults = Faults(self.on_error, self.source)
+        for name in texts:
+            try:
+                # An empty file is an empty text.
+                text = (
+                    "\n".join(read_lines(self.path / name, self.encoding)) if (self.path / name).stat().st_size else ""
+                )
+            except MisconfigurationException as error:
+                faults.add(error)
+                continue
+            label = name.parts[0] if self.labelled else None
+            yield Text(text, label, str(name), {"file": str(name), "text": text})
+        if others and not self._told:
+            rank_zero_warn(f"{self.path}: {len(others)} files that are not .txt are left out, such as {others[0]}")
+        self.tell(faults, len(texts))
+
+
+class TableTexts(Texts):
+    """Texts in a column of a table: CSV in any dialect, JSON, Parquet or Excel.
+
+    Args:
+        path: The file.
+        column: Column of the text; nothing there is an empty text.
+        target: Column of the label, which is a name, whatever it looks like; None if there is none.
+        encoding: Encoding of a text file; see ``datamodules.files.lines``.
+        separator: Between the cells; told from the file if None.
+        on_error: Whether a row that cannot be used is left out.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        column: str,
+        target: str | None = None,
+        encoding: str | None = None,
+        separator: str | None = None,
+        on_error: OnError = "stop",
+    ) -> None:
+        super().__init__(str(path))
+        self.path, self.column, self.target = path, column, target
+        self.encoding, self.separator, self.on_error = encoding, separator, on_error
+
+    def __iter__(self) -> Iterator[Text]:
+        faults, total = Faults(self.on_error, self.source), 0
+        for where, row in read_rows(self.path, self.encoding, self.separator, faults):
+            if not total and suffix_of(self.path) not in JSON:  # where each row has its own keys
+                require(self.path, (self.column, self.target), row, self.separator)
+            total += 1
+            try:
+                text = self._text(row, where)
+            except MisconfigurationException as error:
+                faults.add(error)
+                continue
+            yield text
+        self.tell(faults, total)
+
+    def _text(self, row: Row, where: str) -> Text:
+        for name in (self.column, self.target):
+            if name is not None and name not in row:
+                known = ", ".join(map(str, row))
+                raise MisconfigurationException(f"{self.path}, {where}: there is no `{name}` (there is: {known})")
+        text = "" if row[self.column] is None else str(row[self.column])
+        if self.target is None:
+            return Text(text, None, where, row)
+        label = "" if row[self.target] is None else str(row[self.target]).strip()
+        if not label:
+            raise MisconfigurationException(f"{self.path}, {where}: `{self.target}` is empty")
+        return Text(text, label, where, row)

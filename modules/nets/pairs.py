@@ -7,25 +7,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def neighbours(words: Tensor, stretch: int, window: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut a text into stretches and find the neighbours of each word.
+def neighbours(words: Tensor, segment: int, window: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut a text into segments and find the neighbours of each word, which may lie in another segment.
 
     Args:
         words: ``(words)``; 0 ends a line.
-        stretch: Words in a stretch.
+        segment: Words in a segment.
         window: Most words between a word and its neighbour, plus one.
 
     Returns:
-        Words ``(stretches, stretch)``, the words of their surroundings ``(stretches, stretch + 2 window)``, and a
-        mask ``(stretches, stretch, stretch + 2 window)`` of those that are neighbours.
+        Words ``(segments, segment)``, the words of their surroundings ``(segments, segment + 2 window)``, and a
+        mask ``(segments, segment, segment + 2 window)`` of those that are neighbours.
     """
-    words = F.pad(words, (0, -len(words) % stretch))
+    words = F.pad(words, (0, -len(words) % segment))
     line = F.pad((words == 0).cumsum(0), (window, window), value=-1)
-    around = F.pad(words, (window, window)).unfold(0, stretch + 2 * window, stretch)
-    lines = line.unfold(0, stretch + 2 * window, stretch)
-    words = words.view(-1, stretch)
-    place = torch.arange(stretch + 2 * window, device=words.device)
-    distance = (place - place[:stretch, None] - window).abs()  # (stretch, stretch + 2 window)
+    around = F.pad(words, (window, window)).unfold(0, segment + 2 * window, segment)
+    lines = line.unfold(0, segment + 2 * window, segment)
+    words = words.view(-1, segment)
+    place = torch.arange(segment + 2 * window, device=words.device)
+    distance = (place - place[:segment, None] - window).abs()  # (segment, segment + 2 window)
     distance[distance == 0] = window + 1  # a word is no neighbour of itself
     # A window of random width weighs near words more (Mikolov et al. 2013, "Efficient estimation").
     width = torch.randint(1, window + 1, words.shape, device=words.device)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from modules.nets.forecasting.series import Linear
 from torch import Tensor, nn
 
 from datamodules.data import Data
@@ -36,7 +37,6 @@ from modules.classification import Classifier
 from modules.dialogue import ResponseSelector
 from modules.embedding import SkipGram
 from modules.forecasting import Forecaster
-from modules.nets.forecasting.series import Linear
 from modules.nets.seq2seq.transformer import Transformer
 from modules.regression import Regressor
 from modules.tagging import Tagger
@@ -155,8 +155,8 @@ class Still(SkipGram):
         torch.set_rng_state(state)
         return found
 
-    def negatives(self, num_stretches: int) -> Tensor:
-        return torch.arange(1, 3).expand(num_stretches, 2)
+    def negatives(self, num_segments: int) -> Tensor:
+        return torch.arange(1, 3).expand(num_segments, 2)
 
 
 def tokenizer() -> str:
@@ -194,7 +194,7 @@ def task(name: str) -> tuple[Task[Any], Facts, Callable[[list[int]], Any]]:
         corpus = CorpusFacts(words=["", *"abcdefghijk"], word_counts=[0, *range(20, 9, -1)])
         options: dict[str, Any] = {"optimizer": lambda parameters: torch.optim.SGD(parameters, lr=0.05)}
         options["scheduler"] = None
-        return Still(4, window=2, stretch=4, num_shared=2, max_pairs=1e9, **options), corpus, lines
+        return Still(4, window=2, segment=4, num_shared=2, max_pairs=1e9, **options), corpus, lines
     if name == "selection":
         choice = ChoiceFacts(tokenizer="", num_tokens=12, replies=["a"], reply_tokens=[[4]])
         return ResponseSelector(Bag, size=4, **sgd), choice, choices

@@ -6,21 +6,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from datamodules.corpus import Questions
+from datamodules.types import CorpusFacts, Questions
 from modules.embedding import CBOW, SkipGram, right_analogies
 from modules.nets.pairs import neighbours
 
 
-class Facts:
-    def __init__(self, num=12):
-        self.words = ["", *(f"w{i}" for i in range(1, num))]
-        self.word_counts = [0, *range(num, 1, -1)]
+def facts(num=12):
+    return CorpusFacts(words=["", *(f"w{i}" for i in range(1, num))], word_counts=[0, *range(num, 1, -1)])
 
 
 def made(kind=SkipGram, num=12, **options):
     torch.manual_seed(0)
-    task = kind(size=6, window=3, stretch=4, num_shared=5, **options)
-    task.data = Facts(num)
+    task = kind(size=6, window=3, segment=4, num_shared=5, **options)
+    task.use(facts(num))
     task.build()
     torch.nn.init.normal_(task.inner.weight)
     torch.nn.init.normal_(task.outer.weight)
@@ -33,7 +31,7 @@ def test_loss_against_a_sum_over_pairs():
     state = torch.get_rng_state()
     total, num = task.losses(words)
     torch.set_rng_state(state)
-    centres, around, near = neighbours(words, task.stretch, task.window)
+    centres, around, near = neighbours(words, task.segment, task.window)
     negatives = task.negatives(len(centres))
     x, y = task.inner.weight, task.outer.weight
     expected, pairs = torch.zeros(()), 0
@@ -69,7 +67,7 @@ def test_cbow_against_a_sum_over_words():
     state = torch.get_rng_state()
     total, num = task.losses(words)
     torch.set_rng_state(state)
-    centres, around, near = neighbours(words, task.stretch, task.window)
+    centres, around, near = neighbours(words, task.segment, task.window)
     negatives = task.negatives(len(centres))
     expected, count = torch.zeros(()), 0
     for s in range(len(centres)):
@@ -87,7 +85,7 @@ def test_cbow_against_a_sum_over_words():
 def test_negatives_follow_the_noise():
     task = made()
     drawn = task.negatives(20000).flatten().bincount(minlength=12) / 100000
-    counts = torch.tensor(task.data.word_counts, dtype=torch.double) ** 0.75
+    counts = torch.tensor(task.facts.word_counts, dtype=torch.double) ** 0.75
     torch.testing.assert_close(drawn.double(), counts / counts.sum(), atol=0.005, rtol=0)
     assert drawn[0] == 0
 
@@ -96,7 +94,7 @@ def test_words_of_the_same_company_are_near():
     # Two worlds whose words never meet: after training each word is nearest to its own.
     torch.manual_seed(0)
     task = SkipGram(size=8, window=2, num_shared=8)
-    task.data = Facts(11)
+    task.use(facts(11))
     task.build()
     optimizer = torch.optim.SGD(task.parameters(), lr=0.003)
     for _ in range(200):

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.text import SST2, TREC, HubTexts, TextFolder, TextTable
-from datamodules.text.subwords import Spelling
+from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import Tokens
+from datamodules.types import SubwordTokens
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 TINY = str(SAMPLES / "sentence-transformers" / "all-MiniLM-L6-v2")
@@ -40,8 +41,8 @@ def test_splits_of_own_files(table, tmp_path):
 def test_folder_of_classes():
     data = TextFolder(str(SAMPLES / "texts" / "by_class"), val_fraction=0.2, test_fraction=0.2)
     data.setup("fit")
-    assert data.classes == ["negative", "positive"]
-    assert data.class_counts == [6, 6]
+    assert data.facts.classes == ["negative", "positive"]
+    assert data.facts.class_counts == [6, 6]
 
 
 def test_dataset_that_hugging_face_reads(tmp_path, monkeypatch):
@@ -64,7 +65,7 @@ def test_batches_are_of_similar_length_and_padded_to_their_longest(table):
     rows = "".join(f"{' '.join(['word'] * (1 + i % 20))},{'ab'[i % 2]}\n" for i in range(200))
     data = table("text,label\n" + rows, batch_size=8, val_fraction=0.05, test_fraction=0.05)
     data.setup("fit")
-    batches = list(data.train_dataloader())
+    batches = list(data.loader("train"))
     spread = [int((tokens != 0).sum(1).max() - (tokens != 0).sum(1).min()) for tokens, _ in batches]
     assert sum(spread) / len(spread) < 3
     assert all((tokens != 0).any(0).all() for tokens, _ in batches)
@@ -74,28 +75,30 @@ def test_batches_are_of_similar_length_and_padded_to_their_longest(table):
 def test_tokens_and_labels_are_right(table):
     data = table("text,label\n" + "red green,b\nblue,a\n" * 10, val_fraction=0.1, test_fraction=0.1)
     data.setup("fit")
-    tokens, target = data.datasets["train"].__getitems__(Draw(range(16)))
-    for text, label in zip(Tokens(data.tokenizer).decode(tokens.tolist()), target.tolist(), strict=True):
+    tokens, target = data.datasets["train"].__getitems__(BatchIndices(range(16)))
+    for text, label in zip(Tokens(data.facts.tokenizer).decode(tokens.tolist()), target.tolist(), strict=True):
         assert (text, label) in {("red green", 1), ("blue", 0)}
-    assert data.decode(tokens, [0]) == [Tokens(data.tokenizer).decode(tokens[:1].tolist())[0]]
+    assert data.decode(tokens, [0]) == [Tokens(data.facts.tokenizer).decode(tokens[:1].tolist())[0]]
 
 
 def test_ngrams_spell_the_same_words(table):
     data = table("text,label\n" + "red green,b\nblue,a\n" * 10, ngrams=50)
     data.setup("fit")
-    (rows, spelling), _ = data.datasets["train"].__getitems__(Draw(range(8)))
-    tokens = Tokens(data.tokenizer)
-    assert data.num_inputs == len(tokens) + 50
+    (rows, spelling), _ = data.datasets["train"].__getitems__(BatchIndices(range(8)))
+    tokens = Tokens(data.facts.tokenizer)
+    assert data.facts.num_inputs == len(tokens) + 50
     assert spelling[0].tolist() == [0] * spelling.shape[1]
-    reference = Spelling(tokens, 50, True)
+    reference = SubwordNgrams(tokens, 50)
     for row in spelling[1:]:
         ids = row[row != 0].tolist()
         assert ids == [ids[0], *reference.ngrams(tokens.words[ids[0]])]
-    assert (rows == 0).sum() == sum(len(text.split()) == 1 for text in data.decode((rows, spelling), range(8)))
+    assert (rows == 0).sum() == sum(
+        len(text.split()) == 1 for text in data.decode(SubwordTokens(rows, spelling), range(8))
+    )
 
 
 def test_ngrams_of_a_word():
-    spelling = Spelling(Tokens.learn(["otter"]), 1000, True)
+    spelling = SubwordNgrams(Tokens.learn(["otter"]), 1000)
     import zlib
 
     grams = {"<ot", "ott", "tte", "ter", "er>", "<ott", "otte", "tter", "ter>", "<otte", "otter", "tter>"}
@@ -105,8 +108,8 @@ def test_ngrams_of_a_word():
 def test_pretrained_tokenizer():
     data = SST2(root=str(SAMPLES), tokenizer=TINY)
     data.setup("fit")
-    assert data.num_inputs == len(Tokens.pretrained(TINY))
-    tokens, _ = data.datasets["val"].__getitems__(Draw([0]))
+    assert data.facts.num_inputs == len(Tokens.pretrained(TINY))
+    tokens, _ = data.datasets["val"].__getitems__(BatchIndices([0]))
     assert (tokens[0, 0], tokens[0, -1]) == (2, 3)  # [CLS] and [SEP]
 
 
@@ -116,9 +119,9 @@ def test_facts_come_from_the_checkpoint(table):
     other = table("text,label\nzzz,a\nyyy,b\n", name="other.csv", test_path=str(data.path))
     other.load_state_dict(json.loads(json.dumps(data.state_dict())))
     other.setup("test")
-    assert other.num_inputs == data.num_inputs
-    (_, spelling), _ = other.datasets["test"].__getitems__(Draw(range(20)))
-    assert spelling[:, 1:].max() >= len(Tokens(data.tokenizer))
+    assert other.facts.num_inputs == data.facts.num_inputs
+    (_, spelling), _ = other.datasets["test"].__getitems__(BatchIndices(range(20)))
+    assert spelling[:, 1:].max() >= len(Tokens(data.facts.tokenizer))
 
 
 def test_predict_a_text_lines_and_a_table(table):
@@ -129,7 +132,7 @@ def test_predict_a_text_lines_and_a_table(table):
     data.text, data.predict_path = None, str(SAMPLES / "texts" / "unlabelled.txt")
     data.setup("predict")
     assert [data.describe(i)["text"] for i in range(3)] == ["a warm film about the otter", "", "zzz qqq"]
-    tokens, target = data.datasets["predict"].__getitems__(Draw([1]))
+    tokens, target = data.datasets["predict"].__getitems__(BatchIndices([1]))
     assert (tokens.tolist(), target) == ([[0]], None)
     data.predict_path = str(SAMPLES / "texts" / "reviews.jsonl")
     data.setup("predict")

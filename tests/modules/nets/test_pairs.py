@@ -4,16 +4,16 @@ from modules.nets.pairs import PairLoss, neighbours
 
 
 def test_neighbours_are_those_of_the_text():
-    stretch, window = 4, 3
+    segment, window = 4, 3
     words = torch.tensor([1, 2, 3, 0, 4, 5, 6, 7, 8, 9, 0])
     widest = torch.zeros(len(words), len(words), dtype=torch.bool)
     for seed in range(200):
         torch.manual_seed(seed)
-        centres, around, near = neighbours(words, stretch, window)
+        centres, around, near = neighbours(words, segment, window)
         found = torch.zeros_like(widest)
         for s, i, j in near.nonzero().tolist():
-            place = s * stretch + i
-            other = s * stretch + j - window
+            place = s * segment + i
+            other = s * segment + j - window
             assert centres[s, i] == words[place]
             assert around[s, j] == words[other]
             found[place, other] = True

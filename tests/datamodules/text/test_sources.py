@@ -7,6 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.text import TextTable
 from datamodules.tokens import Tokens
+from datamodules.types import TextFacts
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -50,8 +51,9 @@ def test_quoted_texts_of_several_lines_and_long_ones(table):
     assert [text.label for text in texts] == ["a", "b", "a"]
     assert texts[0].text == "one\ntwo"
     assert texts[1].where == "line 4"
-    data.classes, data.tokenizer = ["a", "b"], Tokens.learn(["word"]).json
-    data.num_inputs = len(Tokens(data.tokenizer))
+    tokens = Tokens.learn(["word"])
+    facts = TextFacts(classes=["a", "b"], class_counts=[1, 1], tokenizer=tokens.json, num_inputs=len(tokens))
+    data.load_state_dict({"seed": 0, "facts": facts.state(), "progress": {"steps": 0, "epoch": 0, "layouts": []}})
     assert data.lengths(data.examples(data.open(data.path), train=False)).tolist() == [2, 7, 0]
 
 
@@ -60,10 +62,10 @@ def test_quoted_texts_of_several_lines_and_long_ones(table):
     [
         ("text,label\nx,a\ny\n", {}, "line 3: 1 cells, but the header has 2"),
         ("text,label\nx,a\ny,\n", {}, "line 3: `label` is empty"),
-        ("text,mood\nx,a\n", {}, "no column `label`; its header names text, mood"),
+        ("text,mood\nx,a\n", {}, "no column `label`; there are: text, mood"),
         ("text,label\n", {}, "has no rows"),
         ("text,label\n" + "x,a\n" * 20, {}, "only one class, a"),
-        ("text,label\nx,a\ncafé,b\n".encode("latin-1"), {}, r"line 3: byte 0xe9 is not UTF-8.*--data.encoding latin-1"),
+        ("text,label\nx,a\ncafé,b\n".encode("latin-1"), {}, r"line 3: byte 0xe9 is not UTF-8.*--data.encoding cp1252"),
         (b"text,label\nx,a\n", {"encoding": "klingon"}, "no encoding `klingon`"),
     ],
 )
@@ -85,4 +87,4 @@ def test_other_encodings(table):
     assert {text for text, _ in texts_of(data, "train")} == {"café", "thé"}
     bom = table(("text,label\n" + "red,a\nblue,b\n" * 5).encode("utf-8-sig"))
     bom.setup("fit")
-    assert bom.classes == ["a", "b"]
+    assert bom.facts.classes == ["a", "b"]

@@ -1,0 +1,52 @@
+"""What a text classifier gets wrong, in TensorBoard."""
+
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.text.base import TextData
+from experiments.callbacks.figures.base import EvaluationFigures
+
+
+class TextMistakes(EvaluationFigures):
+    """Shows the most confident mistakes of a text classifier, after a test and the last validation.
+
+    Args:
+        num_mistakes: How many.
+    """
+
+    def __init__(self, num_mistakes: int = 20) -> None:
+        super().__init__()
+        self.num_mistakes = num_mistakes
+        self._found: list[tuple[float, int, int, str]] = []
+
+    def wanted(self, trainer: Trainer) -> bool:
+        """After a test and the last validation."""
+        last = not trainer.sanity_checking and trainer.current_epoch + 1 == trainer.max_epochs
+        return isinstance(trainer.logger, TensorBoardLogger) and (trainer.testing or last)
+
+    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+        """Look for mistakes."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, TextData):
+            raise MisconfigurationException(f"TextMistakes is of texts, not of {type(data).__name__}")
+        probability, predicted = output.preds.max(1)
+        wrong = (predicted != output.target).nonzero().flatten()
+        worst = wrong[probability[wrong].argsort(descending=True)][: self.num_mistakes].tolist()
+        for i, text in zip(worst, data.decode(batch.inputs, worst), strict=True):
+            self._found.append((float(probability[i]), int(predicted[i]), int(output.target[i]), text))
+        self._found = sorted(self._found, reverse=True)[: self.num_mistakes]
+
+    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Show them."""
+        found, self._found = self._found, []
+        if found and trainer.is_global_zero:
+            lines = ["| probability | predicted | true | text |", "|---|---|---|---|"]
+            for probability, predicted, true, text in found:
+                names = [pl_module.classes[index] for index in (predicted, true)]
+                cells = [" ".join(cell.split()).replace("|", "\\|") for cell in (*names, text)]
+                lines.append(f"| {probability:.3f} | {' | '.join(cells)} |")
+            board: Any = trainer.logger.experiment  # type: ignore[union-attr]
+            board.add_text(f"{stage}/mistakes", "\n".join(lines), trainer.global_step)
