@@ -207,6 +207,8 @@ class Task(LightningModule, ABC, Generic[F]):
         mean, stage = loss.compute(), name.removesuffix("loss")
         scores = {name: mean, **{stage + other: follow(mean) for other, follow in self.of_loss.items()}}
         scores |= metrics.compute()
+        if metrics is self.val_metrics:
+            self.directions |= directions(metrics, computed=True)
         loss.reset()
         metrics.reset()
         # Every process has computed the same values: their maximum is each of them, to the last bit.

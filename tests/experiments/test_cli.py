@@ -122,10 +122,10 @@ def test_checkpoint_without_a_fact_is_refused(
 ) -> None:
     leyden("fit", "--config", digits)
     content = torch.load("runs/digits/0/checkpoints/best.ckpt", weights_only=True)
-    content["Digits"].pop("mean")
+    content["Digits"]["facts"].pop("mean")
     torch.save(content, "runs/digits/0/checkpoints/best.ckpt")
     assert leyden("test", "--ckpt_path", "runs/digits/0") == 1
-    assert "holds no mean, which Digits needs" in capsys.readouterr().err
+    assert "does not hold the facts of ImageFacts (mean)" in capsys.readouterr().err
 
 
 def test_data_without_a_fact_that_the_task_needs(
@@ -133,7 +133,7 @@ def test_data_without_a_fact_that_the_task_needs(
 ) -> None:
     options = ["--data=datamodules.tables.Diabetes"]
     assert leyden("fit", "--config", digits, *options) == 1
-    assert "Classifier needs the fact `classes`, which Diabetes does not have" in capsys.readouterr().err
+    assert "Classifier needs classes, and Diabetes has numbers to predict" in capsys.readouterr().err
 
 
 def test_checkpoint_of_another_task(

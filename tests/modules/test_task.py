@@ -6,12 +6,15 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from datamodules.types import ClassFacts, NumberFacts
 from modules.classification import Classifier, probabilities_to_rows
+
+COUNTS = [1, 2, 5]
 
 
 def built(net: Any, classes: list[str], **options: Any) -> Classifier:
     task = Classifier(net, **options)
-    task.data = SimpleNamespace(classes=classes, num_inputs=4, class_counts=[1, 2, 5][: len(classes)])  # type: ignore[assignment]
+    task.use(ClassFacts(classes=classes, num_inputs=4, class_counts=COUNTS[: len(classes)]))
     task.configure_model()
     return task
 
@@ -22,13 +25,17 @@ class Net(nn.Sequential):
         self.words = nn.Embedding(3, 2)
 
 
-def test_missing_fact_is_named() -> None:
-    task = Classifier(nn.Linear)
-    task.data = SimpleNamespace(classes=["a"])  # type: ignore[assignment]
-    with pytest.raises(
-        MisconfigurationException, match="Classifier needs the fact `num_inputs`, which SimpleNamespace"
-    ):
-        task.configure_model()
+def test_data_with_other_facts_is_refused_by_name() -> None:
+    facts = NumberFacts(num_inputs=1, targets=["y"], target_mean=[0.0], target_scale=[1.0])
+    with pytest.raises(MisconfigurationException, match="Classifier needs classes, and Line has numbers to predict"):
+        Classifier(nn.Linear).use(facts, "Line")
+
+
+def test_scores_say_their_directions() -> None:
+    directions = built(nn.Linear, ["a", "b", "c"]).directions
+    assert directions["val/loss"] is False
+    assert directions["val/calibration_error"] is False
+    assert directions["val/accuracy"] is directions["val/auroc"] is directions["val/f1"] is True
 
 
 def test_network_is_built_once_from_the_facts() -> None:
