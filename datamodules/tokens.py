@@ -114,7 +114,7 @@ class Tokens:
         return Tokens(json.dumps(fitted, ensure_ascii=False))
 
     def normalize(self, text: str) -> str:
-        """A text in the form in which it is looked up: composed, and in lower case if the tokenizer forgets the case."""
+        """The form in which words are looked up: composed, and in lower case if the tokenizer forgets the case."""
         normalizer = self._fitted[0].normalizer
         return text if normalizer is None else str(normalizer.normalize_str(_valid(text)))
 

@@ -42,7 +42,7 @@ def test_the_most_confident_mistakes_of_all_batches_are_kept(tmp_path):
     (tmp_path / "t.csv").write_text("text,label\n" + "one,a\ntwo,b\nthree,a\nfour,b\n" * 5)
     data = TextTable(str(tmp_path / "t.csv"))
     data.setup("fit")
-    words = dict(zip(*[iter([])] * 2)) | {w: i for i, w in enumerate(data.decode(torch.arange(8)[:, None], range(8)))}
+    words = {word: index for index, word in enumerate(data.decode(torch.arange(8)[:, None], range(8)))}
     figures = TextMistakes(num_mistakes=3)
     trainer = SimpleNamespace(datamodule=data)
     for confident, texts in (([0.6, 0.9, 0.7], "one two three"), ([0.95, 0.51, 0.8], "four one two")):
