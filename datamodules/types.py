@@ -271,6 +271,9 @@ class SeriesFacts(Facts):
         calendar: Parts of the time that are known covariates too, two features each.
         series: Names of the series.
         frequency: Step, as pandas writes it.
+        date_order: ``dmy``, ``mdy`` or ``ymd`` where the dates do not say themselves which number is what.
+        zone: Zone or offset of the times; empty if the file says none.
+        decimal: Decimal sign; empty if the numbers have none.
         season: Steps of a season.
         context: Steps a forecast looks at.
         horizon: Steps forecast.
@@ -279,7 +282,8 @@ class SeriesFacts(Facts):
         std: ``(S, T + P)``.
         known_mean: ``(K)``.
         known_std: ``(K)``.
-        seasonal_error: Mean error of the seasonal naive forecast in training ``(S, T)``, in the units of the file.
+        seasonal_error: Mean error of the seasonal naive forecast in training ``(S, T)``, in the units of the file; 0 if
+            it is exact.
         usual_range: Least and greatest training values ``(S, 2, T)``.
     """
 
@@ -291,6 +295,9 @@ class SeriesFacts(Facts):
     calendar: list[str]
     series: list[str]
     frequency: str
+    date_order: str
+    zone: str
+    decimal: str
     season: int
     context: int
     horizon: int

@@ -1,7 +1,7 @@
 """Forecasting: the next steps of one or more series."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,37 +10,11 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from datamodules.types import Batch, Row, SeriesFacts, Window
-from modules.metrics import ForecastErrors, QuantileScores
-from modules.nets.forecasting.base import Sizes
-from modules.nets.forecasting.series import SeasonalNaive
+from modules.metrics.forecasts import DOUBLE, ForecastErrors, Forecasts, QuantileScores, Truth, pinball
+from modules.nets.forecasting import SeasonalNaive, Sizes
 from modules.task import Step, Task
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
-
-
-class Forecasts(NamedTuple):
-    """Forecasts of a batch, for the metrics and the figures.
-
-    Attributes:
-        scaled: ``(batch, horizon, targets, outputs)``, scaled as the data is.
-        original: The same in the units of the file.
-        naive: The seasonal naive forecast, scaled ``(batch, horizon, targets)``.
-        naive_original: The same in the units of the file.
-        seasonal_error: What MASE divides by, ``(batch, 1, targets)``, in the units of the file.
-    """
-
-    scaled: Tensor
-    original: Tensor
-    naive: Tensor
-    naive_original: Tensor
-    seasonal_error: Tensor
-
-
-class Truth(NamedTuple):
-    """What came to pass: ``scaled`` and ``original``, ``(batch, horizon, targets)``."""
-
-    scaled: Tensor
-    original: Tensor
 
 
 class Forecaster(Task[SeriesFacts]):
@@ -48,9 +22,10 @@ class Forecaster(Task[SeriesFacts]):
 
     Scores: ``mse``, ``mae`` and ``rmse`` of the scaled series, as papers report them; ``mae_original``,
     ``rmse_original`` and ``smape`` (0 to 2) in the units of the file; ``mase``, the error as a multiple of that of the
-    seasonal naive forecast in training (Hyndman & Koehler 2006); with quantiles ``coverage`` of the interval between
-    the outermost ones, and ``crps``. ``naive_mse``, ``naive_mae`` and ``naive_mase`` are those of the seasonal naive
-    forecast on the same windows. All of them are means over every window, step and series of the split.
+    seasonal naive forecast in training (Hyndman & Koehler 2006), over the series in which that is not 0; with quantiles
+    ``coverage`` of the interval between the outermost ones, and ``crps``. ``naive_mse``, ``naive_mae`` and
+    ``naive_mase`` are those of the seasonal naive forecast on the same windows. All of them are means over every
+    window, step and series of the split.
 
     Args:
         net: Makes the network from the ``Sizes`` of the data.
@@ -61,9 +36,6 @@ class Forecaster(Task[SeriesFacts]):
     """
 
     needs = SeriesFacts
-    mean: Tensor
-    std: Tensor
-    seasonal_error: Tensor
     levels: Tensor
 
     def __init__(
@@ -94,12 +66,14 @@ class Forecaster(Task[SeriesFacts]):
             outputs=max(1, len(self.quantiles)),
             season=facts.season,
         )
-        self.net = self.make_net(sizes)
-        self.naive: nn.Module = SeasonalNaive(sizes._replace(outputs=1))
-        self.log_scale = facts.scale == "log"
-        for name in ("mean", "std"):  # of the targets of each series, (series, 1, targets)
-            self.register_buffer(name, getattr(facts, name)[:, None, : sizes.targets].float(), persistent=False)
-        self.register_buffer("seasonal_error", facts.seasonal_error[:, None].float(), persistent=False)
+        try:
+            self.net = self.make_net(sizes)
+        except ValueError as error:  # of an option that does not go with the data, such as a segment beyond the context
+            raise MisconfigurationException(f"the network cannot be made: {error}") from error
+        self.naive = SeasonalNaive(sizes._replace(outputs=1))
+        # Of the targets of each series, (series, 1, targets). No buffers: ``precision: bf16-true`` would round them.
+        self.mean, self.std = (facts.mean[:, None, : sizes.targets], facts.std[:, None, : sizes.targets])
+        self.seasonal_error = facts.seasonal_error[:, None]
         self.register_buffer("levels", torch.tensor(self.quantiles), persistent=False)
 
     def metrics(self) -> MetricCollection:
@@ -116,23 +90,25 @@ class Forecaster(Task[SeriesFacts]):
         return forecast
 
     def to_original(self, scaled: Tensor, series: Tensor) -> Tensor:
-        """Bring ``(batch, steps, targets[, outputs])`` back to the units of the file."""
-        mean, std = self.mean[series], self.std[series]
+        """Bring ``(batch, steps, targets[, outputs])`` back to the units of the file, in double precision."""
+        mean, std = self._of(self.mean, series), self._of(self.std, series)
         if scaled.ndim == 4:
             mean, std = mean.unsqueeze(-1), std.unsqueeze(-1)
-        values = scaled.float() * std + mean
-        return values.exp() if self.log_scale else values
+        values = scaled.to(DOUBLE) * std + mean
+        return values.exp() if self.facts.scale == "log" else values
+
+    def _of(self, facts: Tensor, series: Tensor) -> Tensor:
+        return facts.to(series.device, DOUBLE)[series]
 
     def step(self, batch: Batch) -> Step:
         """Loss of ``((history, known, series), target)``, target ``(batch, horizon, targets)``."""
         inputs, target = batch
         assert target is not None
         forecast = self(inputs)
-        aim = target[:, : forecast.shape[1]]  # a recursive network trains on its first steps
         if self.quantiles:
-            loss = pinball(forecast, aim, self.levels).mean()
+            loss = pinball(forecast, target, self.levels).mean()
         else:
-            loss = LOSSES[self.loss](forecast.squeeze(-1), aim)
+            loss = LOSSES[self.loss](forecast.squeeze(-1), target)
         if self.training:
             return Step(loss, len(target))
         history, known, series = inputs
@@ -143,7 +119,7 @@ class Forecaster(Task[SeriesFacts]):
             self.to_original(forecast, series),
             naive,
             self.to_original(naive, series),
-            self.seasonal_error[series],
+            self._of(self.seasonal_error, series),
         )
         return Step(loss, len(target), preds, Truth(target, self.to_original(target, series)))
 
@@ -160,18 +136,3 @@ class Forecaster(Task[SeriesFacts]):
             }
             for i, forecast in enumerate(middle)
         ]
-
-
-def pinball(forecast: Tensor, target: Tensor, levels: Tensor) -> Tensor:
-    """Quantile loss (Koenker & Bassett 1978).
-
-    Args:
-        forecast: Quantiles ``(batch, steps, targets, levels)``.
-        target: ``(batch, steps, targets)``.
-        levels: ``(levels)``, between 0 and 1.
-
-    Returns:
-        Loss of each quantile, shaped like ``forecast``.
-    """
-    error = target.unsqueeze(-1) - forecast
-    return torch.maximum(levels * error, (levels - 1) * error)

@@ -1,167 +1,287 @@
-"""Series as they lie in files: side by side (wide) or below each other (long), parted by time."""
+"""Reading series from the user's files: side by side (wide) or below each other (long)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from torch import Tensor
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from datamodules.series.timeline import Rules, parse_numbers, parse_times, regular
+from datamodules.files.dates import Dates, frequency, read_dates
+from datamodules.files.dialect import find_dialect, suffix_of
+from datamodules.files.faults import Faults, OnError
+from datamodules.files.frame import is_text, read_texts, texts_to
+from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse, texts_of
+from datamodules.files.rows import EXCEL, JSON, PARQUET, require
+from datamodules.series.segments import Segment
+from datamodules.series.timeline import Rules, in_order, infer_frequency, regular
 
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex
+    from pandas import Series as Column
 
 
-class Part(NamedTuple):
-    """One series (or several side by side) over a stretch of time, as it is in the file.
-
-    Attributes:
-        name: What tells it apart from other series; empty if there is only one.
-        frame: Its numbers by time: targets, past and known covariates.
-        future: Rows at the end whose targets are to be forecast.
-    """
-
-    name: str
-    frame: "DataFrame"
-    future: int = 0
-
-    @property
-    def times(self) -> "DatetimeIndex":
-        """The time of each row."""
-        return self.frame.index  # type: ignore[return-value]
-
-    def columns(self, names: Sequence[str]) -> Tensor:
-        """Columns as numbers ``(steps, columns)``."""
-        return torch.from_numpy(self.frame[list(names)].to_numpy(dtype=float, copy=True))
+Array = np.ndarray[Any, Any]
 
 
 class Layout(NamedTuple):
-    """Which column of a file is what.
+    """What is told from a training file, and holds for every later one.
 
     Attributes:
         time: Column of times.
-        id: Column that tells series apart, or None.
         targets: Columns to forecast.
-        past: Covariates known until now.
-        known: Covariates known for the future.
+        frequency: Step, as pandas writes it.
+        date_order: Order of day, month and year, where the dates do not say it themselves.
+        zone: Zone or offset of the times; empty if the file says none.
+        decimal: Decimal sign; empty if the numbers have none.
     """
 
     time: str
-    id: str | None
     targets: list[str]
-    past: list[str]
-    known: list[str]
+    frequency: str
+    date_order: str
+    zone: str
+    decimal: str
 
 
-def find_layout(
-    frame: "DataFrame",
-    path: Path,
-    time: str | None,
-    id: str | None,
-    targets: list[str] | None,
-    past: list[str],
-    known: list[str],
-) -> Layout:
-    """Settle which columns are used: the first is the time, and all numbers without another role are targets.
+class Reading(NamedTuple):
+    """What was read from a file.
 
-    Raises:
-        MisconfigurationException: If the file has no such column.
+    Attributes:
+        segments: The series, each with one row for each step of time.
+        layout: What was told from the file.
+        date_form: How its times are written.
     """
-    time = time or str(frame.columns[0])
-    if not targets:
-        taken = {time, id, *past, *known}
-        targets = [str(name) for name in frame.columns if name not in taken and frame[name].dtype.kind in "iuf"]
-        if not targets:
-            raise MisconfigurationException(f"{path} has no column of numbers to forecast")
-    for name in (time, *([id] if id else []), *targets, *past, *known):
-        if name not in frame:
-            raise MisconfigurationException(
-                f"{path} has no column `{name}`; its columns are {', '.join(map(str, frame.columns))}"
+
+    segments: list[Segment]
+    layout: Layout
+    date_form: str
+
+
+class SeriesReader(NamedTuple):
+    """Reads series, as the user says and as far as that goes; see ``SeriesData`` for what the options mean."""
+
+    time: str | None = None
+    id: str | None = None
+    targets: Sequence[str] = ()
+    past: Sequence[str] = ()
+    known: Sequence[str] = ()
+    rules: Rules = Rules()
+    date_format: str | None = None
+    zone: str | None = None
+    separator: str | None = None
+    decimal: str | None = None
+    missing: Sequence[str] = ()
+    encoding: str | None = None
+    on_error: OnError = "stop"
+
+    def read(self, path: Path, told: Layout | None = None) -> Reading:
+        """Read a file.
+
+        Args:
+            path: The file.
+            told: What was told from the training file, if this is a later one.
+
+        Raises:
+            MisconfigurationException: If it cannot be read as series; the sentence names row, column and cell.
+        """
+        faults = Faults(self.on_error, str(path))
+        frame = read_texts(path, self.separator, self.missing, self.encoding, faults)
+        frame.index = frame.index + 1  # rows are counted from 1
+        time = told.time if told else self.time or str(frame.columns[0])
+        named = told.targets if told else self.targets
+        require(path, [time, self.id, *named, *self.past, *self.known], frame.columns, self.separator)
+        total = len(frame)
+        frame = frame.dropna(how="all")  # such as a spreadsheet leaves behind
+        dates = read_dates(frame[time], str(path), self.date_format, told.date_order if told else "")
+        lost = self._check_times(frame, dates.local, time, path, faults)
+        faults.report(total)
+        frame, local = frame[~lost], dates.local[~lost]
+        dates = dates._replace(local=local, offset=None if dates.offset is None else dates.offset[~lost])
+        zone = self._zone(dates, told, path)
+        numbers, targets, decimal = self._numbers(frame, time, told, path)
+        rows = [(name, where, self._clock(dates, where, zone, path)) for name, where in self._groups(frame)]
+        freq = told.frequency if told else self.rules.freq
+        if self.rules.resample is None and not freq:
+            _, where, times = max(rows, key=lambda row: len(row[1]))
+            freq = infer_frequency(in_order(frame.iloc[where], times, str(path), warn=False)[1], str(path))
+        rules = self.rules._replace(freq=freq)
+        apart = Faults(self.on_error, str(path))
+        segments = []
+        for name, where, times in rows:
+            source = f"{path}, {self.id} `{name}`" if name else str(path)
+            try:
+                segments.append(self._segment(name, numbers.iloc[where], times, targets, rules, source))
+            except MisconfigurationException as error:
+                if len(rows) == 1:
+                    raise
+                apart.add(error)
+        apart.report(len(rows), "series")
+        layout = Layout(time, targets, str(self.rules.resample or freq), dates.order, zone, decimal)
+        return Reading(segments, layout, dates.form)
+
+    # ---- times
+
+    def _check_times(self, frame: "DataFrame", times: "DatetimeIndex", time: str, path: Path, faults: Faults) -> Array:
+        """Which rows have no time, or do not say of which series they are."""
+        lost: Array = np.asarray(times.isna())
+        for k in np.flatnonzero(lost).tolist():
+            cell = frame[time].iloc[k]
+            what = "empty" if cell != cell or cell is None else f"`{cell}`, which is no time"
+            hint = (
+                ""
+                if lost.sum() * 2 < len(lost) or self.date_format
+                else "; say how times are written: data.date_format"
             )
-    return Layout(time, id, targets, past, known)
+            faults.add(MisconfigurationException(f"{path}, row {frame.index[k]}: `{time}` is {what}{hint}"))
+        if self.id is not None:
+            nameless = frame[self.id].isna().to_numpy() & ~lost
+            for k in np.flatnonzero(nameless).tolist():
+                faults.add(MisconfigurationException(f"{path}, row {frame.index[k]}: `{self.id}` is empty"))
+            lost = lost | nameless
+        return lost
+
+    def _zone(self, dates: Dates, told: Layout | None, path: Path) -> str:
+        """The zone that all times are brought to."""
+        offsets = [] if dates.offset is None else sorted({int(offset) for offset in dates.offset})
+        if told is not None:
+            if offsets and not told.zone and self.zone is None:
+                raise MisconfigurationException(
+                    f"{path}: the times have a UTC offset, those of training had none; say their zone with data.zone"
+                )
+            if told.zone and not offsets and self.zone is None:
+                raise MisconfigurationException(
+                    f"{path}: the times have no UTC offset, those of training had; say their zone with data.zone"
+                )
+            return told.zone
+        if self.zone is not None:
+            return self.zone
+        if len(offsets) > 1:
+            if frequency(dates.local) and not frequency(dates.utc):
+                raise MisconfigurationException(
+                    f"{path}: the times have several UTC offsets, and only the local ones are evenly spaced; "
+                    "say the zone of the place, such as --data.zone Europe/Paris"
+                )
+            rank_zero_warn(
+                f"{path}: the times have several UTC offsets and are converted to UTC; for local ones say the zone of "
+                "the place, such as --data.zone Europe/Paris"
+            )
+        if len(offsets) != 1:
+            return "UTC" if offsets else ""
+        hours, minutes = divmod(abs(offsets[0]), 60)
+        return f"{'-' if offsets[0] < 0 else '+'}{hours:02}:{minutes:02}" if offsets[0] else "UTC"
+
+    def _clock(self, dates: Dates, where: Array, zone: str, path: Path) -> "DatetimeIndex":
+        """The times of some rows in that zone."""
+        if dates.offset is not None:
+            utc = dates.utc[where].tz_localize("UTC")
+            return utc.tz_convert(zone) if zone else utc.tz_convert(self.zone).tz_localize(None)
+        local = dates.local[where]
+        if not zone:
+            return local
+        try:
+            return local.tz_localize(self.zone or zone, ambiguous="infer").tz_convert(zone)
+        except ValueError as error:
+            raise MisconfigurationException(f"{path}: a time does not fit the zone {zone}: {error}") from error
+
+    # ---- numbers
+
+    def _numbers(
+        self, frame: "DataFrame", time: str, told: Layout | None, path: Path
+    ) -> tuple["DataFrame", list[str], str]:
+        """The columns of numbers, the targets among them, and the decimal sign."""
+        import pandas as pd
+
+        named = told.targets if told else list(self.targets)
+        used = [*named, *self.past, *self.known]
+        names = used if named else [str(name) for name in frame.columns if name not in (time, self.id)]
+        texts = {name: frame[name] for name in names if is_text(frame[name])}
+        decimal = self.decimal or (told.decimal if told else None) or None
+        separator = self.separator
+        if separator is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
+            separator = find_dialect(path, None, self.encoding).separator
+        formats = find_formats(texts, decimal, separator, str(path))
+        if not named:
+            named = [name for name in names if name not in used and (name in formats or name not in texts)]
+            named = self._without_empty(frame, named, path)
+            left = [name for name in names if name not in (*named, *used)]
+            if not named:
+                raise MisconfigurationException(f"{path} has no column of numbers to forecast")
+            if left:
+                rank_zero_info(f"{path}: {', '.join(left)} hold no numbers and are not forecast")
+        used = [*named, *self.past, *self.known]
+        faults = Faults(self.on_error, str(path))
+        columns = {
+            name: _to_numbers(frame[name], formats.get(name, NumberFormat(decimal or ".")), f"{path}", faults)
+            for name in used
+        }
+        faults.report(len(frame) * len(used), "numbers")
+        return pd.DataFrame(columns, index=frame.index), named, decimal or _sign(texts, formats)
+
+    def _without_empty(self, frame: "DataFrame", names: list[str], path: Path) -> list[str]:
+        empty = [name for name in names if frame[name].isna().all()]
+        if empty:
+            rank_zero_warn(f"{path}: {', '.join(empty)} have no value and are left out")
+        return [name for name in names if name not in empty]
+
+    # ---- series
+
+    def _groups(self, frame: "DataFrame") -> Iterator[tuple[str, Array]]:
+        """Name and rows of each series."""
+        if self.id is None:
+            yield "", np.arange(len(frame))
+            return
+        for name, where in frame.groupby(self.id, sort=False, observed=True).indices.items():
+            yield str(int(name) if isinstance(name, float) and name.is_integer() else name), np.asarray(where)
+
+    def _segment(
+        self, name: str, rows: "DataFrame", times: "DatetimeIndex", targets: list[str], rules: Rules, source: str
+    ) -> Segment:
+        """One series. Rows after the last one with a target give the known covariates of the future."""
+        rows, times = in_order(rows, times, source) if rules.resample is None else (rows, times)
+        if rules.resample is not None:
+            order = times.argsort()
+            rows, times = rows.iloc[order], times[order]
+        given = int(np.flatnonzero(rows[targets].notna().any(axis=1)).max(initial=-1)) + 1
+        if not given:
+            raise MisconfigurationException(f"{source}: column `{targets[0]}` has no value at all")
+        frame, freq = regular(rows[[*targets, *self.past]].iloc[:given], times[:given], rules, source)
+        if not self.known:
+            if given < len(rows):
+                rank_zero_info(
+                    f"{source}: the last {len(rows) - given} rows have no target; the series ends before them"
+                )
+            return Segment(name, frame)
+        known, _ = regular(rows[list(self.known)], times, rules._replace(freq=freq), source)
+        future = len(known) - len(frame)
+        return Segment(name, frame.reindex(known.index).fillna(0.0).join(known), future)
 
 
-def read_parts(frame: "DataFrame", path: Path, layout: Layout, rules: Rules, ahead: bool) -> tuple[list[Part], str]:
-    """Part a table into its series, each with one row for each step of time.
-
-    Args:
-        frame: The table.
-        path: Its file, for messages.
-        layout: Which column is what.
-        rules: What is demanded of the times.
-        ahead: Whether rows without targets may follow, for which the known covariates are given.
-
-    Returns:
-        The series, and the step that they share.
-    """
-    import pandas as pd
-
-    frame.index = frame.index + 1  # rows are counted from 1
-    groups = [("", frame)] if layout.id is None else [(str(k), g) for k, g in frame.groupby(layout.id, sort=False)]
-    parts = []
-    for name, group in groups:
-        source = f"{path}, {layout.id} `{name}`" if name else str(path)
-        names = [*layout.targets, *layout.past, *layout.known]
-        times = parse_times(group[layout.time], source)
-        numbers = pd.DataFrame({column: parse_numbers(group[column], source) for column in names})
-        future = 0
-        if ahead and layout.known:
-            given = np.flatnonzero(numbers[layout.targets].notna().any(axis=1))
-            future = len(numbers) - 1 - int(given.max(initial=-1))
-            numbers.loc[numbers.index[len(numbers) - future :], [*layout.targets, *layout.past]] = 0.0
-        table, freq = regular(numbers, times, rules, source)
-        rules = rules._replace(freq=freq) if rules.resample is None else rules
-        parts.append(Part(name, table, future))
-    return parts, freq
+def _to_numbers(column: "Column[Any]", how: NumberFormat, source: str, faults: Faults) -> Array:
+    """Numbers in double precision, not-a-number where a cell is empty; a cell that is no number is a fault."""
+    if not is_text(column):
+        numbers = column.to_numpy(dtype=float, na_value=np.nan)
+        absent = np.isnan(numbers)
+    elif {text.lower() for text in texts_of(column).unique().to_pylist()[:9]} <= {"true", "false"}:
+        return np.asarray(column.astype("str").str.lower().map({"true": 1.0, "false": 0.0}), dtype=float)
+    else:
+        numbers = texts_to(column, partial(parse, how=how))
+        absent = texts_to(column, is_missing).astype(bool)
+    wrong = np.isinf(numbers) | (np.isnan(numbers) & ~absent)
+    for k in np.flatnonzero(wrong).tolist():
+        where = f"{source}, row {column.index[k]}, column `{column.name}`"
+        faults.add(MisconfigurationException(f"{where}: `{column.iloc[k]}` is not a finite number"))
+    return np.where(wrong, np.nan, numbers)
 
 
-def find_borders(times: "DatetimeIndex", splits: Sequence[float], borders: Sequence[str] | None) -> list[int]:
-    """The row after the last one of training, validation and test."""
-    if borders is None:
-        return [round(len(times) * float(share)) for share in np.cumsum(splits)]
-    ends = [int(times.searchsorted(np.datetime64(border))) for border in borders]
-    return [*ends, len(times)][:3]
+def _sign(texts: "dict[str, Column[Any]]", formats: dict[str, NumberFormat]) -> str:
+    """The decimal sign that the numbers show; nothing if they are all whole."""
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-
-def cut(part: Part, split: str, ends: Sequence[int], context: int, horizon: int, path: Path) -> Part:
-    """The rows of a split, and the context before the first of them.
-
-    Raises:
-        MisconfigurationException: If they are fewer than context and horizon.
-    """
-    number = ("train", "val", "test").index(split)
-    end, first = ends[number], ends[number - 1] if number else 0
-    begin = max(0, first - context) if number else 0
-    if end - begin < context + horizon or end - first < horizon:
-        raise MisconfigurationException(
-            f"{path}: the {split} part{f' of `{part.name}`' if part.name else ''} has {max(0, end - first)} rows"
-            + (f" after {first - begin} rows to look back on" if number else "")
-            + f", which is too short for a context of {context} and a horizon of {horizon} steps"
-        )
-    return part._replace(frame=part.frame.iloc[begin:end])
-
-
-def extend(part: Part, context: int, horizon: int, known: Sequence[str], freq: str, path: Path) -> Part:
-    """The last ``context`` rows of a series, and the ``horizon`` times after them.
-
-    Raises:
-        MisconfigurationException: If there are fewer rows, or the ``known`` covariates end before the horizon.
-    """
-    import pandas as pd
-
-    of, given = f" of `{part.name}`" if part.name else "", len(part.frame) - part.future
-    if given < context:
-        raise MisconfigurationException(
-            f"{path}: the series{of} has {given} rows, but a forecast looks back on {context}"
-        )
-    if known and part.future < horizon:
-        raise MisconfigurationException(
-            f"{path}{of}: {', '.join(known)} must be given for {horizon} more rows after the "
-            f"last one with a target, in which the targets are empty; there are {part.future}"
-        )
-    times = pd.date_range(part.times[given - 1], periods=horizon + 1, freq=freq)
-    frame = part.frame.reindex(part.times[:given].append(times[1:])).fillna(0.0)
-    return part._replace(frame=frame.iloc[given - context :], future=horizon)
+    for name, how in formats.items():
+        signs = how.decimal + how.thousands.strip(" '")
+        if any(pc.any(pc.match_substring(texts_of(texts[name]), sign)).as_py() for sign in signs):
+            return how.decimal
+    return ""

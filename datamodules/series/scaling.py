@@ -1,55 +1,75 @@
-"""Numbers of series as they are scaled, and what cannot be."""
+"""What is learned of the numbers of series, and which cannot be scaled."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.series.reading import Part
+from datamodules.series.segments import Segment
+
+EXACT = 1e-12  # of its size, to which numbers of double precision are trusted
 
 
-def numbers_of(part: Part, names: Sequence[str], log: bool, path: Path) -> Tensor:
-    """Columns ``(steps, columns)``, their logarithms if asked.
+def numbers_of(segment: Segment, names: Sequence[str], log: bool, path: Path) -> Tensor:
+    """Columns ``(steps, columns)`` in double precision, their logarithms if asked.
 
     Raises:
         MisconfigurationException: If there is no logarithm.
     """
-    values = part.columns(names)
+    values = segment.columns(names)
     if not log:
         return values
-    low = (values[: len(values) - part.future] <= 0).nonzero()
+    low = (values[: len(values) - segment.future] <= 0).nonzero()
     if len(low):
         row, column = low[0].tolist()
         raise MisconfigurationException(
-            f"{path}: column `{names[column]}` is not positive at {part.times[row]}, so it has no logarithm "
+            f"{path}: column `{names[column]}` is not positive at {segment.times[row]}, so it has no logarithm "
             "(data.scale)"
         )
     return values.clamp(min=1e-30).log()
 
 
-def refuse_constants(
-    train: Sequence[Part], names: Sequence[str], mean: Tensor, std: Tensor, id: str | None, path: Path
-) -> None:
-    """Refuse a column without any spread in training; ``mean`` and ``std`` are ``(series, columns)``."""
-    for number, column in (std <= 1e-9 * (1 + mean.abs())).nonzero().tolist():
-        part = train[number]
-        of = f" of {id} `{part.name}`" if part.name else ""
+def constant(segment: Segment, names: Sequence[str]) -> str | None:
+    """The first column without any spread, None if there is none."""
+    values = segment.columns(names)
+    flat = values.amax(0) - values.amin(0) <= EXACT * values.abs().amax(0)
+    return next((name for name, is_flat in zip(names, flat.tolist(), strict=True) if is_flat), None)
+
+
+def mean_and_std(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of columns ``(steps, columns)``; a deviation of 1 where nothing deviates."""
+    std = values.std(0, unbiased=False) if values.numel() else values.sum(0)
+    return values.mean(0), torch.where(std > EXACT * (values.abs().amax(0) + EXACT), std, 1.0)
+
+
+def seasonal_error(values: Tensor, season: int) -> Tensor:
+    """Mean error of seasonal naive forecasts of ``values`` (steps, targets), 0 where it is exact but for rounding."""
+    error = (values[season:] - values[:-season]).abs().mean(0)
+    return torch.where(error > EXACT * values.abs().amax(0), error, 0.0)
+
+
+def refuse_rounding(segment: Segment, targets: Sequence[str], path: Path) -> None:
+    """Refuse unscaled numbers whose movement would be lost in the single precision of a network."""
+    values = segment.columns(targets)
+    lost = values.abs().amax(0) * torch.finfo(torch.float).eps > 1e-3 * values.std(0)
+    if lost.any():
+        name = targets[int(lost.int().argmax())]
         raise MisconfigurationException(
-            f"{path}: column `{names[column]}`{of} is constant in the training part, from {part.times[0]} to "
-            f"{part.times[-1]}: leave it out"
+            f"{path}: column `{name}` moves too little around its level to be forecast unscaled (data.scale standard)"
         )
 
 
-def warn_of_units(part: Part, targets: Sequence[str], usual: Tensor, path: Path) -> None:
+def warn_of_units(segment: Segment, targets: Sequence[str], usual: Tensor, path: Path) -> None:
     """Warn of values far from the ``usual`` range ``(2, targets)`` of training, as those in another unit are."""
     low, high = usual
-    values = part.columns(targets)[: len(part.frame) - part.future]
+    values = segment.columns(targets)[: len(segment.frame) - segment.future]
     far = ((values - (low + high) / 2).abs() > 5 * (high - low)).nonzero()
     if len(far):
         row, column = far[0].tolist()
         rank_zero_warn(
-            f"{path}: column `{targets[column]}` is {values[row, column]:g} at {part.times[row]}, but was "
-            f"{low[column]:g} to {high[column]:g} in training: is it the same quantity, in the same unit?"
+            f"{path}: column `{targets[column]}` is {values[row, column]:.10g} at {segment.times[row]}, but was "
+            f"{low[column]:.10g} to {high[column]:.10g} in training: is it the same quantity, in the same unit?"
         )

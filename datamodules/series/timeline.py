@@ -1,4 +1,4 @@
-"""Tables with a time in every row: regular steps, without gaps, or a sentence about the row that breaks the rule."""
+"""Evenly spaced steps of time, without gaps, or a sentence about the row that breaks the rule."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
+
+from datamodules.files.dates import frequency
 
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex
-    from pandas import Series as Column
 
 Gaps = Literal["error", "linear", "previous"]
 Field = Literal["minute", "hour", "weekday", "day", "day_of_year", "month"]
@@ -34,46 +36,6 @@ class Rules(NamedTuple):
     resample_by: Literal["mean", "sum", "min", "max", "first", "last"] = "mean"
 
 
-def parse_times(column: "Column[str]", source: str) -> "DatetimeIndex":
-    """The times of a column, in the order of the rows.
-
-    Raises:
-        MisconfigurationException: If a cell is not a time, or not later than the one before.
-    """
-    import pandas as pd
-
-    name = column.name
-    if pd.api.types.is_numeric_dtype(column):
-        if not column.between(1000, 2999).all() or (column % 1 != 0).any():
-            raise MisconfigurationException(f"{source}: column `{name}` holds numbers, not times (name it: data.time)")
-        column = column.astype(int).astype(str)  # years
-    try:
-        times = pd.to_datetime(column, errors="coerce")
-    except ValueError as error:  # mixed time zones
-        raise MisconfigurationException(f"{source}: column `{name}`: {error}") from error
-    bad = np.flatnonzero(times.isna())
-    if len(bad):
-        cell = column.iloc[bad[0]]
-        raise MisconfigurationException(f"{source}, row {column.index[bad[0]]}: `{name}` is `{cell}`, which is no time")
-    return pd.DatetimeIndex(times)
-
-
-def parse_numbers(column: "Column[str]", source: str) -> "Column[float]":
-    """The numbers of a column; nothing where a cell is empty.
-
-    Raises:
-        MisconfigurationException: If a cell is not a finite number.
-    """
-    import pandas as pd
-
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    bad = np.flatnonzero((numbers.isna() & column.notna()) | np.isinf(numbers))
-    if len(bad):
-        where = f"{source}, row {column.index[bad[0]]}, column `{column.name}`"
-        raise MisconfigurationException(f"{where}: `{column.iloc[bad[0]]}` is not a finite number")
-    return numbers
-
-
 def regular(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: str) -> tuple["DataFrame", str]:
     """Make a table of one row for each step of time.
 
@@ -91,11 +53,10 @@ def regular(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: st
             and are not to be filled. The sentence names row and column.
     """
     if rules.resample is None:
-        _check_order(frame, times, source)
+        frame, times = in_order(frame, times, source)
         frame, freq = _on_steps(frame, times, rules, source)
     else:
-        frame = frame.set_axis(times).resample(rules.resample).agg(rules.resample_by)
-        freq = rules.resample
+        frame, freq = _put_together(frame.set_axis(times), rules, source), rules.resample
     if rules.gaps != "error":
         frame = frame.ffill() if rules.gaps == "previous" else frame.interpolate("linear", limit_area="inside")
     for name in frame:
@@ -108,15 +69,41 @@ def regular(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: st
     return frame, freq
 
 
-def _check_order(frame: "DataFrame", times: "DatetimeIndex", source: str) -> None:
+def in_order(
+    frame: "DataFrame", times: "DatetimeIndex", source: str, warn: bool = True
+) -> tuple["DataFrame", "DatetimeIndex"]:
+    """Rows in the order of time; those of a file that begins with the latest are turned round.
+
+    Raises:
+        MisconfigurationException: If two rows have the same time.
+    """
+    if times.is_monotonic_decreasing:
+        frame, times = frame[::-1], times[::-1]
     back = np.flatnonzero(times[1:] <= times[:-1])
-    if len(back):
-        row, time, before = frame.index[back[0] + 1], times[back[0] + 1], times[back[0]]
-        what = "the same time as" if time == before else "earlier than"
-        raise MisconfigurationException(
-            f"{source}, row {row}: {time} is {what} the row before ({before}); sort the rows, one for each time"
-            + (" (or name the column that tells series apart: data.id)" if len(times) > 2 else "")
+    if not len(back):
+        return frame, times
+    row, time, before = frame.index[back[0] + 1], times[back[0] + 1], times[back[0]]
+    if times.is_unique:
+        if warn:
+            rank_zero_warn(f"{source}: rows are sorted by time; in the file, row {row} ({time}) comes after {before}")
+        order = times.argsort()
+        return frame.iloc[order], times[order]
+    hint = "sort the rows, one for each time, name the column that tells series apart (data.id), put rows together "
+    hint += "(data.resample), or name the zone if the clocks went back (data.zone)"
+    what = "the same time as" if time == before else "earlier than"
+    raise MisconfigurationException(f"{source}, row {row}: {time} is {what} the row before ({before}); {hint}")
+
+
+def _put_together(frame: "DataFrame", rules: Rules, source: str) -> "DataFrame":
+    bins = frame.resample(str(rules.resample))
+    rows = bins.size()
+    usual = rows.mode()[0]
+    if len(rows) > 2 and rows.iloc[-1] < usual:
+        rank_zero_warn(
+            f"{source}: the last step of `{rules.resample}` ({rows.index[-1]}) is put together from {rows.iloc[-1]} "
+            f"rows, others from {usual}: is it over?"
         )
+    return bins.sum(min_count=1) if rules.resample_by == "sum" else bins.agg(rules.resample_by)
 
 
 def _on_steps(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: str) -> tuple["DataFrame", str]:
@@ -125,11 +112,11 @@ def _on_steps(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: 
     freq = rules.freq or infer_frequency(times, source)
     steps = pd.date_range(times[0], times[-1], freq=freq)
     beside = np.flatnonzero(~times.isin(steps))
-    found = pd.infer_freq(times) if rules.freq and len(times) > 2 else None
+    found = frequency(times) if rules.freq else None
     if found and (len(beside) or len(steps) > len(times)):
         raise MisconfigurationException(
             f"{source}, row {frame.index[1]}: {times[1]} is a step of `{found}` after {times[0]}, "
-            f"but the step must be `{freq}`, as it was in training or as data.freq says"
+            f"but the step must be `{freq}`, as in training, in other series, or as data.freq says"
         )
     if len(beside):
         k = beside[0]
@@ -157,25 +144,31 @@ def _on_steps(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: 
 
 
 def infer_frequency(times: "DatetimeIndex", source: str) -> str:
-    """The step between times, as pandas writes it, told from stretches without a gap.
+    """The step between times, as pandas writes it, told from spans without a gap.
 
     Raises:
         MisconfigurationException: If there is no such step.
     """
     import pandas as pd
 
-    if len(times) >= 3:
-        whole = pd.infer_freq(times)
-        if whole:
-            return str(whole)
-        usual = pd.Series(times[1:] - times[:-1]).mode()[0]
-        if usual < pd.Timedelta(days=28):
-            return str(pd.tseries.frequencies.to_offset(usual).freqstr)
-        for k in range(len(times) - 5):
-            freq = pd.infer_freq(times[k : k + 6])
-            if freq:
-                return str(freq)
-    raise MisconfigurationException(f"{source}: the times have no common step; say it with data.freq")
+    if len(times) < 3:
+        raise MisconfigurationException(f"{source}: from {len(times)} times no step can be told; say it with data.freq")
+    whole = frequency(times)
+    if whole:
+        return whole
+    usual = pd.Series(times[1:] - times[:-1]).mode()[0]
+    if usual == pd.Timedelta(days=1) and times.dayofweek.max() < 5 and times[-1] - times[0] > pd.Timedelta(days=7):
+        return "B"  # working days, some of them holidays
+    if usual < pd.Timedelta(days=28) and (times[-1] - times[0]) / usual < 100 * len(times):
+        return str(pd.tseries.frequencies.to_offset(usual).freqstr)
+    for k in range(len(times) - 5):
+        freq = frequency(times[k : k + 6])
+        if freq:
+            return freq
+    raise MisconfigurationException(
+        f"{source}: the times have no common step; say it with data.freq, or put rows together with data.resample, "
+        "such as MS for months"
+    )
 
 
 def usual_season(freq: str) -> int:

@@ -6,13 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
+from datamodules.types import Batch, Window
 
-Inputs = tuple[Tensor, Tensor, Tensor]
 
-
-class Stretch(NamedTuple):
-    """One series over a stretch of time.
+class ScaledSegment(NamedTuple):
+    """One series over a span of time, as the network sees it.
 
     Attributes:
         values: Targets, then past covariates, ``(steps, targets + past)``.
@@ -26,13 +25,13 @@ class Stretch(NamedTuple):
 
 
 class Windows:
-    """All windows of context and horizon of some stretches.
+    """All windows of context and horizon of some segments.
 
-    The stretches are laid end to end in one tensor, and the windows are an overlapping view of it, so the memory is
-    that of the series, and a batch is cut out by one indexing operation.
+    The segments are laid end to end in one tensor, and the windows are an overlapping view of it, so the memory is that
+    of the series, and a batch is cut out by one indexing operation.
 
     Args:
-        stretches: The series; each has at least ``context + horizon`` steps.
+        segments: The series; each has at least ``context + horizon`` steps.
         targets: Number of targets.
         context: Steps a forecast looks at.
         horizon: Steps forecast.
@@ -42,7 +41,7 @@ class Windows:
 
     def __init__(
         self,
-        stretches: Sequence[Stretch],
+        segments: Sequence[ScaledSegment],
         targets: int,
         context: int,
         horizon: int,
@@ -51,11 +50,11 @@ class Windows:
     ) -> None:
         self.targets, self.context, self.truth = targets, context, truth
         length = context + horizon
-        self.values = _view(torch.cat([stretch.values for stretch in stretches]), length)
-        self.known = _view(torch.cat([stretch.known for stretch in stretches]), length)
-        sizes = [len(stretch.values) for stretch in stretches]
+        self.values = _view(torch.cat([segment.values for segment in segments]), length)
+        self.known = _view(torch.cat([segment.known for segment in segments]), length)
+        sizes = [len(segment.values) for segment in segments]
         self.ends = torch.tensor(sizes).cumsum(0)
-        self.series = torch.tensor([stretch.series for stretch in stretches])
+        self.series = torch.tensor([segment.series for segment in segments])
         starts = [
             torch.arange(end - size, end - length + 1, stride)
             for end, size in zip(self.ends.tolist(), sizes, strict=True)
@@ -65,18 +64,13 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitems__(self, indices: Draw) -> tuple[Inputs, Tensor | None]:
-        """The windows of these indices.
-
-        Returns:
-            ``((history, known, series), target)``: ``(batch, context, targets + past)``,
-            ``(batch, context + horizon, known)``, ``(batch)`` and ``(batch, horizon, targets)`` (None without truth).
-        """
+    def __getitems__(self, indices: BatchIndices) -> Batch:
+        """The windows of these indices; no target without truth."""
         starts = self.starts[indices]
         window = self.values[starts]
         series = self.series[torch.searchsorted(self.ends, starts, right=True)]
         target = window[:, self.context :, : self.targets] if self.truth else None
-        return (window[:, : self.context], self.known[starts], series), target
+        return Batch(Window(window[:, : self.context], self.known[starts], series), target)
 
 
 def _view(steps: Tensor, length: int) -> Tensor:

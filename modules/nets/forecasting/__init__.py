@@ -1,6 +1,10 @@
 """Networks that forecast series."""
 
-from modules.nets.forecasting.segments import PatchTransformer, SegmentGRU
-from modules.nets.forecasting.series import Linear, Recurrent, Recursive
+from modules.nets.forecasting.base import Sizes
+from modules.nets.forecasting.linear import LinearForecaster
+from modules.nets.forecasting.naive import SeasonalNaive
+from modules.nets.forecasting.patches import PatchTransformer
+from modules.nets.forecasting.recurrent import RecurrentForecaster
+from modules.nets.forecasting.segments import SegmentGRU
 
-__all__ = ["Linear", "PatchTransformer", "Recurrent", "Recursive", "SegmentGRU"]
+__all__ = ["LinearForecaster", "PatchTransformer", "RecurrentForecaster", "SeasonalNaive", "SegmentGRU", "Sizes"]

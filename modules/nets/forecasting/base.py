@@ -1,8 +1,13 @@
-"""What networks that forecast have in common: the sizes, and each series put on one level and back."""
+"""What networks that forecast have in common: sizes, normalisation of each context, effect of known covariates.
+
+All of them are made from ``Sizes`` and map what is known at the time of the forecast to the next steps:
+``net(history (batch, context, targets + past), known (batch, context + horizon, known))`` gives
+``(batch, horizon, targets, outputs)``.
+"""
 
 from typing import Literal, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 Normalise = Literal["none", "last", "mean", "standard"]
 
@@ -55,3 +60,22 @@ def restore(forecast: Tensor, level: Tensor | float, spread: Tensor | float) -> 
     if isinstance(spread, Tensor):
         forecast = forecast * spread.unsqueeze(-1)
     return forecast + level.unsqueeze(-1) if isinstance(level, Tensor) else forecast
+
+
+class KnownEffect(nn.Module):
+    """Linear effect of the known covariates at a step on the targets at the same step.
+
+    Args:
+        sizes: What the data says.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.targets, self.outputs = sizes.targets, sizes.outputs
+        self.effect = nn.Linear(sizes.known, sizes.targets, bias=False)
+        nn.init.zeros_(self.effect.weight)  # until shown otherwise
+
+    def forward(self, known: Tensor) -> Tensor:
+        """Effect ``(batch, steps, targets)`` of ``known`` (batch, steps, known)."""
+        effect: Tensor = self.effect(known)
+        return effect

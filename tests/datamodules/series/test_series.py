@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.series import Series
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -19,12 +19,12 @@ SHOPS = {
     "calendar": ["weekday"],
     "context": 10,
     "horizon": 4,
-    "splits": (0.6, 0.2, 0.2),
+    "val_fraction": 0.2,
 }
 
 
 def everything(data, split):
-    return data.datasets[split].__getitems__(Draw(range(len(data.datasets[split]))))
+    return data.datasets[split].__getitems__(BatchIndices(range(len(data.datasets[split]))))
 
 
 def wide(folder, columns=None, **more):
@@ -50,9 +50,9 @@ def test_facts_come_from_the_training_part_alone(tmp_path):
     one, two = learned(wide(tmp_path)), None
     late = np.where(np.arange(60) < 42, np.arange(60.0), 1000.0)
     two = learned(wide(tmp_path, {"a": late}))
-    assert torch.equal(one.mean, two.mean)
-    assert one.mean[0, 0] == np.arange(42).mean()
-    assert one.seasonal_error[0, 0] == 1 * one.season
+    assert torch.equal(one.facts.mean, two.facts.mean)
+    assert one.facts.mean[0, 0] == np.arange(42).mean()
+    assert one.facts.seasonal_error[0, 0] == 1 * one.facts.season
 
 
 def test_borders_may_be_times(tmp_path):
@@ -63,14 +63,14 @@ def test_borders_may_be_times(tmp_path):
 
 def test_series_below_each_other_are_kept_apart():
     data = learned(Series(**SHOPS))
-    assert data.series == ["north", "south"]
-    assert (data.num_past, data.num_known, data.season) == (1, 3, 7)
+    assert data.facts.series == ["north", "south"]
+    assert (len(data.facts.past), data.facts.num_known, data.facts.season) == (1, 3, 7)
     (history, known, series), target = everything(data, "train")
     assert history.shape == (2 * (54 - 13), 10, 2)
     assert known.shape == (82, 14, 3)
     assert target.shape == (82, 4, 1)
     frame = pd.read_csv(SHOPS["path"])
-    for number, name in enumerate(data.series):
+    for number, name in enumerate(data.facts.series):
         sales = frame.sales[frame.shop == name].to_numpy()[:54]
         scaled = (sales - sales.mean()) / sales.std()
         windows = np.lib.stride_tricks.sliding_window_view(scaled, 14)
@@ -82,7 +82,7 @@ def test_series_below_each_other_are_kept_apart():
 
 def test_the_logarithm_is_scaled(tmp_path):
     data = learned(wide(tmp_path, {"a": np.exp(np.arange(60.0) / 9), "b": 2.0 + np.arange(60) % 5}, scale="log"))
-    assert data.mean[0, 0] == pytest.approx(np.arange(42).mean() / 9)
+    assert data.facts.mean[0, 0] == pytest.approx(np.arange(42).mean() / 9)
     with pytest.raises(MisconfigurationException, match="column `b` is not positive at 2020-01-01 00:00:00"):
         learned(wide(tmp_path, scale="log", target=["b"]))
 
@@ -105,7 +105,7 @@ def hours(k, time):
         ),
         ({"b": [*[1.0] * 42, *[2.0] * 18]}, {}, "column `b` is constant in the training part"),
         ({"b": ["x", *[2.0] * 59]}, {"target": ["a", "b"]}, "row 1, column `b`: `x` is not a finite number"),
-        ({}, {"target": "c"}, "has no column `c`; its columns are time, a, b"),
+        ({}, {"target": "c"}, "has no column `c`; there are: time, a, b"),
         ({}, {"context": 40}, "the train part has 42 rows, which is too short for a context of 40 and a horizon of 3"),
         ({}, {"horizon": 7}, "the val part has 6 rows after 6 rows to look back on, which is too short"),
         ({}, {"season": 24}, "data.season is 24, but the context of 6 steps"),
@@ -120,7 +120,7 @@ def test_bad_input_is_named(tmp_path, columns, more, sentence):
     ("arguments", "sentence"),
     [
         ({"horizon": 0}, "must be at least 1"),
-        ({"splits": (0.5, 0.4)}, "three shares"),
+        ({"stride": 0}, "must be at least 1"),
         ({"borders": ["2020-01-01"]}, "two times"),
     ],
 )
@@ -144,7 +144,7 @@ def test_forecasts_go_on_where_the_file_ends(tmp_path):
     (history, known, _), target = everything(data, "predict")
     assert target is None
     assert known.shape == (1, 9, 0)
-    restored = history[0].double() * data.std[0] + data.mean[0]
+    restored = history[0].double() * data.facts.std[0] + data.facts.mean[0]
     torch.testing.assert_close(restored[:, 0], torch.arange(54.0, 60.0).double(), atol=1e-4, rtol=0)
     row = {
         "forecast": [[60.0, 0.0], [61.0, 1.0], [62.0, 2.0]],
@@ -165,7 +165,7 @@ def test_the_order_of_the_columns_does_not_matter(tmp_path):
     data = trained(data, tmp_path / "turned.csv")
     data.setup("predict")
     (history, _, _), _ = everything(data, "predict")
-    restored = history[0].double() * data.std[0] + data.mean[0]
+    restored = history[0].double() * data.facts.std[0] + data.facts.mean[0]
     torch.testing.assert_close(restored[:, 0], torch.arange(54.0, 60.0).double(), atol=1e-4, rtol=0)
 
 
@@ -185,7 +185,7 @@ def test_known_covariates_are_taken_from_the_rows_ahead(tmp_path):
     assert (known[0, -4:, 0] > 0).tolist() == [False, False, True, False]
     last = frame.sales[frame.shop == "south"].to_numpy()[-10:]
     torch.testing.assert_close(
-        history[1, :, 0].double() * data.std[1, 0] + data.mean[1, 0], torch.tensor(last), atol=1e-3, rtol=0
+        history[1, :, 0].double() * data.facts.std[1, 0] + data.facts.mean[1, 0], torch.tensor(last), atol=1e-3, rtol=0
     )
     row = {"forecast": [[1.0]] * 4, "quantiles": {}}
     written = pd.read_csv(data.write([row, row], tmp_path))

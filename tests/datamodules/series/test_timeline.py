@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.series.timeline import Rules, calendar_features, parse_numbers, parse_times, regular, usual_season
+from datamodules.series.timeline import Rules, calendar_features, regular, usual_season
 
 
 def table(times, values=None):
@@ -81,18 +81,6 @@ def test_a_gap_at_the_start_cannot_be_filled():
 def test_rows_are_put_together():
     frame, freq = regular(*table(HOURS), Rules(resample="4h", resample_by="sum"), "f")
     assert (frame["y"].tolist(), freq) == ([0 + 1 + 2 + 3, 4 + 5 + 6 + 7], "4h")
-
-
-def test_cells_that_are_no_times_or_numbers_are_named():
-    column = pd.Series(["2020-01-01", "soon"], index=[1, 2], name="t")
-    with pytest.raises(MisconfigurationException, match="f, row 2: `t` is `soon`, which is no time"):
-        parse_times(column, "f")
-    with pytest.raises(MisconfigurationException, match="column `t` holds numbers, not times"):
-        parse_times(pd.Series([0.5, 1.5], name="t"), "f")
-    for cell in ("1o", "inf"):
-        with pytest.raises(MisconfigurationException, match=f"f, row 2, column `t`: `{cell}` is not a finite number"):
-            parse_numbers(pd.Series(["10", cell], index=[1, 2], name="t"), "f")
-    assert parse_times(pd.Series([1999, 2000], name="t"), "f")[1] == pd.Timestamp("2000-01-01")
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,26 @@
 import torch
 
-from datamodules.sampling import Draw
-from datamodules.series.windows import Stretch, Windows
+from datamodules.sampling import BatchIndices
+from datamodules.series.windows import ScaledSegment, Windows
 
 
-def stretches():
+def segments():
     one = torch.arange(24.0).view(12, 2)
     two = 100 + torch.arange(18.0).view(9, 2)
-    return [Stretch(one, one[:, :1] / 10, 3), Stretch(two, two[:, :1] / 10, 5)]
+    return [ScaledSegment(one, one[:, :1] / 10, 3), ScaledSegment(two, two[:, :1] / 10, 5)]
 
 
 def test_windows_are_those_cut_by_hand():
     for stride in (1, 2, 5):
-        windows = Windows(stretches(), targets=1, context=4, horizon=2, stride=stride)
+        windows = Windows(segments(), targets=1, context=4, horizon=2, stride=stride)
         by_hand = [
             (values[k : k + 4], known[k : k + 6], number, values[k + 4 : k + 6, :1])
-            for values, known, number in stretches()
+            for values, known, number in segments()
             for k in range(0, len(values) - 6 + 1, stride)
         ]
         assert len(windows) == len(by_hand)
         order = torch.randperm(len(windows)).tolist()
-        (history, known, series), target = windows.__getitems__(Draw(order))
+        (history, known, series), target = windows.__getitems__(BatchIndices(order))
         for k, index in enumerate(order):
             assert torch.equal(history[k], by_hand[index][0])
             assert torch.equal(known[k], by_hand[index][1])
@@ -29,13 +29,13 @@ def test_windows_are_those_cut_by_hand():
 
 
 def test_windows_take_no_memory_of_their_own():
-    windows = Windows([Stretch(torch.zeros(5000, 7), torch.zeros(5000, 0), 0)], 7, 720, 96)
+    windows = Windows([ScaledSegment(torch.zeros(5000, 7), torch.zeros(5000, 0), 0)], 7, 720, 96)
     assert windows.values.shape == (5000 - 816 + 1, 816, 7)
     assert windows.values.untyped_storage().nbytes() == 5000 * 7 * 4
 
 
 def test_without_truth_there_is_no_target():
-    (history, known, _), target = Windows(stretches(), 1, 7, 2, truth=False).__getitems__(Draw([0]))
+    (history, known, _), target = Windows(segments(), 1, 7, 2, truth=False).__getitems__(BatchIndices([0]))
     assert target is None
     assert history.shape == (1, 7, 2)
     assert known.shape == (1, 9, 1)

@@ -3,19 +3,24 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from modules.nets.forecasting.base import Sizes
-from modules.nets.forecasting.segments import PatchTransformer, SegmentGRU
-from modules.nets.forecasting.series import Linear, Recurrent, Recursive, SeasonalNaive
+from modules.nets.forecasting import (
+    LinearForecaster,
+    PatchTransformer,
+    RecurrentForecaster,
+    SeasonalNaive,
+    SegmentGRU,
+    Sizes,
+)
 
 PLAIN = Sizes(targets=2, past=0, known=0, context=12, horizon=5, outputs=1, season=4)
 FULL = Sizes(targets=2, past=1, known=3, context=12, horizon=5, outputs=3, season=4)
 NETS = {
-    "dlinear": lambda s: Linear(s, 3),
-    "nlinear": lambda s: Linear(s, 0, "last"),
-    "individual": lambda s: Linear(s, 3, individual=True),
-    "lstm": lambda s: Recurrent(s, "lstm", 8, 2, bidirectional=True, dropout=0.1),
-    "rnn": lambda s: Recurrent(s, "rnn", 8),
-    "gru": lambda s: Recurrent(s, "gru", 8, normalise="standard"),
+    "dlinear": lambda s: LinearForecaster(s, 3),
+    "nlinear": lambda s: LinearForecaster(s, 0, "last"),
+    "individual": lambda s: LinearForecaster(s, 3, individual=True),
+    "lstm": lambda s: RecurrentForecaster(s, "lstm", 8, 2, bidirectional=True, dropout=0.1),
+    "rnn": lambda s: RecurrentForecaster(s, "rnn", 8),
+    "gru": lambda s: RecurrentForecaster(s, "gru", 8, normalise="standard"),
     "segments": lambda s: SegmentGRU(s, 4, 8),
     "highway": lambda s: SegmentGRU(s, 5, 8, highway=True),
     "patches": lambda s: PatchTransformer(s, 4, 3, 8, 2, 2, 16),
@@ -80,6 +85,22 @@ def test_series_do_not_mix_where_they_are_taken_one_by_one():
         torch.testing.assert_close(net(history, known)[:, :, 0], before[:, :, 0])
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_a_forecast_does_not_depend_on_its_batch(name):
+    net = NETS[name](FULL).eval()
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    history, known = inputs(FULL, batch=8)
+    history[3] *= 1e4  # a neighbour of another size
+    known[5] += 1e4
+    together, order = net(history, known), torch.randperm(8)
+    alone = torch.cat([net(history[k : k + 1], known[k : k + 1]) for k in range(8)])
+    for k in range(8):
+        torch.testing.assert_close(alone[k], together[k], rtol=1e-5, atol=1e-5 * together[k].abs().max().item())
+        shuffled = net(history[order], known[order])[order.argsort()]
+        torch.testing.assert_close(shuffled[k], together[k], rtol=1e-5, atol=1e-5 * together[k].abs().max().item())
+
+
 def test_seasonal_naive_repeats_the_last_season():
     history = torch.arange(12.0)[None, :, None].repeat(1, 1, 2)
     forecast = SeasonalNaive(PLAIN)(history, torch.zeros(1, 17, 0))
@@ -87,7 +108,7 @@ def test_seasonal_naive_repeats_the_last_season():
 
 
 def test_dlinear_is_trend_and_remainder_mapped_apart():
-    net = Linear(PLAIN, kernel=3)
+    net = LinearForecaster(PLAIN, kernel=3)
     nn.init.normal_(net.weight)
     nn.init.normal_(net.bias)
     history, known = inputs(PLAIN)
@@ -102,7 +123,7 @@ def test_dlinear_is_trend_and_remainder_mapped_apart():
 
 def test_linear_takes_the_known_effect_off_and_puts_it_back():
     sizes = PLAIN._replace(known=1)
-    net = Linear(sizes, kernel=0)
+    net = LinearForecaster(sizes, kernel=0)
     nn.init.constant_(net.known.effect.weight, 2.0)
     _, known = inputs(sizes)
     history = 7 + 2 * known[:, :12].expand(-1, -1, 2)  # a level and the effect: the mean of the context is right
@@ -138,29 +159,7 @@ def test_segments_that_do_not_fill_the_context_leave_its_oldest_steps():
     torch.testing.assert_close(net(history, known), before)
 
 
-class Follow(nn.Module):
-    """The next step is twice the last one; the one after, three times."""
-
-    def __init__(self, sizes):
-        super().__init__()
-        self.sizes = sizes
-
-    def forward(self, history, known):
-        assert known.shape[1] == self.sizes.context + self.sizes.horizon
-        factors = torch.arange(2.0, 2 + self.sizes.horizon)[None, :, None]
-        return (history[:, -1:] * factors).unsqueeze(-1)
-
-
-def test_recursion_goes_on_from_its_own_forecast():
-    history, known = torch.ones(1, 12, 2), torch.zeros(1, 17, 0)
-    net = Recursive(PLAIN, Follow, step=2)
-    assert net(history, known)[0, :, 0, 0].tolist() == [2, 3]  # in training, one stride
-    assert net.eval()(history, known)[0, :, 0, 0].tolist() == [2, 3, 6, 9, 18]
-
-
 def test_what_cannot_be_is_said():
-    with pytest.raises(ValueError, match="past"):
-        Recursive(FULL, Follow)
     with pytest.raises(ValueError, match="12 steps holds no segment of 24"):
         SegmentGRU(PLAIN)
     with pytest.raises(ValueError, match="12 steps holds no patch of 16"):

@@ -1,0 +1,331 @@
+"""What all series in time have in common: splits along time, scaling, windows, dated forecasts."""
+
+import zoneinfo
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from torch import Tensor
+
+from datamodules.data import Data
+from datamodules.files.dates import read_dates
+from datamodules.files.fetch import fetch
+from datamodules.series.figures import draw_forecasts
+from datamodules.series.forecasts import forecast_panels, forecast_table
+from datamodules.series.reading import Layout, Reading, SeriesReader
+from datamodules.series.scaling import (
+    constant,
+    mean_and_std,
+    numbers_of,
+    refuse_rounding,
+    seasonal_error,
+    warn_of_units,
+)
+from datamodules.series.segments import Segment, cut, extend
+from datamodules.series.timeline import Field, Gaps, Rules, calendar_features, usual_season
+from datamodules.series.windows import ScaledSegment, Windows
+from datamodules.splits import assign
+from datamodules.types import Row, SeriesFacts
+
+
+class SeriesData(Data[list[Segment], SeriesFacts]):
+    """Base of the series. A subclass says which ``file`` they lie in.
+
+    Splits follow time: first the training part, then validation, then test. Windows of validation and test start at
+    every step, so that each step of the part is forecast at all distances, and look back into the part before. Of many
+    series, those that are too short or constant are left out, and named.
+
+    Args:
+        target: Columns to forecast; all columns of numbers that have no other role if None.
+        time: Column of times; the first column if None.
+        id: Column that tells series apart, if they lie below each other (long form).
+        past_covariates: Columns known until now.
+        known_covariates: Columns known for the future too, such as holidays or prices.
+        calendar: Parts of the time that are made known covariates.
+        context: Steps a forecast looks at.
+        horizon: Steps forecast.
+        stride: Steps from one training window to the next.
+        val_fraction: Share of the steps for validation, those before the test part.
+        test_fraction: Share of the steps for testing, the last ones.
+        borders: Times instead of shares: the start of validation, the start of test and, perhaps, the end of test.
+        freq: Step, as pandas writes it (``h``, ``D``, ``MS``); told from the times if None.
+        gaps: What to do about missing rows and values: ``error``; ``previous`` repeats the last value; ``linear``
+            interpolates (looking ahead of the gap).
+        resample: Step to which rows are put together first.
+        resample_by: How they are put together.
+        season: Steps of a season, for the seasonal naive forecast and MASE; if None a day, a week or a year, whichever
+            suits the step, and 1 if that is longer than the context.
+        scale: ``standard`` (mean 0 and standard deviation 1 in the training part), ``log`` before that, or ``none``.
+        date_format: How the times are written, as ``strptime`` has it (``%d/%m/%Y``), or ``epoch s``; told from the
+            whole column if None.
+        zone: Zone of the times, such as ``Europe/Paris``: times without an offset are its local ones, others are
+            brought to it. If None, those with one offset keep it, those with several become UTC.
+        separator: Between the cells of a CSV; told from the head of the file if None.
+        decimal: Decimal sign; told from whole columns if None.
+        missing: Words that stand for a missing value, beside the usual ones.
+        **kwargs: Batch size, workers and the like: see ``datamodules.data.Data``. Known covariates of a
+            ``predict_path`` go on for the horizon, with empty targets.
+    """
+
+    makes = SeriesFacts
+
+    def __init__(
+        self,
+        target: str | list[str] | None = None,
+        time: str | None = None,
+        id: str | None = None,
+        past_covariates: Sequence[str] = (),
+        known_covariates: Sequence[str] = (),
+        calendar: Sequence[Field] = (),
+        context: int = 96,
+        horizon: int = 24,
+        stride: int = 1,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.2,
+        borders: Sequence[str] | None = None,
+        freq: str | None = None,
+        gaps: Gaps = "error",
+        resample: str | None = None,
+        resample_by: Literal["mean", "sum", "min", "max", "first", "last"] = "mean",
+        season: int | None = None,
+        scale: Literal["standard", "log", "none"] = "standard",
+        date_format: str | None = None,
+        zone: str | None = None,
+        separator: str | None = None,
+        decimal: str | None = None,
+        missing: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (("context", context), ("horizon", horizon), ("stride", stride), ("season", season or 1)):
+            if value < 1:
+                raise MisconfigurationException(f"data.{name} is {value}; it must be at least 1")
+        if borders is not None and len(borders) not in (2, 3):
+            raise MisconfigurationException("data.borders has two times: the start of validation and of test")
+        if zone is not None:
+            try:
+                zoneinfo.ZoneInfo(zone)
+            except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+                raise MisconfigurationException(
+                    f"data.zone: there is no zone `{zone}`; one is Europe/Paris, for instance"
+                ) from error
+        self.id, self.calendar, self.scale = id, list(calendar), scale
+        self.past, self.known_columns = list(past_covariates), list(known_covariates)
+        self.context, self.horizon, self.stride, self.season = context, horizon, stride, season
+        self.val_fraction, self.test_fraction, self.borders = val_fraction, test_fraction, borders
+        self.reader = SeriesReader(
+            time, id, [target] if isinstance(target, str) else target or (), self.past, self.known_columns,
+            Rules(freq, gaps, resample, resample_by), date_format, zone, separator, decimal, missing, self.encoding,
+            self.on_error,
+        )  # fmt: skip
+        self._whole: Reading | None = None
+        self._asked: list[Segment] = []
+        self._date_form = ""
+
+    @property
+    @abstractmethod
+    def file(self) -> Path:
+        """Where the series lie."""
+
+    def download(self) -> None:
+        """Fetch the file, if it is a public one."""
+        if self.file.name in self.files:
+            fetch(self.url + self.file.name, self.file, self.files[self.file.name])
+
+    def setup(self, stage: str) -> None:
+        """Read the splits that a stage needs."""
+        super().setup(stage)
+        self._whole = None
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the facts from a checkpoint, if it was trained for what is asked of it now."""
+        super().load_state_dict(state_dict)
+        trained = self.facts
+        if (trained.context, trained.horizon) != (self.context, self.horizon):
+            raise MisconfigurationException(
+                f"the checkpoint was trained for context {trained.context} and horizon {trained.horizon}, "
+                f"not {self.context} and {self.horizon}"
+            )
+        for name, before, now in (
+            ("past_covariates", trained.past, self.past),
+            ("known_covariates", trained.known, self.known_columns),
+            ("calendar", trained.calendar, self.calendar),
+            ("scale", trained.scale, self.scale),
+        ):
+            if before != now:
+                raise MisconfigurationException(f"the checkpoint was trained with data.{name} {before}, not {now}")
+
+    # ---- reading
+
+    def read(self, split: str) -> list[Segment]:
+        """Each series over a split, with the context before its first step."""
+        if self._whole is None:
+            self._whole = self.reader.read(self.file, self._layout() if self.known else None)
+        found, short = [], []
+        for segment in self._whole.segments:
+            if self.known and segment.name not in self.facts.series:
+                continue  # left out of the training part, and named then
+            try:
+                found.append(cut(segment, split, self.ends(segment), self.context, self.horizon, self.file))
+            except MisconfigurationException as error:
+                short.append((segment.name, str(error)))
+        self._left_out(short, found, f"left out of the {split} part of {self.file}")
+        return found
+
+    def _left_out(self, names: Sequence[tuple[str, str]], kept: Sequence[Segment], what: str) -> None:
+        """Say which of many series are left out, and why the first of them is; raise that if none is kept."""
+        if names and not kept:
+            raise MisconfigurationException(names[0][1])
+        if names:
+            shown = ", ".join(name for name, _ in names[:20]) + (", ..." if len(names) > 20 else "")
+            total = len(names) + len(kept)
+            rank_zero_warn(f"{what}: {len(names)} of {total} series, {self.id} {shown}; the first: {names[0][1]}")
+
+    def _layout(self) -> Layout:
+        """What was told from the training file."""
+        facts = self.facts
+        return Layout(facts.time, facts.targets, facts.frequency, facts.date_order, facts.zone, facts.decimal)
+
+    def ends(self, segment: Segment) -> list[int]:
+        """The row after the last one of training, validation and test."""
+        size = len(segment.frame)
+        if self.borders is None:
+            if size < self.context + self.horizon:
+                return [size] * 3  # too short for any split
+            splits = assign(size, self.seed, self.val_fraction, self.test_fraction, times=np.arange(size))
+            return [int(end) for end in np.bincount(splits, minlength=3).cumsum()]
+        import pandas as pd
+
+        form = self.reader.date_format
+        borders = pd.Series(list(self.borders), name="borders")
+        given = read_dates(borders, "data.borders", order=self._whole.layout.date_order if self._whole else "")
+        times = given.local if given.local.notna().all() else read_dates(borders, "data.borders", form).local
+        if times.isna().any():
+            raise MisconfigurationException(f"data.borders {list(self.borders)} are no times")
+        times = times.tz_localize(segment.times.tz)
+        return [*(int(segment.times.searchsorted(time)) for time in times), size][:3]
+
+    def read_predict(self, path: Path) -> list[Segment]:
+        """The end of each series: the context, and the times of the horizon."""
+        facts = self.facts
+        reading = self.reader.read(path, self._layout())
+        kept, out = [], []
+        for segment in reading.segments:
+            try:
+                if segment.name not in facts.series:
+                    raise MisconfigurationException(
+                        f"{path}: {self.id} `{segment.name}` was not among the series of training"
+                    )
+                asked = extend(segment, self.context, self.horizon, facts.known, facts.frequency, path)
+            except MisconfigurationException as error:
+                out.append((segment.name, str(error)))
+                continue
+            warn_of_units(asked, facts.targets, facts.usual_range[facts.series.index(asked.name)], path)
+            kept.append(asked)
+        self._left_out(out, kept, f"no forecast of {path}")
+        self._asked, self._date_form = kept, reading.date_form
+        return kept
+
+    # ---- facts
+
+    def learn(self, train: list[Segment]) -> SeriesFacts:
+        """Learn columns, step, season and scaling from the training part."""
+        assert self._whole is not None
+        layout = self._whole.layout
+        season = self.season or usual_season(layout.frequency)
+        if self.season and season > self.context:
+            raise MisconfigurationException(
+                f"data.season is {season}, but the context of {self.context} steps does not hold a season"
+            )
+        season = season if season <= self.context else 1
+        train = self._moving(train, [*layout.targets, *self.past])
+        own = [segment.columns(layout.targets) for segment in train]
+        scaled = [mean_and_std(self._numbers(segment, layout.targets)) for segment in train]
+        mean, std = (torch.stack(some) for some in zip(*scaled, strict=True))  # (series, targets + past)
+        if self.scale == "none":
+            for segment in train:
+                refuse_rounding(segment, layout.targets, self.file)
+            mean, std = torch.zeros_like(mean), torch.ones_like(std)
+        known = torch.cat([segment.columns(self.known_columns) for segment in train])
+        known_mean, known_std = mean_and_std(known)
+        errors = torch.stack([seasonal_error(values, season) for values in own])
+        if not errors.all():
+            exact = [train[k].name or layout.targets[target] for k, target in (errors == 0).nonzero().tolist()]
+            rank_zero_warn(
+                f"{self.file}: the seasonal naive forecast of {', '.join(exact[:20])} is exact in the training part; "
+                "MASE, the error as a multiple of its error, is not defined there"
+            )
+        return SeriesFacts(
+            **layout._asdict(),
+            past=self.past,
+            known=self.known_columns,
+            calendar=[str(field) for field in self.calendar],
+            series=[segment.name for segment in train],
+            season=season,
+            context=self.context,
+            horizon=self.horizon,
+            scale=self.scale,
+            mean=mean,
+            std=std,
+            known_mean=known_mean,
+            known_std=known_std,
+            seasonal_error=errors,
+            usual_range=torch.stack([torch.stack([values.amin(0), values.amax(0)]) for values in own]),
+        )
+
+    def _moving(self, train: list[Segment], names: list[str]) -> list[Segment]:
+        """The series that are not constant."""
+        kept, out = [], []
+        for segment in train:
+            flat = constant(segment, names)
+            of = f" of {self.id} `{segment.name}`" if segment.name else ""
+            reason = (
+                f"{self.file}: column `{flat}`{of} is constant in the training part, from {segment.times[0]} to "
+                f"{segment.times[-1]}: leave it out"
+            )
+            if flat is None:
+                kept.append(segment)
+            else:
+                out.append((segment.name, reason))
+        self._left_out(out, kept, f"left out of {self.file}, as constant")
+        return kept
+
+    def _numbers(self, segment: Segment, targets: list[str]) -> Tensor:
+        return numbers_of(segment, [*targets, *self.past], self.scale == "log", self.file)
+
+    def examples(self, raw: list[Segment], train: bool) -> Windows:
+        """Scaled windows. Those of validation and test start at every step, whatever the stride of training."""
+        facts = self.facts
+        scaled = []
+        for segment in raw:
+            if segment.name not in facts.series:
+                continue
+            number = facts.series.index(segment.name)
+            values = (self._numbers(segment, facts.targets) - facts.mean[number]) / facts.std[number]
+            known = (segment.columns(facts.known) - facts.known_mean) / facts.known_std
+            known = torch.cat([known.float(), calendar_features(segment.times, self.calendar)], 1)
+            scaled.append(ScaledSegment(values.float(), known, number))
+        if not scaled:
+            raise MisconfigurationException(f"{self.file}: no series of the training part reaches into this one")
+        stride, truth = self.stride if train else 1, raw[0].future == 0
+        return Windows(scaled, len(facts.targets), self.context, self.horizon, stride, truth)
+
+    # ---- predictions
+
+    def describe(self, index: int) -> Row:
+        """The name of the series."""
+        return {"series": self._asked[index].name}
+
+    def write(self, rows: Sequence[Row], folder: Path) -> Path:
+        """Write ``predictions.csv``, which goes on where the data ends, and ``predictions.png``."""
+        path = folder / "predictions.csv"
+        forecast_table(rows, self._asked, self.facts, self.id, self._date_form).to_csv(path, index=False)
+        panels = list(islice(forecast_panels(rows, self._asked, self.facts), 8))
+        draw_forecasts(panels, levels=list(rows[0]["quantiles"])).savefig(path.with_suffix(".png"), dpi=110)
+        return path
