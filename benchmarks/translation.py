@@ -27,7 +27,7 @@ from benchmarks.probes import Stopwatch, compare, train
 from datamodules.parallel import Multi30k
 from datamodules.tokens import SPECIAL, Tokens
 from experiments import load
-from modules.nets.seq2seq.encoder_decoder import PAD
+from datamodules.types import PAD
 from modules.nets.seq2seq.transformer import EncoderLayer, Transformer
 from modules.translation import Translator
 

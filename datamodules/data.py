@@ -119,6 +119,10 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         """Length of each example, if batches are to hold examples of similar length: the dataset's ``lengths``."""
         return getattr(examples, "lengths", None)
 
+    def size_of_batches(self, split: str) -> int:
+        """Examples in a batch of a split, per process, unless ``max_tokens`` bounds it."""
+        return self.batch_size
+
     def describe(self, index: int) -> Row:
         """Columns that tell the user which input a prediction belongs to."""
         return {"index": index}
@@ -214,7 +218,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             if train and epoch is None:
                 epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
         epoch = epoch or 0
-        batch_size = self.batch_size
+        batch_size = self.size_of_batches(split)
         if self.global_batch_size is not None:
             batch_size, rest = divmod(self.global_batch_size, num_replicas)
             if rest or not batch_size:

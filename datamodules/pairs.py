@@ -1,19 +1,33 @@
-"""Encoded sentences with their translations, and batches of them."""
+"""Pairs of texts: the cells and files they come from, encoded pairs, and batches of them."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
 import torch
-from torch import Tensor
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.files.dialect import PACKED
+from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET
 from datamodules.ragged import Ragged
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
+from datamodules.splits import SPLITS, assign
+from datamodules.types import PairBatch
+
+TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
+NAMES = {"train": ("train",), "val": ("val", "valid", "validation", "dev"), "test": ("test",)}  # of files of a split
+
+T = TypeVar("T")
 
 
-class Sentences:
-    """Encoded sentences of a split.
+class PairExamples:
+    """Encoded sources of a split with their targets.
 
     Args:
         source: Token ids of each source, ended by ``END``.
-        target: Token ids of each target, between ``BEGIN`` and ``END``.
-        references: The targets as they were written, which translations are compared with.
+        target: Token ids of each target, between ``BEGIN`` and ``END``; None if there is nothing but sources.
+        references: The targets as they were written, which generated texts are compared with; None in training.
     """
 
     def __init__(self, source: Ragged, target: Ragged | None, references: list[str] | None) -> None:
@@ -23,10 +37,97 @@ class Sentences:
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitems__(self, indices: Draw) -> tuple[Tensor, Tensor | None, list[str] | None]:
+    def __getitems__(self, indices: BatchIndices) -> PairBatch:
         """Sources ``(batch, source length)``, targets ``(batch, target length)`` and references."""
-        return (
+        return PairBatch(
             self.source.pad(indices),
             None if self.target is None else self.target.pad(indices),
             None if self.references is None else [self.references[index] for index in indices],
         )
+
+
+def text_of(cell: Any, place: str) -> str:
+    """The text in a cell of a table; an empty one where nothing is.
+
+    Raises:
+        MisconfigurationException: If it holds a list, an object or half of a character.
+    """
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)  # as a spreadsheet shows it
+    text = "" if cell is None or cell != cell else str(cell)
+    if isinstance(cell, list | dict):
+        raise MisconfigurationException(
+            f"{place} holds {'a list' if isinstance(cell, list) else 'an object'}, not text"
+        )
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise MisconfigurationException(f"{place} holds half of a surrogate pair, which is no text")
+    return text
+
+
+def find_splits(folder: Path, find: Callable[[Path], T | None]) -> dict[str, T]:
+    """What there is for each split in a folder.
+
+    Args:
+        folder: The folder.
+        find: Finds what has the path of a split but for its endings; None if there is nothing.
+    """
+    found: dict[str, T] = {}
+    for split, names in NAMES.items():
+        for first in (file for file in map(find, (folder / name for name in names)) if file is not None):
+            found.setdefault(split, first)
+    return found
+
+
+def find_table(stem: Path) -> Path | None:
+    """The table of this name but for its endings; None if there is none."""
+    paths = (stem.with_name(stem.name + ending) for ending in endings(TABLES))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """All tables in a folder, but for hidden ones."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+    return [path for path in files if path.name.lower().endswith(tuple(endings(TABLES)))]
+
+
+def endings(suffixes: Sequence[str]) -> list[str]:
+    """Suffixes of files, as they are and packed."""
+    return [suffix + packed for suffix in suffixes for packed in ("", *PACKED)]
+
+
+def share(size: int, split: str, val: float, test: float, seed: int, source: str) -> list[int]:
+    """The examples of a split where there is no file for some splits, which then get a share of the training file.
+
+    Args:
+        size: Number of examples in the training file.
+        split: The split.
+        val: Share for validation; 0 if there is a file for it.
+        test: Share for testing; 0 if there is a file for it.
+        seed: Seed of the choice.
+        source: The file, for the message.
+
+    Raises:
+        MisconfigurationException: If there is none.
+    """
+    if not size:
+        raise MisconfigurationException(f"{source} holds no example")
+    mine = np.flatnonzero(assign(size, seed, val, test) == SPLITS.index(split)).tolist()
+    if not mine:
+        raise MisconfigurationException(
+            f"{source}: none of {size} examples are for the split {split}; "
+            f"raise data.{split}_fraction, or give a file of that name"
+        )
+    return mine
+
+
+def check_limits(num_tokens: int, max_length: int, max_tokens: int | None) -> None:
+    """Refuse options of a vocabulary and of batches that nothing can be made with.
+
+    Raises:
+        MisconfigurationException: If one is too small.
+    """
+    limits = (("num_tokens", num_tokens, 300), ("max_length", max_length, 4), ("max_tokens", max_tokens, 1))
+    for name, value, least in limits:
+        if value is not None and value < least:
+            why = "; 256 of them are bytes" if name == "num_tokens" else ""
+            raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}{why}")

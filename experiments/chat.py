@@ -1,6 +1,7 @@
 """``leyden chat``: talk to a trained dialogue."""
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.dialogue import DialogueText
-from datamodules.sampling import Draw
+from datamodules.data import Examples
+from datamodules.dialogue.base import DialogueData
+from datamodules.dialogue.reading import Dialogue, Dialogues
+from datamodules.sampling import BatchIndices
 from experiments.checkpoint import load
 from modules.dialogue import ResponseSelector
 from modules.nets.seq2seq.search import Sampling
@@ -28,15 +31,16 @@ class Chat:
     """
 
     def __init__(self, path: str | Path, temperature: float = 0.0) -> None:
-        if temperature < 0:
-            raise MisconfigurationException(f"--temperature is {temperature}; it must not be below 0")
+        if not 0 <= temperature < math.inf:
+            raise MisconfigurationException(f"--temperature is {temperature}; it must be at least 0, and finite")
         task, data = load(path)
-        if not isinstance(data, DialogueText) or not isinstance(task, Translator | ResponseSelector):
+        if not isinstance(data, DialogueData) or not isinstance(task, Translator | ResponseSelector):
             raise MisconfigurationException(
                 f"{path} is a {type(task).__name__} of {type(data).__name__}; to chat, train on dialogues"
             )
         if isinstance(task, Translator):
-            task.sampling = Sampling(temperature) if temperature else None
+            drawn = task.sampling or Sampling()
+            task.sampling = Sampling(temperature, drawn.top_k, drawn.top_p) if temperature else None
         else:
             task.temperature = temperature
         self.task, self.data = task, data
@@ -50,9 +54,9 @@ class Chat:
     def reply(self, said: str) -> str:
         """The reply to something said, which both become part of the conversation."""
         self.turns.append(said)
-        self.data.take([self.turns])
-        row = self.task.predict_step(self.data.datasets["predict"].__getitems__(Draw([0])), 0)[0]
-        replies = [text for name, text in row.items() if name.startswith(("reply", "translation"))]
+        context: Examples = self.data.examples(Dialogues([Dialogue(self.turns)], rows=[{}]), train=False)
+        row = self.task.predict_step(context.__getitems__(BatchIndices([0])), 0)[0]
+        replies = [text for name, text in row.items() if name.startswith("reply")]
         # Who chooses among given replies would often say the same again, or what was just said.
         reply: str = next((text for text in replies if text not in self.turns), replies[0])
         self.turns.append(reply)

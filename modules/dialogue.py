@@ -1,15 +1,17 @@
 """Dialogue by selection: the reply is chosen among given ones. (``modules.translation.Translator`` writes replies.)"""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import MetricCollection
 
-from datamodules.types import ChoiceBatch, ChoiceFacts, Row
+from datamodules.types import PAD, ChoiceBatch, ChoiceFacts, Row
 from modules.metrics import Ranking
 from modules.task import Step, Task
 
@@ -56,6 +58,13 @@ class ResponseSelector(Task[ChoiceFacts]):
         **kwargs: Any,
     ) -> None:
         super().__init__(decay_all=decay_all, **kwargs)
+        for name, value, least in (("size", size, 1), ("top_k", top_k, 1)):
+            if value < least:
+                raise MisconfigurationException(f"model.{name} is {value}; it must be at least {least}")
+        if not 0 < scale < math.inf:
+            raise MisconfigurationException(f"model.scale is {scale}; it must be above 0, and finite")
+        if not 0 <= temperature < math.inf:
+            raise MisconfigurationException(f"model.temperature is {temperature}; it must be at least 0, and finite")
         self.make_net, self.size, self.scale = net, size, scale
         self.temperature, self.top_k = temperature, top_k
         self.index: Tensor | None = None  # vectors of the replies to predict
@@ -71,7 +80,7 @@ class ResponseSelector(Task[ChoiceFacts]):
     def forward(self, tokens: Tensor) -> Tensor:
         """Unit vectors ``(texts, features)`` of texts ``(texts, length)``."""
         # Replies are mostly short, but for a few: encoded by length, they need little padding.
-        lengths = (tokens != 0).sum(1)
+        lengths = (tokens != PAD).sum(1)
         order = lengths.argsort(stable=True)
         parts = [tokens[rows, : max(1, int(lengths[rows[-1]]))] for rows in order.split(self.CHUNK)]
         vectors = torch.cat([self.net(part).float() for part in parts])
@@ -81,14 +90,14 @@ class ResponseSelector(Task[ChoiceFacts]):
         """Cross-entropy of ``(contexts, replies, candidates)``; without candidates the batch's replies are these."""
         contexts, replies, candidates = batch
         assert replies is not None
-        asked, answers = self(contexts), self(replies)  # (batch, features), (replies, features)
+        context, reply = self(contexts), self(replies)  # (batch, features), (replies, features)
         if candidates is None:
-            logits = self.scale * asked @ answers.T  # (batch, batch)
+            logits = self.scale * context @ reply.T  # (batch, batch)
             same = (replies[:, None] == replies).all(2).fill_diagonal_(False)  # (batch, batch)
             logits = logits.masked_fill(same, -torch.inf)
             target = torch.arange(len(contexts), device=logits.device)
         else:
-            logits = self.scale * torch.einsum("bf,bcf->bc", asked, answers[candidates])  # (batch, candidates)
+            logits = self.scale * torch.einsum("bf,bcf->bc", context, reply[candidates])  # (batch, candidates)
             target = torch.zeros(len(contexts), dtype=torch.long, device=logits.device)
         loss = F.cross_entropy(logits, target)
         return Step(loss, len(contexts)) if self.training else Step(loss, len(contexts), logits, target)
@@ -103,7 +112,7 @@ class ResponseSelector(Task[ChoiceFacts]):
         if self.index is None:
             tokens = pad_sequence([torch.tensor(ids) for ids in self.facts.reply_tokens], batch_first=True)
             self.index = self(tokens.to(self.device))
-        cosines = self(batch[0]) @ self.index.T  # (batch, replies)
+        cosines = self(batch.contexts) @ self.index.T  # (batch, replies)
         if self.temperature:
             # The largest of logits with Gumbel noise are a draw from their softmax, without putting back.
             noise = torch.empty_like(cosines).exponential_().log()

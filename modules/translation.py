@@ -1,7 +1,9 @@
 """Translation: from one sequence of tokens to another."""
 
+import math
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -9,21 +11,23 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torchmetrics import MetricCollection
 
-from datamodules.types import END, PAD, PairBatch, PairFacts, Row
-from modules.metrics import BLEU, ChrF, Distinct, Generated, Perplexity
+from datamodules.types import END, PAD, PairBatch, PairFacts, ParallelFacts, Row
+from modules.metrics import BLEU, ChrF, Distinct
 from modules.nets.seq2seq.encoder_decoder import EncoderDecoder
 from modules.nets.seq2seq.losses import linear_cross_entropy
 from modules.nets.seq2seq.search import Sampling, beam_search, write
 from modules.task import Step, Task
+
+LINE_ENDS = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # what some program takes for the end of a line
 
 
 class Translator(Task[PairFacts]):
     """Sequence-to-sequence generation: translations, or replies.
 
     Trained on the cross-entropy of each token after the true ones before it (teacher forcing). Scores: ``bleu``, the
-    same as the tool sacrebleu gives for the texts as they are; ``chrf``; ``perplexity`` of a token (of the vocabulary,
-    so it compares only with that of the same vocabulary), without label smoothing; with ``distinct``, also
-    ``distinct_1`` and ``distinct_2``.
+    same as the tool sacrebleu gives for the texts as they are; ``chrf``; ``perplexity``, the exponential of the loss,
+    which is that of a token, without label smoothing (so it compares only with that of the same vocabulary); with
+    ``distinct``, also ``distinct_1`` and ``distinct_2``.
 
     Args:
         net: Makes the network from the numbers of source and of target tokens.
@@ -32,7 +36,7 @@ class Translator(Task[PairFacts]):
         val_beam_size: The same in validation, where it should cost little.
         length_penalty: The search divides a log-probability by so high a power of the length.
         temperature: If not 0, test and prediction draw by chance instead; below 1 they keep to what is probable.
-        top_k: Draw from so many of the most probable tokens; from all if 0.
+        top_k: Draw from so many of the most probable tokens; from all if None.
         top_p: Draw from the fewest tokens that have this probability together.
         max_length: Tokens of the longest target; twice those of the source, and ten, if None.
         distinct: Also score how diverse the texts are, as of replies in dialogues.
@@ -41,6 +45,7 @@ class Translator(Task[PairFacts]):
     """
 
     needs = PairFacts
+    of_loss: ClassVar = {"perplexity": torch.exp}
 
     def __init__(
         self,
@@ -50,7 +55,7 @@ class Translator(Task[PairFacts]):
         val_beam_size: int = 1,
         length_penalty: float = 1.0,
         temperature: float = 0.0,
-        top_k: int = 0,
+        top_k: int | None = None,
         top_p: float = 1.0,
         max_length: int | None = None,
         distinct: bool = False,
@@ -60,13 +65,16 @@ class Translator(Task[PairFacts]):
         super().__init__(decay_all=decay_all, **kwargs)
         if min(beam_size, val_beam_size) < 1:
             raise MisconfigurationException(f"beam_size is {beam_size}, val_beam_size {val_beam_size}; take at least 1")
+        if not 0 <= label_smoothing < 1:
+            raise MisconfigurationException(f"label_smoothing is {label_smoothing}; it must be from 0 to below 1")
+        if not math.isfinite(length_penalty):
+            raise MisconfigurationException(f"length_penalty is {length_penalty}; it must be a finite number")
+        if max_length is not None and max_length < 1:
+            raise MisconfigurationException(f"model.max_length is {max_length}; it must be at least 1")
         self.make_net = net
         self.label_smoothing = label_smoothing
         self.beam_size, self.val_beam_size, self.length_penalty = beam_size, val_beam_size, length_penalty
-        try:
-            self.sampling = Sampling(temperature, top_k, top_p) if temperature else None
-        except ValueError as error:
-            raise MisconfigurationException(str(error)) from error
+        self.sampling = sampling_of(temperature, top_k, top_p)
         self.max_length, self.distinct = max_length, distinct
 
     def build(self) -> None:
@@ -83,8 +91,8 @@ class Translator(Task[PairFacts]):
             raise MisconfigurationException("tied: all needs a vocabulary that both languages share (data.joint: true)")
 
     def metrics(self) -> MetricCollection:
-        """BLEU, chrF and perplexity; distinct n-grams if wanted."""
-        scores: dict[str, Any] = {"bleu": BLEU(), "chrf": ChrF(), "perplexity": Perplexity()}
+        """BLEU and chrF; distinct n-grams if wanted."""
+        scores: dict[str, Any] = {"bleu": BLEU(), "chrf": ChrF()}
         return MetricCollection(scores | ({"distinct": Distinct()} if self.distinct else {}))
 
     def step(self, batch: PairBatch) -> Step:
@@ -100,7 +108,7 @@ class Translator(Task[PairFacts]):
             return Step(loss, len(truth))
         testing = self.trainer.testing if self._trainer is not None else True
         texts = self.write(source, self.beam_size, self.sampling) if testing else self.write(source, self.val_beam_size)
-        return Step(loss, len(truth), Generated(texts, loss.double() * len(truth), len(truth)), references)
+        return Step(loss, len(truth), texts, references)
 
     def write(self, source: Tensor, beam_size: int = 1, sampling: Sampling | None = None) -> list[str]:
         """Texts for sources ``(batch, source)``; an empty one for an empty source.
@@ -117,12 +125,13 @@ class Translator(Task[PairFacts]):
             written = [hypotheses[0].tokens for hypotheses in found]
         else:
             written = write(self.net, source, limits, sampling)
-        texts = (text.strip().replace("\n", " ") for text in self.target_tokens.decode_batch(written))
+        texts = (LINE_ENDS.sub(" ", text.strip()) for text in self.target_tokens.decode_batch(written))
         return [text if first != END else "" for text, first in zip(texts, source[:, 0].tolist(), strict=True)]
 
     def predict_step(self, batch: PairBatch, batch_idx: int) -> list[Row]:
-        """A ``translation`` of each source."""
-        return [{"translation": text} for text in self.write(batch[0], self.beam_size, self.sampling)]
+        """A ``translation`` of each source, or a ``reply`` to it."""
+        name = "translation" if isinstance(self.facts, ParallelFacts) else "reply"
+        return [{name: text} for text in self.write(batch.source, self.beam_size, self.sampling)]
 
     def on_test_epoch_end(self) -> None:
         """Log the scores and say how BLEU was computed."""
@@ -149,6 +158,20 @@ class Translator(Task[PairFacts]):
                 (from_, to, torch.zeros(len(to), len(from_)).index_add_(0, torch.tensor(rows), weight) / counts)
             )
         return pictures
+
+
+def sampling_of(temperature: float, top_k: int | None = None, top_p: float = 1.0) -> Sampling | None:
+    """How to draw tokens by chance; None for a temperature of 0, which draws nothing.
+
+    Raises:
+        MisconfigurationException: If an option is out of range, or has no effect without a temperature.
+    """
+    if temperature == 0 and (top_k is not None or top_p != 1):
+        raise MisconfigurationException("top_k and top_p are for drawing by chance; give a temperature above 0 too")
+    try:
+        return Sampling(temperature, top_k, top_p) if temperature else None
+    except ValueError as error:
+        raise MisconfigurationException(str(error)) from error
 
 
 def _words(tokens: Any, ids: list[int]) -> tuple[list[str], list[int]]:

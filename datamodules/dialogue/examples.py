@@ -7,15 +7,18 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.dialogue.reading import Turns
+from datamodules.dialogue.reading import Dialogue
 from datamodules.ragged import Ragged
-from datamodules.sampling import Draw, mix
-from datamodules.tokens import END, Tokens
+from datamodules.sampling import BatchIndices, mix
+from datamodules.tokens import Tokens
+from datamodules.types import END, ChoiceBatch
 
 YOU, ME = "<you>", "<me>"  # marks of the speakers, as the one who replies sees them
 
+Pair = tuple[list[str], str]  # a context, turn by turn, and its reply
 
-class TurnTokens:
+
+class DialogueTokenizer:
     """Puts dialogues together from the tokens of their turns, each of which is encoded once.
 
     With a vocabulary of our own, each turn begins with a token that marks its speaker; a pretrained tokenizer has no
@@ -30,7 +33,8 @@ class TurnTokens:
         self.tokens = Tokens(tokenizer)
         self.max_length = min(filter(None, (max_length, self.tokens.max_length)))
         empty, letter, you, me = self.tokens.encode(["", "a", YOU, ME])
-        if len(you) == 1:
+        self.is_own = len(you) == 1
+        if self.is_own:
             self.first, self.last, self.you, self.me = [], [END], you, me
             return
         num = next(i for i in range(len(letter)) if empty[i : i + 1] != letter[i : i + 1])
@@ -40,8 +44,11 @@ class TurnTokens:
     def encode(self, texts: Iterable[str]) -> dict[str, list[int]]:
         """Token ids of each distinct text."""
         distinct = list(dict.fromkeys(texts))
-        first, last = (0, 0) if self.last == [END] else (len(self.first), len(self.last))
         encoded = self.tokens.encode(distinct)
+        if self.is_own:  # somebody may have typed "<me>" or "<eos>": they mark nothing, and are left out
+            special = max(*self.you, *self.me)
+            return {text: [i for i in ids if i > special] for text, ids in zip(distinct, encoded, strict=True)}
+        first, last = len(self.first), len(self.last)
         return {text: ids[first : len(ids) - last] for text, ids in zip(distinct, encoded, strict=True)}
 
     def context(self, turns: Sequence[list[int]]) -> list[int]:
@@ -61,7 +68,7 @@ class TurnTokens:
         return self.first + (self.me + turn)[:room] + self.last
 
 
-class Choices:
+class ChoiceExamples:
     """Contexts, and the replies among which theirs is to be found.
 
     Args:
@@ -78,27 +85,23 @@ class Choices:
         self.lengths = contexts.lengths
         self.candidates: Tensor | None = None
         if num_candidates:
-            self.candidates = torch.tensor(list(_draw(texts, num_candidates)))
+            self.candidates = torch.tensor(list(_candidates(texts, num_candidates)))
 
     def __len__(self) -> int:
         return len(self.contexts)
 
-    def __getitems__(self, indices: Draw) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Contexts ``(batch, context length)``, replies ``(replies, reply length)`` and candidates.
-
-        Candidates ``(batch, candidates)`` are rows of the replies, the true one first. In training there are none: each
-        context has its own reply, in the same row.
-        """
+    def __getitems__(self, indices: BatchIndices) -> ChoiceBatch:
+        """Contexts ``(batch, context length)``, replies ``(replies, reply length)`` and candidates."""
         contexts = self.contexts.pad(indices)
         if self.replies is None:
-            return contexts, None, None
+            return ChoiceBatch(contexts, None, None)
         if self.candidates is None:
-            return contexts, self.replies.pad(indices), None
+            return ChoiceBatch(contexts, self.replies.pad(indices), None)
         rows, candidates = self.candidates[torch.tensor(indices)].unique(return_inverse=True)
-        return contexts, self.replies.pad(rows.tolist()), candidates
+        return ChoiceBatch(contexts, self.replies.pad(rows.tolist()), candidates)
 
 
-def _draw(texts: Sequence[str], num_candidates: int) -> Iterator[list[int]]:
+def _candidates(texts: Sequence[str], num_candidates: int) -> Iterator[list[int]]:
     distinct = {text: index for index, text in reversed(list(enumerate(texts)))}
     pool = list(distinct.values())
     if len(pool) < 2:
@@ -114,15 +117,15 @@ def _draw(texts: Sequence[str], num_candidates: int) -> Iterator[list[int]]:
         yield list(drawn)
 
 
-def with_context(dialogues: list[Turns], num_turns: int) -> list[tuple[Turns, str]]:
+def with_context(dialogues: list[Dialogue], num_turns: int) -> list[Pair]:
     """Each reply with the ``num_turns`` before it."""
     every = [
-        (turns[max(0, place - num_turns) : place], turns[place])
-        for turns in dialogues
-        for place in range(1, len(turns))
+        (dialogue.turns[max(0, place - num_turns) : place], dialogue.turns[place])
+        for dialogue in dialogues
+        for place in dialogue.replies()
     ]
     pairs = [(context, reply) for context, reply in every if context[-1].strip() and reply.strip()]
-    alone = sum(len(turns) == 1 for turns in dialogues)
+    alone = sum(not dialogue.replies() for dialogue in dialogues)
     if alone or len(pairs) < len(every):
         rank_zero_warn(
             f"left out {alone} of {len(dialogues)} dialogues, of one turn, and {len(every) - len(pairs)} of "
@@ -133,7 +136,7 @@ def with_context(dialogues: list[Turns], num_turns: int) -> list[tuple[Turns, st
     return pairs
 
 
-def not_too_long(pairs: list[tuple[Turns, str]], ids: dict[str, list[int]], max_length: int) -> list[tuple[Turns, str]]:
+def not_too_long(pairs: list[Pair], ids: dict[str, list[int]], max_length: int) -> list[Pair]:
     """Pairs whose reply, with what begins and ends it, is not longer than ``max_length``."""
     kept = [(context, reply) for context, reply in pairs if len(ids[reply]) + 2 <= max_length]
     if len(kept) < len(pairs):

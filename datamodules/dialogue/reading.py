@@ -1,93 +1,177 @@
 """Reading dialogues."""
 
-import csv
-import json
 import re
-import zipfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.parallel.reading import read_text
+from datamodules.files.archives import members
+from datamodules.files.dialect import suffix_of
+from datamodules.files.faults import Faults, OnError
+from datamodules.files.rows import read_rows
+from datamodules.pairs import TABLES, find_splits, find_table, tables_in, text_of
+from datamodules.types import Row
 
-Turns = list[str]  # of one dialogue; two people speak in turn
+LISTS = ("turns", "messages", "conversations", "conversation", "dialog", "dialogue")  # columns of whole dialogues
+PAIRS = (("question", "answer"), ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"))
+SPEAKER, TEXT = ("role", "from", "speaker"), ("content", "value", "text")  # keys of a turn
+REPLIERS = ("assistant", "gpt", "chatgpt", "model", "bot", "ai")
+NOBODY = ("system", "developer", "tool", "function")  # instructions and machinery, which nobody says
 
 
-def read_dialogues(path: Path) -> list[Turns]:
-    """Read dialogues in UTF-8.
+class Dialogue(NamedTuple):
+    """What two people say in turn.
+
+    Attributes:
+        turns: The texts.
+        replier: Whose turns are the replies: 0 for who begins, 1 for the other, None for both.
+    """
+
+    turns: list[str]
+    replier: int | None = None
+
+    def replies(self) -> list[int]:
+        """Places of the replies among the turns."""
+        return [place for place in range(1, len(self.turns)) if self.replier in (None, place % 2)]
+
+
+class Dialogues(NamedTuple):
+    """Raw dialogues.
+
+    Attributes:
+        dialogues: The dialogues.
+        rows: What the user knows each by, if their last turns want a reply.
+    """
+
+    dialogues: list[Dialogue]
+    rows: list[Row] | None = None
+
+
+def find_files(path: Path) -> dict[str, Path]:
+    """The file of each split; ``train`` alone if they are not divided.
 
     Args:
-        path: JSON Lines (``.jsonl``; an object a line, with ``turns``, or with ``question`` and ``answer``), or a table
-            (``.csv``, ``.tsv``) with the columns ``question`` and ``answer``. Either may be gzipped.
+        path: A table, or a folder of one or of one for each split.
 
     Raises:
-        MisconfigurationException: If a line is not UTF-8 or not as described, or there is no dialogue.
+        MisconfigurationException: If there is none.
     """
-    kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
-    if kind not in ("jsonl", "csv", "tsv"):
-        raise MisconfigurationException(f"{path}: dialogues lie in .jsonl, .csv or .tsv files")
-    dialogues = _from_json(path) if kind == "jsonl" else _from_table(path, "\t" if kind == "tsv" else ",")
-    if not dialogues:
-        raise MisconfigurationException(f"{path} holds no dialogue")
-    return dialogues
-
-
-def file_of(split: str, folder: Path) -> Path:
-    """The file of a split."""
-    for ending in ("jsonl", "jsonl.gz", "csv", "csv.gz", "tsv", "tsv.gz"):
-        if (folder / f"{split}.{ending}").exists():
-            return folder / f"{split}.{ending}"
-    raise FileNotFoundError(f"{folder} holds no {split}.jsonl, {split}.csv or {split}.tsv")
-
-
-def _from_json(path: Path) -> list[Turns]:
-    dialogues = []
-    for number, line in enumerate(read_text(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise MisconfigurationException(
-                f"{path}, line {number} is not JSON: {error.msg}, column {error.colno}"
-            ) from error
-        if isinstance(entry, dict):
-            turns = entry["turns"] if "turns" in entry else [entry.get("question"), entry.get("answer")]
-            if isinstance(turns, list) and turns and all(isinstance(turn, str) for turn in turns):
-                dialogues.append(turns)
-                continue
+    if not path.is_dir():
+        return {"train": path}
+    splits = find_splits(path, find_table)
+    tables = tables_in(path)
+    if not splits and len(tables) != 1:
         raise MisconfigurationException(
-            f'{path}, line {number} is not of the form {{"turns": ["...", "..."]}} or '
-            '{"question": "...", "answer": "..."}'
+            f"{path} holds no train.jsonl (or .json, .parquet, .csv, .tsv, .xlsx) and {len(tables) or 'no'} others"
         )
-    return dialogues
+    return splits or {"train": tables[0]}
 
 
-def _from_table(path: Path, delimiter: str) -> list[Turns]:
-    # A quoted cell may hold line feeds, so the lines are numbered by the reader, which counts them.
-    rows = csv.reader((line + "\n" for line in read_text(path)), delimiter=delimiter, strict=True)
-    dialogues = []
-    try:
-        header = next(rows, [])
-        for column in ("question", "answer"):
-            if column not in header:
-                raise MisconfigurationException(
-                    f"{path} has no column `{column}`; its first line names {', '.join(header) or 'nothing'}"
-                )
-        places = header.index("question"), header.index("answer")
-        for row in rows:
-            if row and len(row) != len(header):
-                raise MisconfigurationException(
-                    f"{path}, line {rows.line_num}: {len(row)} columns instead of {len(header)}"
-                )
-            if row:
-                dialogues.append([row[place] for place in places])
-    except csv.Error as error:
-        raise MisconfigurationException(f"{path}, line {rows.line_num}: {error}") from error
-    return dialogues
+def read_dialogues(
+    path: Path,
+    encoding: str | None = None,
+    separator: str | None = None,
+    on_error: OnError = "stop",
+    unanswered: bool = False,
+) -> Dialogues:
+    """Read a file of dialogues.
+
+    Args:
+        path: A table with a dialogue a row (JSON lines, Parquet, CSV in any dialect, Excel): a list of ``turns``
+            (``dialog``), of ``messages`` with ``role`` and ``content``, of ``conversations`` with ``from`` and
+            ``value``, or a ``question`` and its ``answer`` (``prompt``, ``completion`` or ``response``).
+        encoding: Of a text file; see ``datamodules.files.lines``.
+        separator: Between the cells; told from the file if None.
+        on_error: Whether a row that cannot be used is left out.
+        unanswered: Whether the last turn wants a reply, so that an answer need not be there, and is not used if it is.
+
+    Raises:
+        MisconfigurationException: If a row is not as described.
+    """
+    if suffix_of(path) not in TABLES:
+        raise MisconfigurationException(f"{path}: dialogues lie in .jsonl, .json, .parquet, .csv, .tsv or .xlsx files")
+    dialogues: list[Dialogue] = []
+    rows: list[Row] = []
+    faults = Faults(on_error, str(path))
+    for where, row in read_rows(path, encoding, separator, faults):
+        try:
+            dialogues.append(_dialogue(row, f"{path}, {where}", unanswered))
+        except MisconfigurationException as error:
+            faults.add(error)
+            continue
+        rows.append(row)
+    faults.report(len(rows) + faults.count, "dialogues")
+    return Dialogues(dialogues, rows if unanswered else None)
 
 
-def read_daily_dialog(path: Path) -> list[Turns]:
+def _dialogue(row: Row, place: str, unanswered: bool) -> Dialogue:
+    for name in LISTS:
+        if name in row:
+            return _from_list(row[name], f"{place}, `{name}`", unanswered)
+    for question, answer in PAIRS:
+        if question in row and (unanswered or answer in row):
+            columns = (question,) if unanswered else (question, answer)
+            return Dialogue([text_of(row[column], f"{place}, column `{column}`") for column in columns])
+    answers = [answer for question, answer in PAIRS if question in row]
+    if answers:
+        raise MisconfigurationException(
+            f"{place} has no column `{'` or `'.join(answers)}`; there are: {', '.join(row)}"
+        )
+    raise MisconfigurationException(
+        f"{place} holds no dialogue but {', '.join(f'`{name}`' for name in list(row)[:20]) or 'nothing'}; it needs "
+        "`turns`, `messages` or `conversations` (a list, as in .jsonl), or `question` and `answer`"
+    )
+
+
+def _from_list(entries: Any, place: str, unanswered: bool) -> Dialogue:
+    if not isinstance(entries, list) or not entries:
+        raise MisconfigurationException(
+            f'{place} is not of the form ["...", "..."] or [{{"role": ..., "content": ...}}]'
+        )
+    if not any(isinstance(entry, dict) for entry in entries):
+        return Dialogue([_said(entry, place) for entry in entries])
+    turns: list[list[str]] = []
+    speakers: list[str] = []
+    for entry in entries:
+        speaker, text = _message(entry, place)
+        if speaker in NOBODY or text is None:
+            continue
+        if not speakers or speakers[-1] != speaker:
+            speakers.append(speaker)
+            turns.append([])
+        turns[-1].append(text)
+    replier = next((number % 2 for number, speaker in enumerate(speakers) if speaker in REPLIERS), None)
+    if len({*speakers}) > 2:
+        raise MisconfigurationException(f"{place}: more than two speak: {', '.join(dict.fromkeys(speakers))}")
+    if unanswered and replier is not None and (len(turns) - 1) % 2 == replier:
+        turns.pop()  # the answer is there already
+    if not turns:
+        raise MisconfigurationException(f"{place}: nobody says anything that a reply could be given to")
+    return Dialogue(["\n".join(texts) for texts in turns], replier)
+
+
+def _message(entry: Any, place: str) -> tuple[str, str | None]:
+    """Who speaks, and what they say: nothing if they only call a tool."""
+    if isinstance(entry, dict):
+        speaker = next((entry[key] for key in SPEAKER if key in entry), None)
+        key = next((key for key in TEXT if key in entry), None)
+        if isinstance(speaker, str) and key is not None:
+            said = entry[key]
+            if isinstance(said, list):  # parts, of which some may be images
+                said = "\n".join(_said(part.get("text", ""), place) for part in said if isinstance(part, dict))
+            name = speaker.strip().lower()
+            return ("assistant" if name in REPLIERS else name), None if said is None else _said(said, place)
+    raise MisconfigurationException(f'{place}: a message is not of the form {{"role": "user", "content": "..."}}')
+
+
+def _said(entry: Any, place: str) -> str:
+    if not isinstance(entry, str):
+        raise MisconfigurationException(f"{place}: a turn is {entry!r:.50}, not text")
+    return text_of(entry, place)
+
+
+def read_daily_dialog(path: Path) -> Dialogues:
     """Read one of DailyDialog's archives: a dialogue a line, each turn ended by ``__eou__``.
 
     Args:
@@ -97,15 +181,13 @@ def read_daily_dialog(path: Path) -> list[Turns]:
         MisconfigurationException: If the archive is damaged or another one.
     """
     name = f"{path.stem}/dialogues_{path.stem}.txt"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            content = archive.read(name)
-    except zipfile.BadZipFile as error:
-        raise MisconfigurationException(f"{path} is damaged: {error}") from error
-    except KeyError:
-        raise MisconfigurationException(f"{path} holds no {name}") from None
+    content = dict(members(path)).get(name)
+    if content is None:
+        raise MisconfigurationException(f"{path} holds no {name}")
     lines = content.decode("utf-8").splitlines()
-    return [[natural(turn) for turn in line.split("__eou__")[:-1]] for line in lines if line.strip()]
+    return Dialogues(
+        [Dialogue([natural(turn) for turn in line.split("__eou__")[:-1]]) for line in lines if line.strip()]
+    )
 
 
 def natural(text: str) -> str:

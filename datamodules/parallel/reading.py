@@ -1,87 +1,144 @@
-"""Files of parallel text: two with a sentence a line, or a table of tab-separated values."""
+"""Files of parallel text: two with a sentence a line, or a table with a column for each language."""
 
-import csv
-import gzip
 from pathlib import Path
 from typing import NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.files.faults import Faults, OnError
+from datamodules.files.lines import read_lines
+from datamodules.files.rows import read_rows, require
+from datamodules.pairs import endings, find_splits, find_table, tables_in, text_of
+from datamodules.types import Row
+
+Files = tuple[Path, ...]  # a table, or a file for each language
+
 
 class Pairs(NamedTuple):
-    """Raw sentences; ``target`` is None where there is nothing but the sources."""
+    """Raw sentences.
+
+    Attributes:
+        source: The sentences.
+        target: Their translations; None where there is nothing but the sentences.
+        rows: What the user knows each sentence by, of those to translate.
+    """
 
     source: list[str]
-    target: list[str] | None
+    target: list[str] | None = None
+    rows: list[Row] | None = None
 
 
-def read_text(path: Path) -> list[str]:
-    """Lines of a UTF-8 file, plain or gzipped; only a line feed ends a line.
+def find_files(path: Path, source: str, target: str) -> dict[str, Files]:
+    """The files of each split; ``train`` alone if they are not divided.
+
+    Args:
+        path: A folder of files for each split, or of a single pair of files or table; a table; a file of one of the
+            languages; or what the names of two such files have in common.
+        source: Ending of the files, plain or packed, of the one language.
+        target: Ending of those of the other.
 
     Raises:
-        MisconfigurationException: If a line is not UTF-8, or the archive is damaged.
+        MisconfigurationException: If there is none of these.
     """
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
-            raise MisconfigurationException(f"{path} is damaged: {error}") from error
-    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    texts = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            texts.append(line.decode("utf-8").removesuffix("\r"))
-        except UnicodeDecodeError as error:
-            raise MisconfigurationException(f"{path}, line {number} is not UTF-8: {error.reason}") from error
-    return texts
+    if not path.is_dir():
+        found = _two(path, source, target)
+        if found is None and path.is_file():
+            found = _two(_stem(path, (source, target)), source, target) or (path,)
+        if found is None:
+            raise MisconfigurationException(
+                f"there is no file or folder {path}, nor two files {path}.{source} and {path}.{target}"
+            )
+        return {"train": found}
+    splits = find_splits(path, lambda stem: _two(stem, source, target) or _one(find_table(stem)))
+    if splits:
+        return splits
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    stems = {_stem(file, (source,)) for file in files if _stem(file, (source,)) != file}
+    whole = [found for found in (_two(stem, source, target) for stem in sorted(stems)) if found]
+    whole += [(file,) for file in tables_in(path)]
+    if len(whole) != 1:
+        raise MisconfigurationException(
+            f"{path} holds no train.{source} and train.{target}, no train table (.csv, .tsv, .jsonl, .parquet, .xlsx), "
+            f"and {len(whole) or 'no'} other tables or pairs of files of one name"
+        )
+    return {"train": whole[0]}
 
 
-def read_lines(stem: Path, source: str, target: str) -> Pairs:
-    """Read the files ``stem.source`` and ``stem.target``, plain or gzipped.
+def _two(stem: Path, source: str, target: str) -> Files | None:
+    sides = [[stem.with_name(stem.name + ending) for ending in endings([f".{side}"])] for side in (source, target)]
+    first, second = (next((path for path in paths if path.is_file()), None) for paths in sides)
+    return None if first is None or second is None else (first, second)
+
+
+def _one(table: Path | None) -> Files | None:
+    return None if table is None else (table,)
+
+
+def _stem(path: Path, languages: tuple[str, ...]) -> Path:
+    known = endings([f".{language}" for language in languages])
+    return next((path.with_name(path.name.removesuffix(end)) for end in known if path.name.endswith(end)), path)
+
+
+def read_files(first: Path, second: Path, encoding: str | None = None) -> Pairs:
+    """Read two files, of which each line of one translates that of the other.
 
     Raises:
-        FileNotFoundError: If there is not one of them.
         MisconfigurationException: If they differ in length, or one has no text at all.
     """
-    first, second = _find(stem, source), _find(stem, target)
-    pairs = Pairs(read_text(first), read_text(second))
-    lengths = len(pairs.source), len(pairs.target or ())
-    if lengths[0] != lengths[1]:
-        raise MisconfigurationException(f"{first} has {lengths[0]} lines, {second} has {lengths[1]}")
-    return _check(pairs, str(first), str(second))
+    source, target = list(read_lines(first, encoding)), list(read_lines(second, encoding))
+    if len(source) != len(target):
+        raise MisconfigurationException(
+            f"{first} has {len(source)} lines, {second} has {len(target)}; each line must translate that of the other"
+        )
+    return _check(Pairs(source, target), str(first), str(second))
 
 
-def read_table(path: Path, source: str, target: str) -> Pairs:
-    """Read two columns of a table of tab-separated values; its first line names them, nothing is quoted.
+def read_table(
+    path: Path,
+    source: str,
+    target: str | None,
+    encoding: str | None = None,
+    separator: str | None = None,
+    on_error: OnError = "stop",
+) -> Pairs:
+    """Read two columns of a table; or one, and what else stands in its rows.
+
+    Args:
+        path: CSV in any dialect, JSON, Parquet or Excel; the columns may also stand in an object ``translation``.
+        source: Column of the sentences.
+        target: Column of their translations; None if there is none.
+        encoding: Of a text file; see ``datamodules.files.lines``.
+        separator: Between the cells; told from the file if None.
+        on_error: Whether a row that cannot be used is left out.
 
     Raises:
-        MisconfigurationException: If a column is not there or has no text, or a line has more or fewer columns.
+        MisconfigurationException: If a column is not there or has no text, or a row cannot be used.
     """
-    rows = list(csv.reader(read_text(path), delimiter="\t", quoting=csv.QUOTE_NONE))
-    header = rows[0] if rows else []
-    for column in (source, target):
-        if column not in header:
-            raise MisconfigurationException(f"{path} has no column `{column}`; its first line names {header}")
-    for line, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise MisconfigurationException(f"{path}, line {line}: {len(row)} columns instead of {len(header)}")
-    sides = [[row[header.index(column)] for row in rows[1:]] for column in (source, target)]
-    return _check(Pairs(*sides), f"{path}, column `{source}`", f"{path}, column `{target}`")
-
-
-def _find(stem: Path, language: str) -> Path:
-    plain = stem.with_name(f"{stem.name}.{language}")
-    zipped = plain.with_name(f"{plain.name}.gz")
-    if not plain.exists() and not zipped.exists():
-        raise FileNotFoundError(f"there is neither {plain} nor {zipped}")
-    return plain if plain.exists() else zipped
+    columns = [source] if target is None else [source, target]
+    sides: list[list[str]] = [[] for _ in columns]
+    rows: list[Row] = []
+    faults = Faults(on_error, str(path))
+    for where, row in read_rows(path, encoding, separator, faults):
+        inner = row.get("translation")
+        cells = inner if isinstance(inner, dict) else row  # as on the Hugging Face hub
+        if not rows:
+            require(path, columns, cells, separator)
+        try:
+            texts = [text_of(cells.get(name), f"{path}, {where}, column `{name}`") for name in columns]
+        except MisconfigurationException as error:
+            faults.add(error)
+            continue
+        for side, text in zip(sides, texts, strict=True):
+            side.append(text)
+        rows.append(row)
+    faults.report(len(rows) + faults.count)
+    if target is None:
+        return Pairs(sides[0], rows=rows)
+    return _check(Pairs(sides[0], sides[1]), f"{path}, column `{source}`", f"{path}, column `{target}`")
 
 
 def _check(pairs: Pairs, first: str, second: str) -> Pairs:
-    for name, side in zip((first, second), pairs, strict=True):
-        if not any(text.strip() for text in side or ()):
+    for name, side in ((first, pairs.source), (second, pairs.target or [])):
+        if not any(text.strip() for text in side):
             raise MisconfigurationException(f"{name}: there is no text in it")
     return pairs

@@ -1,9 +1,9 @@
 """Scores that torchmetrics lacks, as sums that stay exact over any number of processes."""
 
-from modules.metrics.entities import EntityScores
+from modules.metrics.entities import EntityScores, TagScores
 from modules.metrics.forecasts import ForecastErrors, QuantileScores
 from modules.metrics.ranking import Ranking
-from modules.metrics.text import BLEU, ChrF, Distinct, Generated, Perplexity
+from modules.metrics.text import BLEU, ChrF, Distinct
 
 __all__ = [
     "BLEU",
@@ -11,8 +11,7 @@ __all__ = [
     "Distinct",
     "EntityScores",
     "ForecastErrors",
-    "Generated",
-    "Perplexity",
     "QuantileScores",
     "Ranking",
+    "TagScores",
 ]

@@ -43,7 +43,6 @@ class Ranking(Metric):
         self.size += len(ranks)
 
     def compute(self) -> dict[str, Tensor]:
-        """``recall_at_1``, ``recall_at_5`` (or whatever k were asked for) and ``mrr``."""
-        size = self.size.clamp(min=1)
-        recalls = {f"recall_at_{k}": found / size for k, found in zip(self.at, self.found, strict=True)}
-        return {**recalls, "mrr": (self.reciprocal / size).float()}
+        """``recall_at_1``, ``recall_at_5`` (or whatever k were asked for) and ``mrr``; NaN of no examples."""
+        recalls = {f"recall_at_{k}": found / self.size for k, found in zip(self.at, self.found, strict=True)}
+        return {**recalls, "mrr": (self.reciprocal / self.size).float()}

@@ -4,25 +4,11 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-
-
-class Generated(NamedTuple):
-    """What a model wrote, for the metrics of generated text.
-
-    Attributes:
-        texts: One text an example.
-        loss: Summed negative log-likelihood of the true texts.
-        num_tokens: Number of their tokens.
-    """
-
-    texts: list[str]
-    loss: Tensor
-    num_tokens: int
 
 
 class BLEU(Metric):
@@ -38,21 +24,23 @@ class BLEU(Metric):
         for name, size in (("counts", 4), ("totals", 4), ("lengths", 2)):
             self.add_state(name, torch.zeros(size, dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, preds: Generated, target: Sequence[str]) -> None:
+    def update(self, preds: Sequence[str], target: Sequence[str]) -> None:
         """Add the matches of texts with their references."""
         from sacrebleu import metrics as sacrebleu
 
-        score = sacrebleu.BLEU().corpus_score(preds.texts, [list(target)])
+        score = sacrebleu.BLEU().corpus_score(list(preds), [list(target)])
         device = self.counts.device
         self.counts += torch.tensor(score.counts, device=device)
         self.totals += torch.tensor(score.totals, device=device)
         self.lengths += torch.tensor([score.sys_len, score.ref_len], device=device)
 
     def compute(self) -> Tensor:
-        """The score of all texts together."""
+        """The score of all texts together; NaN if the references have no word."""
         from sacrebleu import metrics as sacrebleu
 
         lengths = self.lengths.tolist()
+        if not lengths[1]:
+            return torch.tensor(torch.nan, device=self.counts.device)
         score = sacrebleu.BLEU.compute_bleu(self.counts.tolist(), self.totals.tolist(), *lengths, smooth_method="exp")
         return torch.tensor(score.score, device=self.counts.device)
 
@@ -80,10 +68,10 @@ class ChrF(Metric):
         for name in ("written", "wanted", "matched"):
             self.add_state(name, torch.zeros(self.ORDER, dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, preds: Generated, target: Sequence[str]) -> None:
+    def update(self, preds: Sequence[str], target: Sequence[str]) -> None:
         """Add the matches of texts with their references."""
         sums = torch.zeros(3, self.ORDER, dtype=torch.long)
-        for text, reference in zip(preds.texts, target, strict=True):
+        for text, reference in zip(preds, target, strict=True):
             text, reference = "".join(text.split()), "".join(reference.split())
             for order in range(1, self.ORDER + 1):
                 written = Counter(text[i : i + order] for i in range(len(text) - order + 1))
@@ -95,34 +83,14 @@ class ChrF(Metric):
             state += more.to(state.device)
 
     def compute(self) -> Tensor:
-        """The F-score of the means over n of precision and recall, of all texts together."""
+        """The F-score of the means over n of precision and recall, of all texts together; NaN without a reference."""
+        if not self.wanted.any():
+            return torch.tensor(torch.nan, device=self.wanted.device)
         counted = (self.written > 0) & (self.wanted > 0)
         precision = (self.matched[counted] / self.written[counted]).sum() / counted.sum().clamp(min=1)
         recall = (self.matched[counted] / self.wanted[counted]).sum() / counted.sum().clamp(min=1)
         weighed = self.BETA**2 * precision + recall
         return 100 * (1 + self.BETA**2) * precision * recall / weighed.where(weighed > 0, 1)
-
-
-class Perplexity(Metric):
-    """Exponential of the mean negative log-likelihood of a token."""
-
-    higher_is_better = False
-    loss: Tensor
-    num_tokens: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("loss", torch.zeros((), dtype=torch.double), dist_reduce_fx="sum")
-        self.add_state("num_tokens", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
-
-    def update(self, preds: Generated, target: Sequence[str]) -> None:
-        """Add the likelihood of the true texts."""
-        self.loss += preds.loss
-        self.num_tokens += preds.num_tokens
-
-    def compute(self) -> Tensor:
-        """Perplexity of a token."""
-        return (self.loss / self.num_tokens).exp().float()
 
 
 class Distinct(Metric):
@@ -142,15 +110,9 @@ class Distinct(Metric):
         self.add_state("ngrams_2", [], dist_reduce_fx="cat")
         self.add_state("size", torch.zeros(2, dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, preds: Any, target: Any = None) -> None:
-        """Add texts.
-
-        Args:
-            preds: Texts, or what has them as its ``texts``.
-            target: Not used.
-        """
-        texts = getattr(preds, "texts", preds)
-        words = [re.findall(r"\w+(?:'\w+)*|[^\w\s]", text.lower()) for text in texts]
+    def update(self, preds: Sequence[str], target: Sequence[str] | None = None) -> None:
+        """Add texts; what they are compared with is not used."""
+        words = [re.findall(r"\w+(?:'\w+)*|[^\w\s]", text.lower()) for text in preds]
         for n, kept in ((1, self.ngrams_1), (2, self.ngrams_2)):
             ngrams = [" ".join(text[i : i + n]) for text in words for i in range(len(text) - n + 1)]
             hashes = [hashlib.blake2b(ngram.encode(), digest_size=8).digest() for ngram in set(ngrams)]
@@ -166,10 +128,10 @@ class Distinct(Metric):
         super()._sync_dist(*args, **kwargs)
 
     def compute(self) -> dict[str, Tensor]:
-        """``distinct_1`` and ``distinct_2``."""
+        """``distinct_1`` and ``distinct_2``; NaN without any n-gram."""
         states: list[Any] = [self.ngrams_1, self.ngrams_2]
         # A tensor once the processes have come together, a list before.
         joined = [torch.cat(state) if isinstance(state, list) and state else torch.as_tensor(state) for state in states]
         different = torch.stack([numbers.unique().numel() * torch.ones((), device=self.device) for numbers in joined])
-        first, second = different / self.size.clamp(min=1)
+        first, second = different / self.size
         return {"distinct_1": first, "distinct_2": second}

@@ -5,17 +5,19 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from datamodules.types import PAD
+
 Tensors = dict[str, Tensor]
 Tied = Literal["all", "target", "none"]
-PAD, BEGIN, END = 0, 2, 3  # tokens that say nothing, open a sequence, end one
 
 
 class EncoderDecoder(nn.Module, ABC):
     """Reads a source and writes a target, token by token.
 
-    Token 0 is padding, 2 opens a target, 3 ends it. What the encoder makes of the sources is the *memory*, with a row a
-    source; what the decoder remembers of its own words is the *state*, with a row a hypothesis: ``width`` consecutive
-    ones for each source. A search may pick rows of either, and so needs to know nothing of the network.
+    ``PAD`` is padding, ``BEGIN`` opens a target, ``END`` ends it (``datamodules.types``). What the encoder makes of the
+    sources is the *memory*, with a row a source; what the decoder remembers of its own words is the *state*, with a row
+    a hypothesis: ``width`` consecutive ones for each source. A search may pick rows of either, and so needs to know
+    nothing of the network.
 
     A subclass sets ``output``, from features to logits.
     """

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from datamodules.types import PAD
 from modules.nets.dropout import Dropout
 from modules.nets.seq2seq.attention import AdditiveAttention, MultiplicativeAttention
-from modules.nets.seq2seq.encoder_decoder import PAD, EncoderDecoder, Tensors, Tied, embeddings
+from modules.nets.seq2seq.encoder_decoder import EncoderDecoder, Tensors, Tied, embeddings
 
 
 class RecurrentSeq2Seq(EncoderDecoder):

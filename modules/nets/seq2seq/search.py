@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from modules.nets.seq2seq.encoder_decoder import BEGIN, END, PAD, EncoderDecoder, Tensors
+from datamodules.types import BEGIN, END, PAD
+from modules.nets.seq2seq.encoder_decoder import EncoderDecoder, Tensors
 
 
 class Hypothesis(NamedTuple):
@@ -61,21 +62,23 @@ class Sampling:
 
     Args:
         temperature: Divides the logits; below 1 the probable tokens get more probable.
-        top_k: Only so many of the most probable tokens are drawn from (Fan et al. 2018); all if 0.
+        top_k: Only so many of the most probable tokens are drawn from (Fan et al. 2018); all if None.
         top_p: Only the fewest most probable tokens that have this probability together (Holtzman et al. 2020).
     """
 
-    def __init__(self, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:
-        if temperature <= 0 or not 0 < top_p <= 1 or top_k < 0:
-            raise ValueError(
-                f"temperature {temperature} must be above 0, top_p {top_p} in (0, 1], top_k {top_k} not below 0"
-            )
+    def __init__(self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0) -> None:
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"temperature is {temperature}; it must be above 0, and finite")
+        if not 0 < top_p <= 1:
+            raise ValueError(f"top_p is {top_p}; it must be above 0 and at most 1")
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k is {top_k}; it must be at least 1")
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
 
     def __call__(self, logits: Tensor) -> Tensor:
         """A token ``(rows)`` for each row of ``(rows, tokens)``."""
         logits = logits / self.temperature  # (rows, tokens)
-        if 0 < self.top_k < logits.shape[1]:
+        if self.top_k is not None and self.top_k < logits.shape[1]:
             least = logits.topk(self.top_k, 1).values[:, -1:]  # (rows, 1)
             logits = logits.masked_fill(logits < least, -math.inf)
         if self.top_p < 1:

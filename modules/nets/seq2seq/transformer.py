@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from datamodules.types import PAD
 from modules.nets.dropout import Dropout
 from modules.nets.seq2seq.attention import MultiHeadAttention
-from modules.nets.seq2seq.encoder_decoder import PAD, EncoderDecoder, Tensors, Tied, embeddings
+from modules.nets.seq2seq.encoder_decoder import EncoderDecoder, Tensors, Tied, embeddings
 
 
 class FeedForward(nn.Module):

@@ -1,16 +1,19 @@
 """Dialogues: files, contexts, replies, candidates."""
 
+import csv
 import json
 
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.dialogue import Dialogues, DialogueText
-from datamodules.dialogue.examples import ME, YOU, Choices, TurnTokens
+from datamodules.dialogue import DialogueText
+from datamodules.dialogue.examples import ME, YOU, ChoiceExamples, DialogueTokenizer
+from datamodules.dialogue.reading import Dialogue, Dialogues
 from datamodules.ragged import Ragged
-from datamodules.sampling import Draw
-from datamodules.tokens import BEGIN, END, Tokens
+from datamodules.sampling import BatchIndices
+from datamodules.tokens import Tokens
+from datamodules.types import BEGIN, END, ChoiceFacts
 
 TALKS = [["Hello!", "Hi, you.", "How are you?", "Fine."], ["Tea?", "No.", "Why?"], ["Is it late?", "It is."]]
 
@@ -29,32 +32,40 @@ def make(folder, **options):
     return data
 
 
+def tokenizer(data):
+    return data.facts.tokenizer if isinstance(data.facts, ChoiceFacts) else data.facts.source_tokenizer
+
+
+def raw(*dialogues):
+    return Dialogues([Dialogue(turns) for turns in dialogues])
+
+
 def written(data, ids):
     """Tokens as text, special ones too, without the spaces of the byte-level vocabulary."""
-    words = Tokens(data.tokenizer).words
+    words = Tokens(tokenizer(data)).words
     return "".join(words[i] for i in ids if i).replace("\u0120", " ")
 
 
 def test_every_turn_but_the_first_is_a_reply(folder):
     data = make(folder, num_turns=2)
-    source, target, references = data.datasets["val"].__getitems__(Draw(range(6)))
+    source, target, references = data.datasets["val"].__getitems__(BatchIndices(range(6)))
     assert references == ["Hi, you.", "How are you?", "Fine.", "No.", "Why?", "It is."]
     assert written(data, source[0].tolist()) == f"{YOU} Hello!<eos>"
     assert written(data, source[1].tolist()) == f"{ME} Hello!{YOU} Hi, you.<eos>"
     assert written(data, source[2].tolist()) == f"{ME} Hi, you.{YOU} How are you?<eos>"  # the last two turns
     assert written(data, target[2].tolist()) == "<bos> Fine.<eos>"
-    assert data.datasets["train"].__getitems__(Draw([0]))[2] is None
-    assert data.num_source_tokens == data.num_target_tokens == len(Tokens(data.tokenizer))
+    assert data.datasets["train"].__getitems__(BatchIndices([0]))[2] is None
+    assert data.facts.num_source_tokens == data.facts.num_target_tokens == len(Tokens(data.facts.target_tokenizer))
 
 
 def test_lengths_bound_both_sides(folder):
     data = make(folder)
-    source, target, _ = data.datasets["train"].__getitems__(Draw([1]))
+    source, target, _ = data.datasets["train"].__getitems__(BatchIndices([1]))
     assert data.lengths(data.datasets["train"])[1] == max(source.shape[1], target.shape[1])
 
 
 def test_context_keeps_the_last_turns_that_fit(folder):
-    code = TurnTokens(make(folder).tokenizer, 8)
+    code = DialogueTokenizer(tokenizer(make(folder)), 8)
     you, me = code.you, code.me
     assert code.context([[9] * 3, [8] * 2, [7] * 2]) == me + [8] * 2 + you + [7] * 2 + [END]
     assert code.context([[9], [8], [7]]) == [*you, 9, *me, 8, *you, 7, END]
@@ -63,7 +74,7 @@ def test_context_keeps_the_last_turns_that_fit(folder):
 
 
 def test_long_training_replies_are_left_out(folder):
-    dialogues = Dialogues([["Hello!", "x y z " * 40], ["Tea?", "No."]])
+    dialogues = raw(["Hello!", "x y z " * 40], ["Tea?", "No."])
     data = make(folder, max_length=32)
     with pytest.warns(UserWarning, match="left out 1 of 2 training replies"):
         assert len(data.examples(dialogues, train=True)) == 1
@@ -71,25 +82,25 @@ def test_long_training_replies_are_left_out(folder):
 
 
 def test_one_turn_and_empty_turns_are_left_out(folder):
-    dialogues = Dialogues([["Alone."], ["Tea?", " ", "Why?", "Because."]])
+    dialogues = raw(["Alone."], ["Tea?", " ", "Why?", "Because."])
     with pytest.warns(UserWarning, match="1 of 2 dialogues, of one turn, and 2 of 3 replies"):
         examples = make(folder).examples(dialogues, train=False)
     assert examples.references == ["Because."]
     with pytest.raises(MisconfigurationException, match="none of 1 dialogues has a turn and a reply"):
-        make(folder).examples(Dialogues([["Alone."]]), train=True)
+        make(folder).examples(raw(["Alone."]), train=True)
 
 
 def test_candidates(folder):
     data = make(folder, candidates=4)
-    assert sorted(data.replies) == ["Fine.", "Hi, you.", "How are you?", "It is.", "No.", "Why?"]
-    contexts, replies, candidates = data.datasets["val"].__getitems__(Draw([4, 0]))
+    assert sorted(data.facts.replies) == ["Fine.", "Hi, you.", "How are you?", "It is.", "No.", "Why?"]
+    contexts, replies, candidates = data.datasets["val"].__getitems__(BatchIndices([4, 0]))
     assert candidates.shape == (2, 4)
     texts = [written(data, ids) for ids in replies.tolist()]
     assert texts[candidates[0, 0]] == f"{ME} Why?<eos>"
     assert texts[candidates[1, 0]] == f"{ME} Hi, you.<eos>"
     assert all(len({texts[i] for i in row}) == 4 for row in candidates.tolist())
     assert len(contexts) == 2
-    contexts, replies, candidates = data.datasets["train"].__getitems__(Draw([0, 5]))
+    contexts, replies, candidates = data.datasets["train"].__getitems__(BatchIndices([0, 5]))
     assert len(replies) == 2
     assert candidates is None
 
@@ -106,17 +117,17 @@ def test_candidates_do_not_depend_on_the_seed_and_never_equal_the_truth():
     texts = ["yes", "no", "yes", "maybe", "why"] * 20
     ragged = Ragged([[i + 4] for i in range(100)])
     torch.manual_seed(1)
-    first = Choices(ragged, ragged, texts, 4).candidates
+    first = ChoiceExamples(ragged, ragged, texts, 4).candidates
     torch.manual_seed(2)
-    assert torch.equal(first, Choices(ragged, ragged, texts, 4).candidates)
+    assert torch.equal(first, ChoiceExamples(ragged, ragged, texts, 4).candidates)
     for text, row in zip(texts, first.tolist(), strict=True):
         assert texts[row[0]] == text
         assert len({texts[i] for i in row}) == 4
     assert len({tuple(row) for row in first.tolist()}) > 10
     with pytest.warns(UserWarning, match="4 candidates instead of 10"):
-        assert Choices(ragged, ragged, texts, 10).candidates.shape == (100, 4)
+        assert ChoiceExamples(ragged, ragged, texts, 10).candidates.shape == (100, 4)
     with pytest.raises(MisconfigurationException, match="nothing to choose"):
-        Choices(ragged, ragged, ["yes"] * 100, 10)
+        ChoiceExamples(ragged, ragged, ["yes"] * 100, 10)
 
 
 def test_replies_of_the_index_are_the_most_frequent(tmp_path):
@@ -124,9 +135,9 @@ def test_replies_of_the_index_are_the_most_frequent(tmp_path):
     path = tmp_path / "talks.jsonl"
     path.write_text("".join(json.dumps({"turns": turns}) + "\n" for turns in talks))
     data = DialogueText(str(path), candidates=2, num_replies=2, num_tokens=300)
-    data.learn(Dialogues(talks))
-    assert data.replies == ["yes", "no"]
-    assert [written(data, ids) for ids in data.reply_tokens] == [f"{ME} yes<eos>", f"{ME} no<eos>"]
+    data._facts = data.learn(raw(*talks))
+    assert data.facts.replies == ["yes", "no"]
+    assert [written(data, ids) for ids in data.facts.reply_tokens] == [f"{ME} yes<eos>", f"{ME} no<eos>"]
 
 
 def test_facts_come_back(folder):
@@ -134,8 +145,9 @@ def test_facts_come_back(folder):
     again.load_state_dict(data.state_dict())
     (folder / "train.jsonl").unlink()
     again.setup("test")
-    assert again.replies == data.replies
-    a, b = (d.datasets[s].__getitems__(Draw([2]))[0] for d, s in ((data, "val"), (again, "test")))
+    assert again.facts.replies == data.facts.replies
+    assert again.facts.reply_tokens == data.facts.reply_tokens
+    a, b = (d.datasets[s].__getitems__(BatchIndices([2]))[0] for d, s in ((data, "val"), (again, "test")))
     assert torch.equal(a, b)
 
 
@@ -143,21 +155,24 @@ def test_open_dialogues(folder, tmp_path):
     data = make(folder, num_turns=1)
     data.predict_path = str(folder / "test.jsonl")
     data.setup("predict")
-    source, target, references = data.datasets["predict"].__getitems__(Draw([1]))
+    source, target, references = data.datasets["predict"].__getitems__(BatchIndices([1]))
     assert written(data, source[0].tolist()) == f"{YOU} Why?<eos>"
     assert (target, references) == (None, None)
     assert data.describe(1) == {"turns": TALKS[1]}
-    path = data.write([{"turns": TALKS[1], "translation": "So."}], tmp_path)
-    assert json.loads(path.read_text()) == {"turns": TALKS[1], "reply": "So."}
+    path = data.write([{"turns": TALKS[1], "reply": "So, so."}], tmp_path)
+    assert json.loads((tmp_path / "predictions.jsonl").read_text()) == {"turns": TALKS[1], "reply": "So, so."}
+    with path.open(newline="") as file:
+        assert list(csv.DictReader(file)) == [{"turns": json.dumps(TALKS[1]), "reply": "So, so."}]
     data.text = "Tea?"
     data.setup("predict")
-    assert written(data, data.datasets["predict"].__getitems__(Draw([0]))[0][0].tolist()) == f"{YOU} Tea?<eos>"
+    assert written(data, data.datasets["predict"].__getitems__(BatchIndices([0]))[0][0].tolist()) == f"{YOU} Tea?<eos>"
 
 
 def test_text_to_reply_to(folder, tmp_path):
     data = make(folder)
     (tmp_path / "said.txt").write_text("Tea?\nIs it late?\n")
-    assert data.read_predict(tmp_path / "said.txt") == Dialogues([["Tea?"], ["Is it late?"]], open=True)
+    wanted = raw(["Tea?"], ["Is it late?"])._replace(rows=[{"text": "Tea?"}, {"text": "Is it late?"}])
+    assert data.read_predict(tmp_path / "said.txt") == wanted
     (tmp_path / "said.txt").write_text("")
     with pytest.raises(MisconfigurationException, match="is empty"):
         data.read_predict(tmp_path / "said.txt")
@@ -168,17 +183,17 @@ def test_text_to_reply_to(folder, tmp_path):
 def test_one_file_is_shared_out(tmp_path):
     path = tmp_path / "talks.jsonl"
     path.write_text("".join(json.dumps({"turns": [f"{i}?", f"{i}!"]}) + "\n" for i in range(200)))
-    data = DialogueText(str(path), val_share=0.2, test_share=0.1)
-    parts = {split: [turns[0] for turns in data.read(split).dialogues] for split in ("train", "val", "test")}
+    data = DialogueText(str(path), val_fraction=0.2, test_fraction=0.1)
+    parts = {split: [turns[0] for turns, _ in data.read(split).dialogues] for split in ("train", "val", "test")}
     assert sorted(text for part in parts.values() for text in part) == sorted(f"{i}?" for i in range(200))
-    assert 20 < len(parts["val"]) < 60
-    assert 8 < len(parts["test"]) < 35
+    assert [len(part) for part in parts.values()] == [140, 40, 20]
 
 
 def test_bad_options(folder):
-    with pytest.raises(FileNotFoundError, match=r"holds no train\.jsonl"):
-        DialogueText(str(folder / "..")).read("train")
-    with pytest.raises(FileNotFoundError, match="there is no"):
+    (folder / "empty").mkdir()
+    with pytest.raises(MisconfigurationException, match=r"empty holds no train\.jsonl"):
+        DialogueText(str(folder / "empty")).read("train")
+    with pytest.raises(MisconfigurationException, match="there is no"):
         DialogueText(str(folder / "none.jsonl")).read("train")
     with pytest.raises(MisconfigurationException, match="candidates"):
         DialogueText(str(folder), candidates=1)
@@ -198,16 +213,54 @@ def test_pretrained_tokenizer(folder):
     )
     special = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
     PreTrainedTokenizerFast(tokenizer_object=backend, **special).save_pretrained(folder / "tiny")
-    talks = Dialogues([["hello !", "hi , you .", "fine ."]])
+    talks = raw(["hello !", "hi , you .", "fine ."])
     data = DialogueText(str(folder), candidates=2, tokenizer=str(folder / "tiny"))
-    data.learn(talks)
-    contexts, replies, _ = data.examples(talks, train=True).__getitems__(Draw([1]))
-    tokens = Tokens(data.tokenizer)
+    data._facts = data.learn(talks)
+    contexts, replies, _ = data.examples(talks, train=True).__getitems__(BatchIndices([1]))
+    tokens = Tokens(tokenizer(data))
     read = [" ".join(tokens.words[i] for i in ids[0].tolist()) for ids in (contexts, replies)]
     assert read == ["[CLS] me : hello ! you : hi , you . [SEP]", "[CLS] me : fine . [SEP]"]
     assert tokens.words[0] == "[PAD]"
 
 
 def test_replies_of_translators_have_begin_and_end(folder):
-    _, target, _ = make(folder).datasets["val"].__getitems__(Draw([0]))
+    _, target, _ = make(folder).datasets["val"].__getitems__(BatchIndices([0]))
     assert (int(target[0, 0]), int(target[0, -1])) == (BEGIN, END)
+
+
+def test_what_looks_like_a_mark_is_left_out(folder):
+    data = make(folder)
+    code = DialogueTokenizer(tokenizer(data), 64)
+    assert code.encode(["<me> no <eos>"])["<me> no <eos>"] == code.encode([" no "])[" no "]
+
+
+def test_only_replies_are_replies(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    said = [{"role": "user", "content": "Tea?"}, {"role": "assistant", "content": "Yes."}]
+    path.write_text(
+        "".join(
+            json.dumps({"messages": [*said, {"role": "user", "content": f"{i}"}, *said[1:]]}) + "\n" for i in range(20)
+        )
+    )
+    data = DialogueText(str(path), num_tokens=300, candidates=2)
+    train = data.read("train")
+    assert data.learn(train).replies == ["Yes."]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_turns": 0}, "num_turns is 0"),
+        ({"num_replies": 0, "candidates": 2}, "num_replies is 0"),
+        ({"num_tokens": 100}, "num_tokens is 100; it must be at least 300; 256 of them are bytes"),
+        ({"max_length": 1}, "max_length is 1"),
+        ({"max_tokens": 0}, "max_tokens is 0"),
+        ({"candidates": -1}, "candidates is -1"),
+        ({"val_fraction": 1.5}, "val_fraction is 1.5"),
+        ({"val_fraction": 0.0}, r"none of 3 examples are for the split val; raise data\.val_fraction"),
+    ],
+)
+def test_options_out_of_range(folder, options, message):
+    (folder / "val.jsonl").unlink()
+    with pytest.raises(MisconfigurationException, match=message):
+        DialogueText(str(folder), **options).setup("fit")

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from datamodules.dialogue import DailyDialog
+from datamodules.dialogue.reading import Dialogue
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -11,7 +12,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 def test_daily_dialog():
     data = DailyDialog(root=str(SAMPLES), num_tokens=300)
     assert [len(data.read(split).dialogues) for split in ("train", "val", "test")] == [60, 24, 24]
-    assert not any("__eou__" in turn or " ?" in turn for turns in data.read("train").dialogues for turn in turns)
+    assert not any("__eou__" in turn or " ?" in turn for turns, _ in data.read("train").dialogues for turn in turns)
     data.prepare_data()  # nothing to fetch
     data.setup("fit")
     assert len(data.datasets["train"]) > 60
@@ -37,4 +38,4 @@ def test_unseen_dialogues_only(tmp_path):
         with zipfile.ZipFile(tmp_path / "daily_dialog" / f"{split}.zip", "w") as archive:
             archive.writestr(f"{split}/dialogues_{split}.txt", "\n".join(lines) + "\n")
     assert len(DailyDialog(root=str(tmp_path)).read("test").dialogues) == 2
-    assert DailyDialog(root=str(tmp_path), unseen=True).read("test").dialogues == [["Hi", "Bye."]]
+    assert DailyDialog(root=str(tmp_path), unseen=True).read("test").dialogues == [Dialogue(["Hi", "Bye."])]
