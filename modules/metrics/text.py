@@ -28,6 +28,8 @@ class BLEU(Metric):
         """Add the matches of texts with their references."""
         from sacrebleu import metrics as sacrebleu
 
+        if not preds:  # the tool cannot bear it
+            return
         score = sacrebleu.BLEU().corpus_score(list(preds), [list(target)])
         device = self.counts.device
         self.counts += torch.tensor(score.counts, device=device)

@@ -61,7 +61,7 @@ def test_chat_remembers_what_was_said(run):
     first = chat.reply("1?")
     assert chat.turns == ["1?", first]
     second = chat.reply("2?")
-    assert chat.data.asked == [["1?", first, "2?", second]]
+    assert chat.turns == ["1?", first, "2?", second]
     chat.forget()
     assert chat.reply("1?") == first  # at temperature 0 the same is said again
 

@@ -1,6 +1,7 @@
 """Selection of replies, and the scores of dialogues."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -8,17 +9,13 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from datamodules.types import ChoiceBatch, ChoiceFacts, PairFacts
 from modules.dialogue import ResponseSelector
 from modules.metrics import Distinct, Ranking
 
-
-class Facts:
-    """What the data knows."""
-
-    candidates = 3
-    num_source_tokens = 20
-    replies = ("a", "b", "c", "d")
-    reply_tokens = ([5, 6], [7], [8, 9, 10], [11])
+FACTS = ChoiceFacts(
+    tokenizer="", num_tokens=20, replies=["a", "b", "c", "d"], reply_tokens=[[5, 6], [7], [8, 9, 10], [11]]
+)
 
 
 class Bag(nn.Module):
@@ -33,7 +30,7 @@ class Bag(nn.Module):
 def selector(**options):
     torch.manual_seed(0)
     task = ResponseSelector(Bag, size=8, **options)
-    task.data = Facts()
+    task.use(FACTS)
     task.configure_model()
     return task
 
@@ -54,7 +51,7 @@ def test_vectors_do_not_depend_on_the_order_or_the_padding():
 
 def test_replies_of_a_batch_compete_unless_they_are_the_same():
     task = selector(scale=5.0)
-    loss = task.step((CONTEXTS, REPLIES, None)).loss
+    loss = task.step(ChoiceBatch(CONTEXTS, REPLIES, None)).loss
     c, r = task(CONTEXTS), task(REPLIES)
     score = [[float((5 * c[i] @ r[j]).detach()) for j in range(3)] for i in range(3)]
     losses = []
@@ -67,7 +64,7 @@ def test_replies_of_a_batch_compete_unless_they_are_the_same():
 def test_candidates_are_scored():
     task = selector(scale=5.0).eval()
     candidates = torch.tensor([[1, 0], [0, 1], [2, 1]])
-    step = task.step((CONTEXTS, REPLIES, candidates))
+    step = task.step(ChoiceBatch(CONTEXTS, REPLIES, candidates))
     c, r = task(CONTEXTS), task(REPLIES)
     expected = torch.tensor(
         [[float((5 * c[i] @ r[j]).detach()) for j in row] for i, row in enumerate(candidates.tolist())]
@@ -80,23 +77,23 @@ def test_candidates_are_scored():
 
 def test_predictions_are_the_nearest_replies():
     task = selector(top_k=2).eval()
-    rows = task.predict_step((CONTEXTS, None, None), 0)
-    index = torch.cat([task(torch.tensor([ids])) for ids in Facts.reply_tokens])
+    rows = task.predict_step(ChoiceBatch(CONTEXTS, None, None), 0)
+    index = torch.cat([task(torch.tensor([ids])) for ids in FACTS.reply_tokens])
     cosines = task(CONTEXTS) @ index.T
     for row, scores in zip(rows, cosines, strict=True):
         order = scores.argsort(descending=True).tolist()
         assert list(row) == ["reply", "score", "reply_2", "score_2"]
-        assert [row["reply"], row["reply_2"]] == [Facts.replies[i] for i in order[:2]]
+        assert [row["reply"], row["reply_2"]] == [FACTS.replies[i] for i in order[:2]]
         assert row["score"] == pytest.approx(float(scores[order[0]]), abs=1e-4)
 
 
 def test_index_follows_the_weights():
     task = selector().eval()
-    before = task.predict_step((CONTEXTS, None, None), 0)
+    before = task.predict_step(ChoiceBatch(CONTEXTS, None, None), 0)
     with torch.no_grad():
         task.net.embedding.weight.copy_(torch.randn(20, 8))
     task.on_fit_start()
-    assert task.predict_step((CONTEXTS, None, None), 0) != before
+    assert task.predict_step(ChoiceBatch(CONTEXTS, None, None), 0) != before
     assert not any("index" in name for name in task.state_dict())
 
 
@@ -104,19 +101,33 @@ def test_temperature_draws_from_the_softmax():
     task = selector(temperature=2.0, scale=4.0, top_k=1).eval()
     torch.manual_seed(0)
     many = CONTEXTS[:1].expand(4000, -1)
-    drawn = [row["reply"] for row in task.predict_step((many, None, None), 0)]
-    index = torch.cat([task(torch.tensor([ids])) for ids in Facts.reply_tokens])
+    drawn = [row["reply"] for row in task.predict_step(ChoiceBatch(many, None, None), 0)]
+    index = torch.cat([task(torch.tensor([ids])) for ids in FACTS.reply_tokens])
     expected = (4.0 / 2.0 * task(CONTEXTS[:1]) @ index.T).softmax(1)[0]
-    for reply, probability in zip(Facts.replies, expected.tolist(), strict=True):
+    for reply, probability in zip(FACTS.replies, expected.tolist(), strict=True):
         assert drawn.count(reply) / 4000 == pytest.approx(probability, abs=0.03)
 
 
 def test_data_without_candidates():
-    task = ResponseSelector(Bag)
-    task.data = Facts()
-    task.data.candidates = 0
+    pairs = PairFacts(source_tokenizer="", target_tokenizer="", num_source_tokens=9, num_target_tokens=9)
     with pytest.raises(MisconfigurationException, match="candidates 10"):
-        task.configure_model()
+        ResponseSelector(Bag).use(pairs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_k": 0}, "top_k is 0; it must be at least 1"),
+        ({"top_k": -1}, "top_k is -1"),
+        ({"size": 0}, "size is 0"),
+        ({"scale": 0.0}, "scale is 0.0"),
+        ({"temperature": -1.0}, "temperature is -1.0; it must be at least 0"),
+        ({"temperature": math.nan}, "temperature is nan"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(MisconfigurationException, match=message):
+        ResponseSelector(Bag, **options)
 
 
 THINGS = ("tea", "rice", "milk", "cake", "soup", "fish")

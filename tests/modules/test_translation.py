@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from sacrebleu.metrics import BLEU
 
@@ -30,7 +31,7 @@ def built(net: Any = transformer, data: dict[str, Any] | None = None, **options:
     module = Multi30k(root=str(SAMPLES), num_tokens=400, **(data or {}))
     module.setup("fit")
     task = Translator(net, **options)
-    task.data = module
+    task.use(module.facts)
     task.configure_model()
     return task, module
 
@@ -93,13 +94,16 @@ def test_leyden_fits_tests_and_predicts(leyden: Callable[..., int], tmp_path: Pa
     assert capsys.readouterr().err.startswith("leyden: beam_size is 0, val_beam_size 1; take at least 1")
 
 
-def test_perplexity_is_the_exponential_of_the_loss() -> None:
+def test_perplexity_is_the_exponential_of_the_loss_of_a_token(tmp_path: Path) -> None:
     task, module = built()
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=tmp_path)
+    (scores,) = trainer.validate(task, module, verbose=False)
     task.eval()
-    output = task.step(module.datasets["val"].__getitems__(range(6)))
-    task.val_metrics.update(output.preds, output.target)
-    perplexity = task.val_metrics.compute()["val/perplexity"].item()
-    assert perplexity == pytest.approx(math.exp(output.loss.item()), rel=1e-5)
+    steps = [task.step(module.datasets["val"].__getitems__([index])) for index in range(6)]
+    losses = [output.loss.item() * int(output.size) for output in steps]
+    mean = sum(losses) / sum(int(output.size) for output in steps)
+    assert scores["val/perplexity"] == pytest.approx(math.exp(mean), rel=1e-5)
+    assert task.directions["val/perplexity"] is False
 
 
 def test_targets_end_where_they_must_and_an_empty_source_stays_empty() -> None:
@@ -132,7 +136,26 @@ def test_a_vocabulary_each_cannot_have_one_embedding() -> None:
 
     with pytest.raises(MisconfigurationException, match="a vocabulary that both languages share"):
         built(tied, {"joint": False})
-    with pytest.raises(MisconfigurationException, match="beam_size is 0"):
-        Translator(transformer, beam_size=0)
-    with pytest.raises(MisconfigurationException, match="top_p"):
-        Translator(transformer, temperature=1.0, top_p=2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam_size": 0}, "beam_size is 0, val_beam_size 1; take at least 1"),
+        ({"temperature": 1.0, "top_p": 2.0}, "top_p is 2.0; it must be above 0 and at most 1"),
+        ({"temperature": 1.0, "top_k": 0}, "top_k is 0; it must be at least 1"),
+        ({"temperature": 1.0, "top_k": -3}, "top_k is -3; it must be at least 1"),
+        ({"temperature": -1.0}, "temperature is -1.0; it must be above 0"),
+        ({"temperature": math.nan}, "temperature is nan; it must be above 0"),
+        ({"temperature": math.inf}, "temperature is inf; it must be above 0, and finite"),
+        ({"top_k": 5}, "top_k and top_p are for drawing by chance"),
+        ({"top_p": 0.9}, "top_k and top_p are for drawing by chance"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1"),
+        ({"length_penalty": math.nan}, "length_penalty is nan"),
+        ({"max_length": 0}, "max_length is 0; it must be at least 1"),
+    ],
+)
+def test_options_out_of_range_or_without_effect_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(MisconfigurationException, match=message):
+        Translator(transformer, **options)

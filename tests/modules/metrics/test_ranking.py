@@ -21,6 +21,10 @@ def test_ranking_is_brute_force():
     )
 
 
+def test_scores_of_nothing_are_none():
+    assert all(score.isnan() for score in Ranking().compute().values())
+
+
 def test_a_constant_score_earns_nothing():
     metric = Ranking()
     metric.update(torch.zeros(4, 10), torch.zeros(4, dtype=torch.long))

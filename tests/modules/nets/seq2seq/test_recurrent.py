@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from datamodules.types import BEGIN
 from modules.nets.seq2seq.attention import MultiplicativeAttention
-from modules.nets.seq2seq.encoder_decoder import BEGIN, EncoderDecoder
+from modules.nets.seq2seq.encoder_decoder import EncoderDecoder
 from modules.nets.seq2seq.recurrent import RecurrentSeq2Seq
 from modules.nets.seq2seq.transformer import Transformer, positions
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from datamodules.types import BEGIN, END, PAD
 from modules.nets.seq2seq.attention import MultiplicativeAttention
-from modules.nets.seq2seq.encoder_decoder import BEGIN, END, PAD, EncoderDecoder
+from modules.nets.seq2seq.encoder_decoder import EncoderDecoder
 from modules.nets.seq2seq.recurrent import RecurrentSeq2Seq
 from modules.nets.seq2seq.search import Sampling, beam_search, write
 from modules.nets.seq2seq.transformer import Transformer
