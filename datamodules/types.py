@@ -92,12 +92,14 @@ class ImageFacts(ClassFacts):
         std: Standard deviation of each channel.
         preset: What the images of pretrained weights were like (``crop``, ``resize``, ``interpolation``); or nothing.
         size: Height and width of the training images if all have the same without any transform; or nothing.
+        fingerprint: Of the user's images that were split by the seed; empty if there are none.
     """
 
     mean: list[float]
     std: list[float]
     preset: dict[str, Any]
     size: list[int]
+    fingerprint: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,12 +138,14 @@ class TableFacts(Facts):
     Attributes:
         columns: What was learned of each column that is an input (``datamodules.tables.columns``).
         input_columns: For each input of the network, the number of the column that it comes from.
+        target_columns: How each column to predict is written.
         num_rows: Rows of the whole table.
     """
 
     what = "a table"
     columns: list[dict[str, Any]]
     input_columns: list[int]
+    target_columns: list[dict[str, Any]]
     num_rows: int
 
 

@@ -1,49 +1,31 @@
 """What all image datamodules have in common: classes, normalisation, transforms."""
 
+import os
 from abc import ABC
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
-from torch.utils.data import Subset
 from torchvision.transforms import v2
 
 from datamodules import splits
 from datamodules.data import Data
 from datamodules.files.faults import Faults
-from datamodules.images.decoding import decode, is_image
-from datamodules.images.examples import ImageExamples
+from datamodules.images.augmentation import BatchTransform
+from datamodules.images.decoding import MAX_PIXELS, Header, decode, read_header
+from datamodules.images.examples import ImageExamples, different_sizes
+from datamodules.images.folders import Listing
 from datamodules.images.presets import preset_of
-from datamodules.sampling import Draw
+from datamodules.images.sets import ImageSet
+from datamodules.sampling import BatchIndices
 from datamodules.types import ImageFacts, Row
 
-
-class ImageSet(NamedTuple):
-    """Raw images and the name of each one's class.
-
-    Attributes:
-        images: Pixels ``(examples, channels, height, width)``, uint8; or paths; or a dataset of PIL images.
-        labels: Names of the classes; None if unknown.
-        classes: All classes, where the dataset has an order of its own.
-    """
-
-    images: Tensor | Sequence[Any]
-    labels: Sequence[str] | None
-    classes: Sequence[str] | None = None
-
-    def take(self, indices: Sequence[int]) -> "ImageSet":
-        """Some of them."""
-        images: Any
-        if isinstance(self.images, Tensor):
-            images = self.images[torch.as_tensor(indices)]
-        elif isinstance(self.images, list):
-            images = [self.images[i] for i in indices]
-        else:
-            images = Subset(self.images, indices)  # type: ignore[arg-type]
-        return self._replace(images=images, labels=None if self.labels is None else [self.labels[i] for i in indices])
+MOST_VALUES = 1 << 28  # of pixels that are held in memory to find their mean
 
 
 class Images(Data[ImageSet, ImageFacts], ABC):
@@ -58,6 +40,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             training, are where no transforms are given.
         cache_size: Decode each image once, shrink it until its shorter side has so many pixels, and keep it in
             memory (a photograph of 256 pixels takes 0.25 MB). None decodes it each time it is needed.
+        max_pixels: Larger images are refused, before they are decoded.
         val_fraction: Share of the images that becomes the validation split, stratified, by the seed, where none is
             given.
         test_fraction: Share that becomes the test split, where none is given.
@@ -73,21 +56,34 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         eval_transforms: list[nn.Module] | None = None,
         weights: str | None = None,
         cache_size: int | None = None,
+        max_pixels: int = MAX_PIXELS,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.channels, self.cache_size, self.weights = channels, cache_size, weights
+        self.channels, self.cache_size, self.max_pixels, self.weights = channels, cache_size, max_pixels, weights
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.fingerprint = ""  # of the images that are split by the seed, where the user may change them
+        for name, transforms in (("train", train_transforms or []), ("eval", eval_transforms or [])):
+            whole = [isinstance(transform, BatchTransform) for transform in transforms]
+            if whole != sorted(whole):
+                raise MisconfigurationException(
+                    f"data.{name}_transforms: {type(transforms[whole.index(True)]).__name__} takes whole batches, "
+                    "so it must come after the transforms of single images"
+                )
 
     def learn(self, train: ImageSet) -> ImageFacts:
         """Class names, their counts, mean and spread of the pixels (of 500 images)."""
         assert train.labels is not None
         classes = list(train.classes or sorted(set(train.labels)))
+        if len(classes) < 2:
+            raise MisconfigurationException(f"all {len(train.labels)} training images are of class {classes[0]}")
         preset = {} if self.weights is None else preset_of(self.weights)
-        mean, std = (preset["mean"], preset["std"]) if preset else self._mean_and_std(train)
+        transforms = self._transforms(train=False, preset=preset)
+        self._check_sizes(train, transforms)
+        mean, std = (preset["mean"], preset["std"]) if preset else self._mean_and_std(train, transforms)
         return ImageFacts(
             classes=classes,
             class_counts=[train.labels.count(name) for name in classes],
@@ -95,17 +91,41 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             mean=mean,
             std=std,
             preset=preset,
-            size=list(train.images.shape[-2:]) if isinstance(train.images, Tensor) else [],
+            size=self._common_size(train, transforms),
+            fingerprint=self.fingerprint,
         )
 
-    def _mean_and_std(self, train: ImageSet) -> tuple[list[float], list[float]]:
-        some = torch.linspace(0, len(train.images) - 1, min(500, len(train.images))).long().tolist()
-        plain = ImageExamples(
-            train.take(some).images, None, self.channels, self.eval_transforms or [], [0.0] * self.channels,
-            [1.0] * self.channels, self.seed, self.cache_size,
-        )  # fmt: skip
-        pixels = plain.__getitems__(Draw(range(len(plain)))).inputs
+    def _mean_and_std(self, train: ImageSet, transforms: list[nn.Module]) -> tuple[list[float], list[float]]:
+        plain = self._examples(
+            train._replace(labels=None), None, transforms, [0.0] * self.channels, [1.0] * self.channels
+        )
+        one = plain.__getitems__(BatchIndices([0])).inputs
+        count = max(1, min(500, len(train.images), MOST_VALUES // one.numel()))
+        some = torch.linspace(0, len(train.images) - 1, count).long().tolist()
+        pixels = plain.__getitems__(BatchIndices(some)).inputs
+        flat = (pixels.flatten(2).amax(2) == pixels.flatten(2).amin(2)).all(1).nonzero().flatten().tolist()
+        if flat:
+            rank_zero_warn(
+                f"{len(flat)} of {count} images that were looked at are of one flat colour, such as "
+                f"{plain.row(some[flat[0]])['path']} (what is drawn in transparency alone is not seen)"
+            )
         return pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).clamp_min(1e-3).tolist()
+
+    def _check_sizes(self, raw: ImageSet, transforms: Sequence[nn.Module]) -> None:
+        """Refuse images of different sizes before training, as far as they are known."""
+        if raw.sizes is None or not _keep_size(transforms) or self.cache_size is not None:
+            return
+        odd = next((i for i, size in enumerate(raw.sizes) if size != raw.sizes[0]), None)
+        if odd is not None:
+            sizes = [(str(raw.images[i]), raw.sizes[i]) for i in (0, odd)]
+            raise MisconfigurationException(different_sizes(sizes, transformed=False))
+
+    def _common_size(self, train: ImageSet, transforms: Sequence[nn.Module]) -> list[int]:
+        if isinstance(train.images, Tensor):
+            return list(train.images.shape[-2:])
+        if train.sizes is None or not _keep_size(transforms) or self.cache_size is not None:
+            return []
+        return list(train.sizes[0])
 
     def examples(self, raw: ImageSet, train: bool) -> ImageExamples:
         """Pixels in memory, or files read as they are needed."""
@@ -118,19 +138,40 @@ class Images(Data[ImageSet, ImageFacts], ABC):
                     f"class {unknown[0]} does not occur in training (classes there: {', '.join(facts.classes[:20])})"
                 )
             targets = torch.tensor([number[name] for name in raw.labels])
-        transforms = self.transforms(train)
-        if not transforms and facts.size and not isinstance(raw.images, Tensor):
+        transforms = self._transforms(train, facts.preset)
+        if train:
+            self._check_sizes(raw, transforms)
+        elif not transforms and facts.size and not isinstance(raw.images, Tensor):
             transforms = [v2.Resize(facts.size)]  # the user's own images, to predict, are of any size
-        examples = ImageExamples(
-            raw.images, targets, self.channels, transforms, facts.mean, facts.std, self.seed, self.cache_size
-        )
+        examples = self._examples(raw, targets, transforms, facts.mean, facts.std)
         if self.cache_size is not None and targets is not None:
             examples.keep()
         return examples
 
-    def transforms(self, train: bool) -> list[nn.Module]:
+    def _examples(
+        self,
+        raw: ImageSet,
+        targets: Tensor | None,
+        transforms: list[nn.Module],
+        mean: list[float],
+        std: list[float],
+    ) -> ImageExamples:
+        return ImageExamples(
+            raw.images,
+            targets,
+            self.channels,
+            transforms,
+            mean,
+            std,
+            self.seed,
+            self.cache_size,
+            self.max_pixels,
+            raw.rows,
+        )
+
+    def _transforms(self, train: bool, preset: dict[str, Any]) -> list[nn.Module]:
         """The transforms of training or other images: those given, else those of the weights."""
-        given, preset = self.train_transforms if train else self.eval_transforms, self.facts.preset
+        given = self.train_transforms if train else self.eval_transforms
         if given is not None or not preset:
             return given or []
         crop, mode = preset["crop"], v2.InterpolationMode(preset["interpolation"])
@@ -143,29 +184,51 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         parts = splits.assign(len(pool.images), self.seed, val, test, stratify=pool.labels)
         return pool.take((parts == splits.SPLITS.index(split)).nonzero()[0].tolist())
 
-    def readable(self, raw: ImageSet) -> ImageSet:
-        """Leave out the images that cannot be read, if asked."""
-        if self.on_error == "stop":
-            return raw
-        faults, good = Faults(self.on_error, "images"), []
-        for i, path in enumerate(raw.images):
-            try:
-                decode(path, self.channels)
+    def checked(self, raw: ImageSet) -> ImageSet:
+        """Look at each file before anything is made of it; leave out those that cannot be read, if asked."""
+        faults, good, sizes, animated = Faults(self.on_error, "images"), [], [], []
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for i, found in enumerate(pool.map(self._look, raw.images)):
+                if isinstance(found, MisconfigurationException):
+                    faults.add(found)
+                    continue
                 good.append(i)
-            except MisconfigurationException as error:
-                faults.add(error)
+                sizes.append((found.height, found.width))
+                if found.animated:
+                    animated.append(raw.images[i])
         faults.report(len(raw.images), "images")
-        return raw.take(good)
+        if animated:
+            rank_zero_warn(
+                f"{len(animated)} of {len(raw.images)} files hold several images, such as {animated[0]}: "
+                "the first of each is used"
+            )
+        return raw.take(good)._replace(sizes=sizes)
+
+    def _look(self, path: Path) -> Header | MisconfigurationException:
+        try:
+            header = read_header(path, self.max_pixels)
+            if self.on_error == "skip":  # a file may be broken further on
+                decode(path, self.channels, self.max_pixels)
+        except MisconfigurationException as error:
+            return error
+        return header
 
     def read_predict(self, path: Path) -> ImageSet:
         """One image, or all images below a folder, in the order of their names."""
-        paths = [path] if path.is_file() else sorted(p for p in path.rglob("*") if is_image(p))
-        if not paths:
+        if path.is_file():
+            return self.checked(ImageSet([path], None))
+        listing = Listing(path).add(path)
+        listing.report(self.on_error)
+        if not listing.images:
             raise MisconfigurationException(f"there is no image in {path}")
-        return ImageSet(paths, None)
+        return self.checked(ImageSet(listing.images, None))
 
     def describe(self, index: int) -> Row:
-        """The path of the image."""
+        """The path of the image; or its row in the user's table."""
         examples = self.datasets["predict"]
         assert isinstance(examples, ImageExamples)
-        return {"path": str(examples.images[index])}
+        return examples.row(index)
+
+
+def _keep_size(transforms: Sequence[nn.Module]) -> bool:
+    return all(isinstance(transform, BatchTransform) for transform in transforms)

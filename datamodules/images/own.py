@@ -4,16 +4,26 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from datamodules.images.base import Images, ImageSet
+from datamodules.files.faults import Faults, OnError
+from datamodules.files.rows import column_names, read_rows, require
+from datamodules.images.base import Images
+from datamodules.images.checks import fingerprint, report_classes, report_copies
 from datamodules.images.decoding import is_image
+from datamodules.images.folders import Listing, is_hidden, subfolders
+from datamodules.images.sets import ImageSet
+from datamodules.splits import SPLITS
+from datamodules.types import Row
+
+NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 
 
 class ImageFolder(Images):
     """The user's own images in folders by class.
 
-    ``path`` holds ``train``, ``val`` and ``test`` folders of class folders, or just class folders; splits that are
-    missing are split off from the training images.
+    ``path`` holds folders ``train``, ``val`` (or ``valid``, ``validation``) and ``test`` of class folders, or just
+    class folders; splits that are missing are split off from the training images.
 
     Args:
         path: The folder; a relative one that is not found from here is looked for in ``root``.
@@ -23,28 +33,52 @@ class ImageFolder(Images):
     def __init__(self, path: str, **kwargs: Any) -> None:
         super().__init__(encoding=None, **kwargs)
         self.path = Path(path) if Path(path).exists() else self.root / path
+        self._parts: dict[str, ImageSet] = {}
 
     def read(self, split: str) -> ImageSet:
         """The images of a split, splitting off what is missing."""
         if not self.path.is_dir():
             raise MisconfigurationException(f"there is no data folder {self.path} (--data.path)")
-        if (self.path / split).is_dir() and split != "train":
-            return self.readable(class_folders(self.path / split))
-        train = self.path / "train"
-        pool = class_folders(train if train.is_dir() else self.path)
-        val = 0.0 if (self.path / "val").is_dir() else self.val_fraction
-        test = 0.0 if (self.path / "test").is_dir() else self.test_fraction
-        return self.readable(self.share_out(pool, split, val, test))
+        if not self._parts:
+            given = self._split_folders()
+            found = {name: class_folders(folder, self.on_error) for name, folder in given.items()}
+            self._parts = divide(self, found or {"train": class_folders(self.path, self.on_error)}, self.path)
+        return self.checked(self._parts[split])
+
+    def _split_folders(self) -> dict[str, Path]:
+        """The folders of given splits; none if the class folders are not divided."""
+        found: dict[str, Path] = {}
+        rest = []
+        for folder in subfolders(self.path):
+            split = split_name(folder.name)
+            if split is None:
+                rest.append(folder.name)
+            elif split in found:
+                raise MisconfigurationException(
+                    f"{self.path}: {found[split].name} and {folder.name} are both for the {split} split; keep one"
+                )
+            else:
+                found[split] = folder
+        if not found:
+            return {}
+        if "train" in found and subfolders(found["train"]):
+            if rest:
+                rank_zero_warn(f"{self.path}: left out the folders {', '.join(rest)}, which are not train, val or test")
+            return found
+        names = ", ".join(folder.name for folder in found.values())
+        rank_zero_warn(f"{self.path}: {names} taken for a class: there is no folder train with class folders in it")
+        return {}
 
 
 class ImageTable(Images):
     """The user's own images, listed in a table with a column of paths and a column of labels.
 
     Args:
-        path: The table, CSV or TSV; the images' paths are relative to its folder.
+        path: The table (CSV, TSV, JSONL, Parquet or Excel); the images' paths are relative to its folder.
         image: Name of the column of paths.
         target: Name of the column of labels.
-        split_column: Name of a column that says ``train``, ``val`` or ``test``; split by the seed if None.
+        split_column: Name of a column that says ``train``, ``val`` or ``test``; splits that are missing are split off
+            from the training images.
         **kwargs: Transforms, weights, fractions and the like: see ``datamodules.images.Images``.
     """
 
@@ -54,38 +88,133 @@ class ImageTable(Images):
         super().__init__(**kwargs)
         self.path = Path(path) if Path(path).exists() else self.root / path
         self.image, self.target, self.split_column = image, target, split_column
+        self._parts: dict[str, ImageSet] = {}
 
     def read(self, split: str) -> ImageSet:
-        """The paths and labels of a split."""
-        import pandas as pd
-
+        """The images of a split, splitting off what is missing."""
         if not self.path.is_file():
             raise MisconfigurationException(f"there is no table {self.path} (--data.path)")
-        table = pd.read_csv(self.path, sep=None, engine="python", dtype=str)
-        for column in filter(None, (self.image, self.target, self.split_column)):
-            if column not in table:
-                raise MisconfigurationException(
-                    f"{self.path} has no column {column}; it has {', '.join(table.columns)}"
-                )
-        paths = [self.path.parent / name for name in table[self.image]]
-        for line, path in enumerate(paths, start=2):
-            if not path.is_file():
-                raise MisconfigurationException(f"{self.path}, line {line}: there is no image {path}")
-        images = ImageSet(paths, list(table[self.target]))
-        if self.split_column is not None:
-            return self.readable(images.take([i for i, name in enumerate(table[self.split_column]) if name == split]))
-        return self.readable(self.share_out(images, split, self.val_fraction, self.test_fraction))
+        if not self._parts:
+            self._parts = divide(self, self._read_splits(), self.path)
+        return self.checked(self._parts[split])
+
+    def _read_splits(self) -> dict[str, ImageSet]:
+        columns = column_names(self.path, self.encoding)
+        require(self.path, (self.image, self.target, self.split_column), columns)
+        faults, total = Faults(self.on_error, str(self.path)), 0
+        found: dict[str, list[tuple[Path, str]]] = {}
+        for where, row in read_rows(self.path, self.encoding, faults=faults):
+            total += 1
+            try:
+                image, label = self._image(self.path, where, row), text_of(row[self.target])
+                if not label:
+                    raise MisconfigurationException(f"{self.path}, {where}: there is no class in column {self.target}")
+                found.setdefault(self._split(where, row), []).append((image, label))
+            except MisconfigurationException as error:
+                faults.add(error)
+        faults.report(total, "rows")
+        # In the order of their names, so that rows in another order are split alike.
+        ordered = {split: sorted(rows) for split, rows in found.items()}
+        return {
+            split: ImageSet([image for image, _ in rows], [label for _, label in rows])
+            for split, rows in ordered.items()
+        }
+
+    def _image(self, table: Path, where: str, row: Row) -> Path:
+        name = text_of(row[self.image])
+        path = table.parent / name.replace("\\", "/")
+        if not name or not path.is_file():
+            raise MisconfigurationException(f"{table}, {where}: there is no image {path}")
+        return path
+
+    def _split(self, where: str, row: Row) -> str:
+        if self.split_column is None:
+            return "train"
+        name = text_of(row[self.split_column])
+        split = split_name(name)
+        if split is None:
+            raise MisconfigurationException(
+                f"{self.path}, {where}: `{name}` in column {self.split_column} is not train, val or test"
+            )
+        return split
+
+    def read_predict(self, path: Path) -> ImageSet:
+        """One image, all images below a folder, or those that a table lists, whose columns are kept."""
+        if path.is_dir() or is_image(path):
+            return super().read_predict(path)
+        require(path, [self.image], column_names(path, self.encoding))
+        faults, total = Faults(self.on_error, str(path)), 0
+        images, rows = [], []
+        for where, row in read_rows(path, self.encoding, faults=faults):
+            total += 1
+            try:
+                images.append(self._image(path, where, row))
+                rows.append(row)
+            except MisconfigurationException as error:
+                faults.add(error)
+        faults.report(total, "rows")
+        return self.checked(ImageSet(images, None, rows=rows))
 
 
-def class_folders(folder: Path) -> ImageSet:
-    """The images below a folder of class folders."""
-    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+def split_name(name: str) -> str | None:
+    """The split that a folder or a cell means, if any."""
+    name = name.strip().lower()
+    return name if name in SPLITS else NAMES.get(name)
+
+
+def text_of(cell: Any) -> str:
+    """A cell as text; whole numbers without a point, as Excel shows them."""
+    if cell is None:
+        return ""
+    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
+
+
+def class_folders(folder: Path, on_error: OnError = "stop") -> ImageSet:
+    """The images below a folder of class folders.
+
+    Raises:
+        MisconfigurationException: If there are no class folders, or one holds no image that is read.
+    """
+    classes, listing = subfolders(folder), Listing(folder)
     if not classes:
-        raise MisconfigurationException(f"{folder} has no class folders (one folder of images for each class)")
-    paths: list[Path] = []
+        inside = len(listing.add(folder).images)
+        here = f"; its {inside} images could be listed in a table, for configs/own/image_table.yaml" if inside else ""
+        raise MisconfigurationException(f"{folder} has no class folders (one folder of images for each class){here}")
+    labels: list[str] = []
     for entry in classes:
-        found = sorted(path for path in entry.rglob("*") if is_image(path))
-        if not found:
+        listing.add(entry)
+        if len(listing.images) == len(labels) and not listing.foreign:
             raise MisconfigurationException(f"class folder {entry} holds no image")
-        paths += found
-    return ImageSet(paths, [path.relative_to(folder).parts[0] for path in paths])
+        labels += [entry.name] * (len(listing.images) - len(labels))
+    listing.hidden += [entry for entry in folder.iterdir() if is_hidden(entry)]
+    listing.report(on_error)
+    loose = [entry for entry in folder.iterdir() if is_image(entry) and not is_hidden(entry) and entry.is_file()]
+    if loose:
+        rank_zero_warn(f"{folder}: left out {len(loose)} images that lie in no class folder, such as {min(loose)}")
+    return ImageSet(listing.images, labels)
+
+
+def divide(data: Images, given: dict[str, ImageSet], source: Path) -> dict[str, ImageSet]:
+    """All three splits: those that are given, the others split off from the training images.
+
+    What is odd about the images is said.
+    """
+    pool = given.get("train")
+    if pool is None:
+        raise MisconfigurationException(f"{source} has no training images")
+    val = 0.0 if "val" in given else data.val_fraction
+    test = 0.0 if "test" in given else data.test_fraction
+    parts = given | {
+        split: data.share_out(pool, split, val, test) for split in SPLITS if split not in given or split == "train"
+    }
+    if val or test:
+        data.fingerprint = fingerprint(pool, source)
+        if data.restored and data.facts.fingerprint != data.fingerprint:
+            rank_zero_warn(
+                f"{source} holds other images or classes than when training began, so they are split in another way: "
+                "what is tested on now may have been trained on"
+            )
+    if not data.known:
+        report_classes(pool, source)
+        report_copies(parts, source)
+    return parts

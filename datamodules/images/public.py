@@ -12,8 +12,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.files.archives import members
-from datamodules.images.base import Images, ImageSet
+from datamodules.images.base import Images
 from datamodules.images.own import class_folders
+from datamodules.images.sets import ImageSet
 
 
 class Digits(Images):

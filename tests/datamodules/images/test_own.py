@@ -9,10 +9,11 @@ from torchvision.transforms import v2
 
 from datamodules.images import ImageFolder, ImageTable
 from datamodules.images.examples import ImageExamples
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CROP = [v2.Resize([16, 16])]
+SAME_SIZE = {"train_transforms": CROP, "eval_transforms": CROP}
 
 
 def images_of(data, split: str) -> list[str]:
@@ -28,7 +29,7 @@ def folder(tmp_path) -> Path:
 def test_class_folders_are_split_the_same_way_for_the_same_seed(folder) -> None:
     splits = []
     for seed in (0, 0, 1):
-        data = ImageFolder(str(folder), val_fraction=0.25, test_fraction=0.25, eval_transforms=CROP)
+        data = ImageFolder(str(folder), val_fraction=0.25, test_fraction=0.25, **SAME_SIZE)
         data.seed = seed
         data.setup("fit")
         data.setup("test")
@@ -45,7 +46,7 @@ def test_given_splits_are_used(folder) -> None:
             (folder / split / name).mkdir(parents=True)
             for path in sorted((folder / name).iterdir())[:count]:
                 path.rename(folder / split / name / path.name)
-    data = ImageFolder(str(folder), eval_transforms=CROP)
+    data = ImageFolder(str(folder), **SAME_SIZE)
     data.setup("fit")
     data.setup("test")
     assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [10, 4, 2]
@@ -66,13 +67,13 @@ def test_a_broken_image_is_named_or_left_out(folder) -> None:
     data = ImageFolder(str(folder), test_fraction=0.01, val_fraction=0.01, eval_transforms=CROP, train_transforms=CROP)
     with pytest.raises(MisconfigurationException, match=r"00\.jpg"):
         data.setup("fit")
-        data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
+        data.datasets["train"].__getitems__(BatchIndices(range(len(data.datasets["train"]))))
     data = ImageFolder(
         str(folder), on_error="skip", test_fraction=0.01, val_fraction=0.01, eval_transforms=CROP, train_transforms=CROP
     )
     with pytest.warns(UserWarning, match="left out 1 of 14 images; the first: .*00.jpg"):
         data.setup("fit")
-    images, _ = data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
+    images, _ = data.datasets["train"].__getitems__(BatchIndices(range(len(data.datasets["train"]))))
     assert len(images) == 13  # 16, less one for each of validation and test, less the broken one
 
 
@@ -88,7 +89,7 @@ def test_colour_types_and_upright_turning(folder) -> None:
     data = ImageFolder(str(folder), predict_path=str(folder / "cat"))
     pictures = data.read_predict(folder / "cat")
     examples = ImageExamples(pictures.images, None, 3, [], [0.0] * 3, [1.0] * 3, seed=0)
-    by_name = {path.name: examples.__getitems__(Draw([i]))[0][0] for i, path in enumerate(pictures.images)}
+    by_name = {path.name: examples.__getitems__(BatchIndices([i]))[0][0] for i, path in enumerate(pictures.images)}
     assert all(image.shape[0] == 3 for image in by_name.values())
     assert by_name["turned.jpg"].shape == (3, 20, 10)
     assert by_name["rgba.png"][:, 5, 5].tolist() == [1.0, 0.0, 0.0]
@@ -107,7 +108,7 @@ def test_table_with_a_split_column_and_any_separator(folder) -> None:
         for i, split in enumerate(["train", "val", "test"])
     ]
     path = table(folder, "\n".join(["file;kind;part", *rows]))
-    data = ImageTable(path, image="file", target="kind", split_column="part", eval_transforms=CROP)
+    data = ImageTable(path, image="file", target="kind", split_column="part", **SAME_SIZE)
     data.setup("fit")
     data.setup("test")
     assert images_of(data, "val") == ["cat/01.jpg", "dog/01.jpg"]
@@ -116,7 +117,7 @@ def test_table_with_a_split_column_and_any_separator(folder) -> None:
 
 
 def test_table_is_split_stratified(folder) -> None:
-    data = ImageTable(str(folder / "labels.csv"), val_fraction=0.25, test_fraction=0.25, eval_transforms=CROP)
+    data = ImageTable(str(folder / "labels.csv"), val_fraction=0.25, test_fraction=0.25, **SAME_SIZE)
     data.setup("fit")
     data.setup("test")
     parts = [images_of(data, split) for split in ("train", "val", "test")]
@@ -125,7 +126,7 @@ def test_table_is_split_stratified(folder) -> None:
 
 
 def test_wrong_tables_are_explained(folder) -> None:
-    with pytest.raises(MisconfigurationException, match="no column label; it has path, kind"):
+    with pytest.raises(MisconfigurationException, match=r"no column `label`; there are: path, kind"):
         ImageTable(table(folder, "path,kind\ncat/00.jpg,cat\n")).setup("fit")
     with pytest.raises(MisconfigurationException, match=r"t.csv, line 3: there is no image .*nope.jpg"):
         ImageTable(table(folder, "path,label\ncat/00.jpg,cat\ncat/nope.jpg,cat\n")).setup("fit")
@@ -134,8 +135,10 @@ def test_wrong_tables_are_explained(folder) -> None:
 
 
 def test_a_class_that_only_the_test_split_has_is_named(folder) -> None:
-    path = table(folder, "path,label,part\ncat/00.jpg,cat,train\ncat/01.jpg,cat,val\ndog/00.jpg,dog,test\n")
-    data = ImageTable(path, split_column="part", eval_transforms=CROP)
+    path = table(
+        folder, "path,label,part\ncat/00.jpg,cat,train\ncat/02.jpg,cow,train\ncat/01.jpg,cat,val\ndog/00.jpg,dog,test\n"
+    )
+    data = ImageTable(path, split_column="part", **SAME_SIZE)
     data.setup("fit")
     with pytest.raises(MisconfigurationException, match="class dog does not occur in training"):
         data.setup("test")
@@ -149,16 +152,18 @@ def test_cached_images_are_shrunk_once_and_give_the_same_batches(folder) -> None
         data.setup("fit")
         data.predict_path = str(folder / "cat")
         data.setup("predict")
-        return data, [data.datasets[split].__getitems__(Draw([1, 0], 3))[0] for split in ("train", "val", "predict")]
+        return data, [
+            data.datasets[split].__getitems__(BatchIndices([1, 0], 3))[0] for split in ("train", "val", "predict")
+        ]
 
     (plain, as_they_are), (_, large), (small, shrunk) = batch(None), batch(1000), batch(24)
     for expected, images in zip(as_they_are, large, strict=True):
         assert torch.equal(images, expected)
     assert not torch.equal(shrunk[0], as_they_are[0])
-    assert {min(image.shape[1:]) for image in small.datasets["train"].images} == {24}
+    assert {min(image.shape[1:]) for image in small.datasets["train"].kept} == {24}
     assert all(isinstance(path, Path) for path in plain.datasets["train"].images)
     # What is predicted is prepared like what was validated, though it is not kept.
-    same = small.datasets["val"].images
+    same = small.datasets["val"].kept
     path = next(p for p in sorted((folder / "cat").iterdir()) if p.name == "00.jpg")
     assert small.datasets["predict"]._load(0).shape == torch.Size([3, 24, 32])
     assert path == small.datasets["predict"].images[0]

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 
 from datamodules import data as base
 from datamodules.images import Digits, Hymenoptera, Images, TorchvisionImages
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -58,7 +58,7 @@ def test_hymenoptera_is_fetched_checked_and_unpacked(tmp_path, monkeypatch) -> N
 def test_digits_are_split_in_three() -> None:
     data = ready(Digits())
     assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [1079, 359, 359]
-    images, _ = data.datasets["train"].__getitems__(Draw(range(1079)))
+    images, _ = data.datasets["train"].__getitems__(BatchIndices(range(1079)))
     assert abs(images.mean()) < 0.05
     assert abs(images.std() - 1) < 0.05
 
@@ -66,7 +66,7 @@ def test_digits_are_split_in_three() -> None:
 def test_digits_predict_from_files_of_any_size() -> None:
     data = Digits(predict_path=str(SAMPLES / "my_images" / "cat"))
     ready(data, "fit", "predict")
-    assert data.datasets["predict"].__getitems__(Draw([0, 1]))[0].shape == (2, 1, 8, 8)
+    assert data.datasets["predict"].__getitems__(BatchIndices([0, 1]))[0].shape == (2, 1, 8, 8)
 
 
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
@@ -74,7 +74,7 @@ def test_idx_files(name: str) -> None:
     data = ready(TorchvisionImages(name, root=str(SAMPLES), channels=1, val_fraction=0.25))
     sizes = {split: len(data.datasets[split]) for split in ("train", "val", "test")}
     assert sizes == {"train": 30, "val": 10, "test": 20}
-    images, targets = data.datasets["test"].__getitems__(Draw([13, 2]))
+    images, targets = data.datasets["test"].__getitems__(BatchIndices([13, 2]))
     assert images.shape == (2, 1, 28, 28)
     assert targets.tolist() == [3, 2]  # the published order
     pixels = images * data.facts.std[0] + data.facts.mean[0]
@@ -84,7 +84,7 @@ def test_idx_files(name: str) -> None:
     assert len(data.facts.classes) == 10
     data.predict_path = str(SAMPLES / "my_images" / "cat")  # of other sizes
     data.setup("predict")
-    assert data.datasets["predict"].__getitems__(Draw([0, 1]))[0].shape == (2, 1, 28, 28)
+    assert data.datasets["predict"].__getitems__(BatchIndices([0, 1]))[0].shape == (2, 1, 28, 28)
 
 
 def test_cifar10(monkeypatch) -> None:
@@ -92,7 +92,7 @@ def test_cifar10(monkeypatch) -> None:
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "_check_integrity", lambda self: True)
     data = ready(TorchvisionImages("CIFAR10", root=str(SAMPLES), val_fraction=0.2))
     assert data.facts.classes[:2] == ["airplane", "automobile"]
-    images, targets = data.datasets["test"].__getitems__(Draw([0, 1]))
+    images, targets = data.datasets["test"].__getitems__(BatchIndices([0, 1]))
     assert images.shape == (2, 3, 32, 32)
     assert targets.tolist() == [0, 1]
     restored = images * torch.tensor(data.facts.std).view(3, 1, 1) + torch.tensor(data.facts.mean).view(3, 1, 1)
@@ -109,7 +109,7 @@ def test_imagenet_reads_files_and_names_classes(tmp_path) -> None:
     ready(data)
     assert data.facts.classes == ["tench", "goldfish"]
     assert {split: len(data.datasets[split]) for split in ("train", "val", "test")} == {"train": 8, "val": 2, "test": 4}
-    images, targets = data.datasets["test"].__getitems__(Draw([0, 3]))
+    images, targets = data.datasets["test"].__getitems__(BatchIndices([0, 3]))
     assert images.shape == (2, 3, 224, 224)
     assert targets.tolist() == [0, 1]
 

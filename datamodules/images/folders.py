@@ -1,0 +1,85 @@
+"""Finding the images in the user's folders, and saying what else lies there."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
+from datamodules.files.faults import Faults, OnError
+from datamodules.images.decoding import ENDINGS, FOREIGN
+
+SYSTEM = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini")
+
+
+@dataclass
+class Listing:
+    """What lies in a folder.
+
+    Attributes:
+        folder: The folder.
+        images: Paths of the images, in the order of their names.
+        foreign: Images in formats that are not read.
+        others: Files that are no images.
+        broken: Links that lead nowhere, pipes and the like.
+        hidden: Files and folders that are hidden, or put there by a system.
+    """
+
+    folder: Path
+    images: list[Path] = field(default_factory=list)
+    foreign: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    broken: list[Path] = field(default_factory=list)
+    hidden: list[Path] = field(default_factory=list)
+
+    def add(self, folder: Path, above: tuple[str, ...] = ()) -> "Listing":
+        """Add all below a folder. Links to folders are followed, but not round in circles."""
+        real = os.path.realpath(folder)
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if real not in above else ():
+            path, ending = Path(entry.path), os.path.splitext(entry.name)[1].lower()
+            if is_hidden(path):
+                self.hidden.append(path)
+            elif entry.is_dir():
+                self.add(path, (*above, real))
+            elif not entry.is_file():
+                self.broken.append(path)
+            else:
+                (self.images if ending in ENDINGS else self.foreign if ending in FOREIGN else self.others).append(path)
+        return self
+
+    def report(self, on_error: OnError) -> None:
+        """Say what is left out.
+
+        Raises:
+            MisconfigurationException: If there are images that cannot be read, unless they are to be skipped.
+        """
+        for what, paths in (
+            ("hidden files and folders", self.hidden),
+            ("files that are no images", self.others),
+            ("links that lead nowhere", self.broken),
+        ):
+            if paths:
+                rank_zero_warn(f"{self.folder}: left out {len(paths)} {what}, such as {paths[0]}")
+        if self.foreign:
+            endings = Counter(path.suffix.lower() for path in self.foreign)
+            faults = Faults(on_error, str(self.folder))
+            faults.add(
+                MisconfigurationException(
+                    f"{self.folder}: {len(self.foreign)} images are in formats that are not read "
+                    f"({', '.join(f'{count} {ending}' for ending, count in endings.most_common())}; the first is "
+                    f"{self.foreign[0]}): save them as JPEG or PNG"
+                )
+            )
+            rank_zero_warn(f"left out: {faults.first}")
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file or folder is hidden, or put there by a system."""
+    return path.name.startswith(".") or path.name in SYSTEM
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder that are not hidden, in the order of their names."""
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry))

@@ -1,0 +1,42 @@
+"""The raw images of a split."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Subset
+
+from datamodules.types import Row
+
+
+class ImageSet(NamedTuple):
+    """Raw images and the name of each one's class.
+
+    Attributes:
+        images: Pixels ``(examples, channels, height, width)``, uint8; or paths; or a dataset of PIL images.
+        labels: Names of the classes; None if unknown.
+        classes: All classes, where the dataset has an order of its own.
+        sizes: Height and width of each, if they were looked at.
+        rows: The user's own columns, to be written with the predictions.
+    """
+
+    images: Tensor | Sequence[Any]
+    labels: Sequence[str] | None
+    classes: Sequence[str] | None = None
+    sizes: Sequence[tuple[int, int]] | None = None
+    rows: Sequence[Row] | None = None
+
+    def take(self, indices: Sequence[int]) -> "ImageSet":
+        """Some of them."""
+        images: Any
+        if isinstance(self.images, Tensor):
+            images = self.images[torch.as_tensor(indices)]
+        elif isinstance(self.images, list):
+            images = [self.images[i] for i in indices]
+        else:
+            images = Subset(self.images, indices)  # type: ignore[arg-type]
+        labels, sizes, rows = (
+            None if values is None else [values[i] for i in indices] for values in (self.labels, self.sizes, self.rows)
+        )
+        return ImageSet(images, labels, self.classes, sizes, rows)  # type: ignore[arg-type]
