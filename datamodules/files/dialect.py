@@ -15,7 +15,7 @@ from typing import IO, Any, NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 MAX_LINE = 1 << 24  # characters of a line, and of a quoted cell
-HEAD = 1 << 18  # characters from which the separator is told
+HEAD = 1 << 16  # characters from which the separator is told
 UNPACKED = 1 << 30  # bytes that any packed file may unpack to; beyond, ``RATIO`` times its size
 RATIO = 100
 PACKED = (".gz", ".bz2", ".xz", ".zip")

@@ -88,9 +88,7 @@ def read_frame(
     """
     frame = read_texts(path, separator, missing, encoding, faults)
     texts = {str(name): values for name, values in frame.items() if is_text(values)}
-    if separator is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
-        separator = find_dialect(path, None, encoding).separator
-    for name, how in find_formats(texts, decimal, separator, str(path)).items():
+    for name, how in find_formats(texts, decimal, separator_of(path, separator, encoding), str(path)).items():
         numbers = texts_to(texts[name], partial(parse, how=how))
         nothing = np.isnan(numbers)
         if nothing.any() and not texts_to(texts[name], is_missing)[nothing].all():
@@ -98,6 +96,23 @@ def read_frame(
         whole = not nothing.any() and bool((np.abs(numbers) < 2**53).all() and (numbers % 1 == 0).all())
         frame[name] = numbers.astype("int64") if whole else numbers
     return frame
+
+
+def separator_of(path: Path, separator: str | None = None, encoding: str | None = None) -> str | None:
+    """Separator of a CSV, told from its head unless it is given; None for other tables."""
+    plain = suffix_of(path) not in (*PARQUET, *JSON, *EXCEL, *OLD)
+    return separator or (find_dialect(path, None, encoding).separator if plain else None)
+
+
+def tidy(frame: "DataFrame") -> "DataFrame":
+    """A frame from elsewhere with such columns as ``read_texts`` makes."""
+    import pandas as pd
+
+    columns = {
+        str(name): _column([None if _absent(v) else v for v in values.tolist()]) if values.dtype == object else values
+        for name, values in frame.reset_index(drop=True).items()
+    }
+    return pd.DataFrame(columns, copy=False)
 
 
 def is_text(values: "Series[Any]") -> bool:
@@ -163,9 +178,11 @@ def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> d
             ).read_all()
         except (pa.ArrowException, OSError):  # whatever it is: reading row by row finds out and says it
             return None
+    if table.column_names != names:  # blanks around them
+        return None
     if dialect.quoted and any(pc.any(pc.starts_with(column, " ")).as_py() for column in table.columns):
         return None
-    return dict(zip(names, table.columns, strict=True)) if table.column_names == names else None
+    return dict(zip(names, table.columns, strict=True))
 
 
 def _columns_of_rows(path: Path, encoding: str | None, faults: Faults) -> "dict[str, Series[Any]]":

@@ -62,7 +62,7 @@ def column_names(path: Path, encoding: str | None = None, separator: str | None 
         return header_of(next((row for row in cells(lines, dialect) if is_row(row)), []), path)
 
 
-def require(path: Path, names: Iterable[str | None], known: Iterable[str], separator: str | None = None) -> None:
+def require(path: Path | str, names: Iterable[str | None], known: Iterable[str], separator: str | None = None) -> None:
     """Refuse a table without one of the columns that are needed.
 
     Args:

@@ -1,6 +1,6 @@
-"""Tables: the user's own, scikit-learn's, a straight line."""
+"""Tables: the user's own, public ones, a straight line."""
 
 from datamodules.tables.own import Tabular
-from datamodules.tables.public import BreastCancer, CaliforniaHousing, Diabetes, Iris, Line, Wine
+from datamodules.tables.public import Adult, BreastCancer, CaliforniaHousing, Diabetes, Diamonds, Iris, Line, Wine
 
-__all__ = ["BreastCancer", "CaliforniaHousing", "Diabetes", "Iris", "Line", "Tabular", "Wine"]
+__all__ = ["Adult", "BreastCancer", "CaliforniaHousing", "Diabetes", "Diamonds", "Iris", "Line", "Tabular", "Wine"]

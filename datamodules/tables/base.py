@@ -3,30 +3,30 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-from torch import Tensor
 
 from datamodules.data import Data, Examples, Row
-from datamodules.files.frame import read_table, write_with
-from datamodules.splits import split_mask
-from datamodules.tables.cells import Array, Rows, categories, to_numbers
-from datamodules.tables.columns import Column, Kinds, encode, learn_columns, origins
+from datamodules.files.faults import Faults
+from datamodules.files.frame import is_text, read_texts, texts_to, tidy, write_with
+from datamodules.files.numbers import is_missing
+from datamodules.splits import SPLITS, assign
+from datamodules.tables.cells import Array, CellReader, Rows, categories
+from datamodules.tables.columns import Kinds, encode, learn_columns, origins
 from datamodules.tables.examples import MixedExamples, TensorExamples
+from datamodules.tables.targets import classes_to_tensor, learn_classes, learn_numbers, read_numbers
+from datamodules.types import TableClassFacts, TableFacts, TableNumberFacts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-SPLITS = ("train", "val", "test")
-
-
-class Table(Data[Rows]):
-    """Base of the tables. A subclass writes ``frame``.
+class TableData(Data[Rows, TableFacts]):
+    """Base of the tables. A subclass writes ``table``.
 
     The inputs of a row are its numbers, standardized, with an indicator for each column that has missing values (which
     are replaced by the median); dates as days, time of the week, year and day; categories one-hot, with one for
@@ -35,19 +35,11 @@ class Table(Data[Rows]):
     Args:
         target: Column or columns to predict.
         kind: Whether the target is a ``class`` or a ``number``.
-        kinds: What is known about the columns; the rest is told by type.
-        val_fraction: Share of the rows for validation.
-        test_fraction: Share of the rows for testing.
-        root: Folder of datasets.
-        batch_size: Rows in a batch, per process.
-        num_workers: Processes that load batches; 0 is fastest for tables.
-        predict_path: CSV, TSV or Parquet file to predict.
+        kinds: What is known about the columns; the rest is told from their cells.
+        val_fraction: Share of all rows for validation.
+        test_fraction: Share of all rows for testing.
+        **kwargs: Batch size, workers and the like: see ``datamodules.data.Data``.
     """
-
-    facts = (
-        "columns", "num_inputs", "input_columns", "targets", "classes", "class_counts",
-        "num_outputs", "target_mean", "target_scale", "num_rows",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -56,28 +48,21 @@ class Table(Data[Rows]):
         kinds: Kinds | None = None,
         val_fraction: float = 0.2,
         test_fraction: float = 0.2,
-        root: str | None = None,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        predict_path: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(root, batch_size, num_workers, predict_path)
+        super().__init__(**kwargs)
+        self.makes = TableClassFacts if kind == "class" else TableNumberFacts
         self.targets, self.kind, self.kinds = list(target), kind, kinds or Kinds()
         if kind == "class" and len(self.targets) != 1:
             raise MisconfigurationException(f"a class is one column, but target names {len(self.targets)}")
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.separator: str | None = None
-        self.columns: list[Column] = []
-        self.classes: list[str] | None = None
-        self.class_counts: list[int] | None = None
-        self.num_outputs: int | None = None
-        self.target_mean: list[float] | None = None
-        self.target_scale: list[float] | None = None
-        self.num_rows = 0
-        self._parts: tuple[Rows, Array] | None = None  # all rows, and the split of each
+        self.missing: Sequence[str] = ()
+        self._assigned: tuple[Rows, Array] | None = None  # all rows with a target, and the split of each
+        self._predicted: Array | None = None  # which of the rows to predict can be
 
     @abstractmethod
-    def frame(self) -> "DataFrame":
+    def table(self) -> "DataFrame":
         """Read the whole table."""
 
     @property
@@ -88,49 +73,44 @@ class Table(Data[Rows]):
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs."""
         super().setup(stage)
-        self._parts = None  # large, and the splits have been encoded
+        self._assigned = None  # large, and the splits have been encoded
 
     # ---- splits
 
     def read(self, split: str) -> Rows:
         """The rows of a split, without those whose target is missing."""
-        if self._parts is None:
-            frame = self.frame()
-            whole = self.with_target(Rows(frame, np.arange(len(frame)), self.source))
-            self._parts = whole, self.split(whole)
-        whole, names = self._parts
-        return whole._replace(where=whole.where[names == SPLITS.index(split)])
+        if self._assigned is None:
+            table = tidy(self.table())
+            rows = self.with_target(Rows(table, np.arange(len(table)), self.source))
+            if self.known and len(table) != self.facts.num_rows:
+                raise MisconfigurationException(
+                    f"{self.source} has {len(table)} rows, but had {self.facts.num_rows} when the model was trained, "
+                    "so which were its test rows cannot be told any more"
+                )
+            self._assigned = rows, self.assign(rows)
+        rows, names = self._assigned
+        return rows._replace(where=rows.where[names == SPLITS.index(split)])
 
     def with_target(self, rows: Rows) -> Rows:
         """Leave out the rows whose target is missing."""
-        unknown = np.any([rows.column(name).isna().to_numpy() for name in self.targets], axis=0)
+        unknown = np.any([self._no_target(rows, name) for name in self.targets], axis=0)
         if unknown.any():
             rank_zero_warn(f"{rows.source}: {unknown.sum()} rows without {' or '.join(self.targets)} are left out")
         return rows._replace(where=rows.where[~unknown])
 
-    def split(self, whole: Rows) -> Array:
+    def _no_target(self, rows: Rows, name: str) -> Array:
+        values = rows.column(name)
+        if self.kind == "number" and is_text(values):
+            return np.asarray(texts_to(values, is_missing))
+        return values.isna().to_numpy()
+
+    def assign(self, rows: Rows) -> Array:
         """The split of each row, as an index into ``SPLITS``; classes have the same share in every split."""
-        return self.share_out(whole, stratify=self.class_of(whole))
+        return assign(len(rows.where), self.seed, self.val_fraction, self.test_fraction, stratify=self.class_of(rows))
 
     def class_of(self, rows: Rows) -> Array | None:
         """The class of each row as a number, if the target is a class."""
         return categories(rows.column(self.targets[0]))[1] if self.kind == "class" else None
-
-    def share_out(self, whole: Rows, test: bool = True, **how: Array | None) -> Array:
-        """Draw the test rows, then the validation rows, as ``splits.split_off`` does."""
-        if self.known and len(whole.frame) != self.num_rows:
-            raise MisconfigurationException(
-                f"{self.source} has {len(whole.frame)} rows, but had {self.num_rows} when the model was trained, so "
-                "which were its test rows cannot be told any more"
-            )
-        names = np.zeros(len(whole.where), dtype=np.int8)
-        left = np.arange(len(names))
-        for name, fraction in (("test", self.test_fraction if test else 0), ("val", self.val_fraction)):
-            if fraction:
-                some = {key: value[left] for key, value in how.items() if value is not None}
-                off = split_mask(len(left), fraction * len(names) / len(left), self.seed, **some).numpy()
-                names[left[off]], left = SPLITS.index(name), left[~off]
-        return names
 
     # ---- facts
 
@@ -138,58 +118,52 @@ class Table(Data[Rows]):
         """The columns that the prediction is made from."""
         return [str(name) for name in frame.columns if name not in self.targets]
 
-    def learn(self, train: Rows) -> None:
+    def learn(self, train: Rows) -> TableFacts:
         """Learn the columns and the target from the training rows."""
-        self.columns = learn_columns(train, self.inputs(train.frame), self.kinds)
-        if not self.columns:
-            raise MisconfigurationException(f"{train.source} has no column to predict from")
-        self.input_columns = origins(self.columns)
-        self.num_inputs = len(self.input_columns)
+        reader = CellReader(train, self.on_error)
         if self.kind == "class":
-            self._learn_classes(train)
-        else:
-            numbers = self._numbers(train)
-            scales = numbers.std(0).tolist()
-            if 0 in scales:
-                raise MisconfigurationException(_constant(train.source, self.targets[scales.index(0)]))
-            self.num_outputs = len(self.targets)
-            self.target_mean = numbers.mean(0).tolist() if self.kinds.scale else [0.0] * len(self.targets)
-            self.target_scale = scales if self.kinds.scale else [1.0] * len(self.targets)
-        self.num_rows = len(train.frame)
+            target = learn_classes(train, self.targets[0], self.targets[0] in self.kinds.categorical)
+            return TableClassFacts(**self._learn_columns(train, reader), **target)
+        targets = learn_numbers(train, self.targets, self.kinds, reader)
+        return TableNumberFacts(**self._learn_columns(train, reader), **targets)
 
-    def _learn_classes(self, train: Rows) -> None:
-        name = self.targets[0]
-        texts, codes = categories(train.column(name))
-        counts = dict(zip(texts, np.bincount(codes).tolist(), strict=True))
-        if len(counts) < 2:
-            raise MisconfigurationException(_constant(train.source, name))
-        for text in [text for text, count in counts.items() if count == 1][:3]:
-            rank_zero_warn(f"{train.source}: class `{text}` of `{name}` has a single training row")
-        self.classes = sorted(counts, key=int if all(text.isdigit() for text in counts) else str)
-        self.class_counts = [counts[text] for text in self.classes]
+    def _learn_columns(self, train: Rows, reader: CellReader) -> dict[str, Any]:
+        told = self.kinds.tell(train.whole, self.inputs(train.frame))
+        columns = learn_columns(train, told, self.kinds, reader)
+        if not columns:
+            raise MisconfigurationException(f"{train.source} has no column to predict from")
+        inputs = origins(columns)
+        return {
+            "columns": columns,
+            "input_columns": inputs,
+            "num_inputs": len(inputs),
+            "num_rows": len(train.frame),
+        }
 
     # ---- examples
 
     def examples(self, raw: Rows, train: bool) -> Examples:
         """Encode the rows; those to predict have no target."""
-        numbers, codes = encode(raw, self.columns)
-        target = self._target(raw) if raw.labelled else None
+        facts = self.facts
+        reader = CellReader(raw, self.on_error)
+        numbers, codes, new = encode(reader, facts.columns)
+        if new and not train:
+            rank_zero_warn(f"{raw.source}: categories that training did not have, or but once: {'; '.join(new)}")
+        target = None
+        if raw.labelled and isinstance(facts, TableClassFacts):
+            target = classes_to_tensor(reader, facts.target_columns[0], facts.classes)
+        elif raw.labelled and isinstance(facts, TableNumberFacts):
+            exact = read_numbers(reader, facts.target_columns)
+            target = torch.from_numpy((exact - np.array(facts.target_mean)) / np.array(facts.target_scale)).float()
+        reader.report()
+        good = torch.from_numpy(~reader.bad)
+        if not raw.labelled:
+            self._predicted = ~reader.bad
+        if reader.bad.any():
+            numbers, codes, target = numbers[good], codes[good], None if target is None else target[good]
         if codes.shape[1] == 0:
             return TensorExamples(numbers, target)
-        return MixedExamples(numbers, codes, self.num_inputs - numbers.shape[1], target)
-
-    def _target(self, rows: Rows) -> Tensor:
-        if self.classes is None:
-            scaled = (self._numbers(rows) - np.array(self.target_mean)) / np.array(self.target_scale)
-            return torch.from_numpy(scaled).float()
-        texts, codes = categories(rows.column(self.targets[0]))
-        new = [text for text in texts if text not in self.classes]
-        if new:
-            raise MisconfigurationException(f"{rows.source}: no training row has the class `{new[0]}`")
-        return torch.tensor([self.classes.index(text) for text in texts])[torch.from_numpy(codes)]
-
-    def _numbers(self, rows: Rows) -> Array:
-        return np.stack([to_numbers(rows.column(name), rows.source) for name in self.targets], axis=1)
+        return MixedExamples(numbers, codes, len(facts.input_columns) - numbers.shape[1], target)
 
     # ---- predictions
 
@@ -200,21 +174,24 @@ class Table(Data[Rows]):
 
     def read_file(self, path: Path) -> "DataFrame":
         """Read a file of the user's."""
-        return read_table(path, self.separator)
+        return read_texts(path, self.separator, self.missing, self.encoding, Faults(self.on_error, str(path)))
 
     def describe(self, index: int) -> Row:
         """Nothing: ``write`` copies the whole row."""
         return {}
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
-        """Write the rows as they were, with the prediction (and its probability) in further columns."""
+        """Write the rows as they were, with the prediction (and its probability) in further columns.
+
+        The row of a cell that could not be read has no prediction.
+        """
         import pandas as pd
 
-        extra = pd.DataFrame(list(rows))
+        extra = pd.DataFrame(list(rows), dtype="object")
+        if self._predicted is not None and not self._predicted.all():
+            extra = extra.set_axis(np.flatnonzero(self._predicted)).reindex(range(len(self._predicted)))
         if self.kind == "class":
-            extra = extra.rename(columns=lambda name: str(name).replace("class", "prediction"))
-        return write_with(Path(str(self.predict_path)), extra, folder, self.separator)
-
-
-def _constant(source: str, name: str) -> str:
-    return f"{source}: target `{name}` is the same in all training rows, so there is nothing to learn"
+            names = {"class": "prediction"} | {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}
+            extra = extra.rename(columns=names)
+        faults = Faults("skip", str(self.predict_path))  # what there is to say of them has been said
+        return write_with(Path(str(self.predict_path)), extra, folder, self.separator, self.encoding, faults)

@@ -1,11 +1,15 @@
 """Cells of a table as numbers, days and categories; what does not fit is named by file, row, column and value."""
 
-import difflib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.files.dates import read_dates
+from datamodules.files.faults import Faults, OnError
+from datamodules.files.frame import as_text, is_text, texts_to
+from datamodules.files.numbers import PLAIN, NumberFormat, is_missing, parse
+from datamodules.files.rows import require
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -36,94 +40,147 @@ class Rows(NamedTuple):
         Raises:
             MisconfigurationException: If there is no such column; tells the nearest name.
         """
-        if name in self.frame.columns:
-            return self.frame[name].iloc[self.where]
-        there = [str(other) for other in self.frame.columns]
-        near = difflib.get_close_matches(name, there, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else "there are: " + ", ".join(there[:20])
-        raise MisconfigurationException(f"{self.source} has no column `{name}`; {hint}")
+        if name not in self.frame.columns:
+            require(self.source, [name], self.frame.columns)
+        return self.frame[name].iloc[self.where]
+
+    @property
+    def whole(self) -> "Rows":
+        """All rows of the table."""
+        return self._replace(where=np.arange(len(self.frame)))
 
 
-def categories(values: "Series[Any]") -> tuple[list[str], Array]:
-    """The different values as texts, and for each row which one it has, -1 where it is missing."""
+class CellReader:
+    """Reads the columns of some rows.
+
+    Args:
+        rows: The rows.
+        on_error: What to do about a cell that cannot be read: ``stop``, or ``skip`` its row.
+
+    Attributes:
+        bad: Which rows have such a cell.
+    """
+
+    def __init__(self, rows: Rows, on_error: OnError = "stop") -> None:
+        self.rows = rows
+        self.bad = np.zeros(len(rows.where), dtype=bool)
+        self.faults = Faults(on_error, rows.source)
+
+    def numbers(self, name: str, how: NumberFormat) -> Array:
+        """Numbers of a column as float64, not-a-number where missing.
+
+        Args:
+            name: The column.
+            how: How they are written, where they are texts.
+
+        Raises:
+            MisconfigurationException: If a cell is not a finite number; tells the row and the value.
+        """
+        values = self.rows.column(name)
+        if is_text(values):
+            array = texts_to(values, lambda texts: parse(texts, how))
+            wrong = np.isnan(array)
+            if wrong.any():
+                wrong &= ~texts_to(values, is_missing)
+        else:
+            array = _to_numeric(values)
+            wrong = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
+        sign = "" if how == PLAIN else f" with the decimal sign `{how.decimal}`"
+        self._check(values, wrong, f"number{sign} (are they categories? then list `{name}` under categorical)")
+        return np.where(wrong, np.nan, array)
+
+    def days(self, name: str, order: str = "", form: str | None = None) -> tuple[Array, str]:
+        """Dates of a column as days since 1970, not-a-number where missing; and the order of day, month and year.
+
+        Args:
+            name: The column.
+            order: That order if it is known.
+            form: How they are written, as ``strptime`` has it, if it is known.
+
+        Raises:
+            MisconfigurationException: If a cell is not a date, or the order cannot be told or is another one.
+        """
+        values = self.rows.column(name)
+        absent = values.isna().to_numpy()
+        if is_text(values):
+            absent = texts_to(values, is_missing)
+            values = values.astype("object").mask(absent)
+        dates = read_dates(values, self.rows.source, form, order)
+        times = dates.utc.as_unit("ns")
+        array = times.asi8 / DAY
+        wrong = np.asarray(times.isna()) & ~absent
+        if order and dates.order not in ("", order):
+            meant = {"dmy": "the day", "mdy": "the month", "ymd": "the year"}
+            raise MisconfigurationException(
+                f"{self.rows.source}: the dates of column `{name}` began with {meant[order]} in training, "
+                f"and begin with {meant[dates.order]} here"
+            )
+        self._check(self.rows.column(name), wrong, "date")
+        return np.where(wrong | absent, np.nan, array), dates.order
+
+    def _check(self, values: "Series[Any]", wrong: Array, kind: str) -> None:
+        if wrong.any():
+            value = values.iloc[int(np.argmax(wrong))]
+            shown = repr(value) if isinstance(value, str) else value
+            self.refuse(wrong, f"column `{values.name}`: {shown} is not a {kind}")
+
+    def refuse(self, wrong: Array, reason: str) -> None:
+        """Stop at the first of some rows, or note that they are to be left out."""
+        self.bad |= wrong
+        first, more = int(np.argmax(wrong)), int(wrong.sum()) - 1
+        others = f" ({more} more like it)" if more else ""
+        row = self.rows.frame.index[self.rows.where[first]] + 1
+        self.faults.add(MisconfigurationException(f"{self.rows.source}, row {row}, {reason}{others}"))
+
+    def report(self) -> None:
+        """Say how many rows cannot be read."""
+        self.faults.count = int(self.bad.sum())
+        self.faults.report(len(self.bad))
+
+
+def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], Array]:
+    """The different values as texts, and for each row which one it has, -1 where it is missing.
+
+    Args:
+        values: A column.
+        whole: Whether all are whole numbers, so that ``1.0`` is ``1``.
+    """
     import pandas as pd
+    import pyarrow as pa  # type: ignore[import-untyped]
 
     if isinstance(values.dtype, pd.CategoricalDtype):
-        codes, unique = values.cat.codes.to_numpy(), values.cat.categories
+        codes, unique = values.cat.codes.to_numpy(), values.cat.categories.tolist()
+    elif is_text(values):
+        encoded = pa.array(values, pa.large_string(), from_pandas=True)
+        encoded = (encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).dictionary_encode()
+        codes, unique = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
     else:
-        codes, unique = pd.factorize(values)
-    # Missing values make whole numbers floats: 1 and 1.0 are one category.
-    texts = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in unique.tolist()]
+        codes, index = pd.factorize(values)
+        unique = index.tolist()
+    texts = [_name(value, whole) for value in unique]
     used = np.bincount(codes + 1, minlength=len(texts) + 1)[1:] > 0  # by these rows
     names = {text: k for k, text in enumerate(dict.fromkeys(t for t, u in zip(texts, used, strict=True) if u))}
     merged = np.array([names.get(text, -1) for text in texts] + [-1], dtype=np.int32)
     return list(names), merged[codes]
 
 
-def to_numbers(values: "Series[Any]", source: str) -> Array:
-    """Numbers as float64, not-a-number where missing.
-
-    Raises:
-        MisconfigurationException: If a value is not a finite number; tells the row and the value.
-    """
-    array = _convert(values, _to_numeric)
-    wrong = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
-    if wrong.any():
-        raise _not_a(
-            f"number (are they categories? then list `{values.name}` under categorical)", values, wrong, source
-        )
-    return array
+def are_whole(values: "Series[Any]") -> bool:
+    """Whether all texts of a column are whole numbers, some of them written as ``1.0``, and none a code as ``001``."""
+    if not is_text(values):
+        return True
+    texts, _ = categories(values)
+    plain = [text.removesuffix(".0").removeprefix("-") for text in texts]
+    return all(text.isdecimal() and (text == "0" or text[0] != "0") for text in plain)
 
 
-def to_days(values: "Series[Any]", source: str) -> Array:
-    """Dates as days since 1970, not-a-number where missing.
-
-    Raises:
-        MisconfigurationException: If a value is not a date; tells the row and the value.
-    """
-    array = _convert(values, _to_days)
-    wrong = np.isnan(array) & values.notna().to_numpy()
-    if wrong.any():
-        raise _not_a("date", values, wrong, source)
-    return array
-
-
-def _convert(values: "Series[Any]", convert: "Callable[[Series[Any]], Array]") -> Array:
-    """Convert each different text of a categorical column once; always a new array."""
-    import pandas as pd
-
-    if not isinstance(values.dtype, pd.CategoricalDtype):
-        return convert(values)
-    each = np.append(convert(pd.Series(values.cat.categories)), np.nan)
-    return np.asarray(each[values.cat.codes.to_numpy()])  # code -1, missing, is the last one
+def _name(value: Any, whole: bool) -> str:
+    if isinstance(value, float) and value.is_integer():  # a gap makes whole numbers floats
+        return str(int(value))
+    text = as_text(value).strip()
+    return text.removesuffix(".0") if whole else text
 
 
 def _to_numeric(values: "Series[Any]") -> Array:
     import pandas as pd
 
     return pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan, copy=True)
-
-
-def _to_days(values: "Series[Any]") -> Array:
-    import pandas as pd
-
-    dates = values
-    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
-        dates = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
-        if (dates.isna() & values.notna()).any():
-            dates = pd.to_datetime(values, errors="coerce", utc=True)
-    naive = dates.dt.tz_convert(None) if dates.dt.tz is not None else dates
-    days = naive.astype("datetime64[ns]").astype("int64").to_numpy() / DAY
-    days[dates.isna().to_numpy()] = np.nan
-    return np.asarray(days)
-
-
-def _not_a(kind: str, values: "Series[Any]", wrong: Array, source: str) -> MisconfigurationException:
-    first = int(np.argmax(wrong))
-    more = int(wrong.sum()) - 1
-    value = values.iloc[first]
-    others = f" ({more} more like it)" if more else ""
-    return MisconfigurationException(
-        f"{source}, row {values.index[first] + 1}, column `{values.name}`: "
-        f"{repr(value) if isinstance(value, str) else value} is not a {kind}{others}"
-    )

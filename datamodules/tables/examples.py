@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
+from datamodules.types import Batch
 
 
 class TensorExamples:
@@ -22,11 +23,12 @@ class TensorExamples:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def __getitems__(self, indices: Draw) -> tuple[Tensor, Tensor | None]:
+    def __getitems__(self, indices: BatchIndices) -> Batch:
         """Inputs ``(batch, ...)`` and target ``(batch, ...)`` of these indices."""
         chosen = torch.tensor(indices, dtype=torch.long)
         # index_select is several times faster on a small batch than indexing by a list
-        return self.inputs.index_select(0, chosen), None if self.target is None else self.target.index_select(0, chosen)
+        target = None if self.target is None else self.target.index_select(0, chosen)
+        return Batch(self.inputs.index_select(0, chosen), target)
 
 
 class MixedExamples:
@@ -46,9 +48,9 @@ class MixedExamples:
     def __len__(self) -> int:
         return len(self.dense)
 
-    def __getitems__(self, indices: Draw) -> tuple[Tensor, Tensor | None]:
+    def __getitems__(self, indices: BatchIndices) -> Batch:
         """Inputs ``(batch, numbers + num_hot)`` and target ``(batch, ...)`` of these indices."""
         numbers, target = self.dense.__getitems__(indices)
         codes = self.codes.index_select(0, torch.tensor(indices, dtype=torch.long)).long()
         hot = torch.zeros(len(indices), self.num_hot + 1).scatter_(1, codes, 1.0)
-        return torch.cat([numbers, hot[:, :-1]], dim=1), target
+        return Batch(torch.cat([numbers, hot[:, :-1]], dim=1), target)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.frame import read_table
-from datamodules.tables.base import SPLITS, Table
-from datamodules.tables.cells import Array, Rows, categories, to_days, to_numbers
+from datamodules.files.frame import separator_of
+from datamodules.files.numbers import NumberFormat
+from datamodules.splits import SPLITS, assign
+from datamodules.tables.base import TableData
+from datamodules.tables.cells import Array, CellReader, Rows, categories
 from datamodules.tables.columns import Kinds
 
 if TYPE_CHECKING:
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
 NAMES = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1}  # of splits in a table
 
 
-class Tabular(Table):
-    """The user's own table: a CSV, TSV or Parquet file.
+class Tabular(TableData):
+    """The user's own table: CSV in any dialect, Excel, Parquet or JSON lines, packed or not.
 
-    Columns are told apart by type: numbers, dates (``2024-12-31``, with or without the time), and text or truth values,
-    which are categories. Missing values are allowed everywhere; rows without target are left out.
+    Columns are told apart by their cells: numbers (``1234.5``, ``1.234,50 €``), dates (``2024-12-31``, with or without
+    the time, also day or month first), and text or truth values, which are categories; codes with leading zeros stay
+    text. What was told in training holds for every later file. Missing values are allowed everywhere; rows without
+    target are left out. Columns that look like row numbers or identifiers, or are the same everywhere, are left out.
 
     The rows are split at random, with equal shares of the classes; or so that no group is divided (``group_column``);
     or by time (``time_column``: the latest rows are tested on); or as the table itself says (``split_column``).
@@ -35,21 +39,20 @@ class Tabular(Table):
         categorical: Columns to read as categories, although they look like numbers (codes, years).
         dates: Columns to read as dates although they look like something else.
         ignore: Columns not to predict from (identifiers, what is known only afterwards).
+        keep: Columns to predict from although they look like row numbers or identifiers, or are the same everywhere.
         max_categories: Categories to keep of a column, the most frequent ones.
         scale: Whether numbers are standardized with the mean and the deviation of the training rows.
-        val_fraction: Share of the rows for validation.
-        test_fraction: Share of the rows for testing.
         test_path: Another file of the same columns that is tested on; ``path`` is then for training and validation.
         group_column: Column whose groups (patients, authors) are not divided by the split.
         time_column: Column of dates or numbers by which the latest rows are split off.
         split_column: Column that says ``train``, ``val`` or ``test``.
-        separator: Between the cells; told from the header if None.
-        decimal: Decimal sign.
-        missing: Texts that stand for a missing value, beside the usual ones (nothing, NA, NaN, null, None).
-        root: Folder of datasets; not used here.
-        batch_size: Rows in a batch, per process.
-        num_workers: Processes that load batches; 0 is fastest for tables.
-        predict_path: CSV, TSV or Parquet file to predict; it needs no target.
+        separator: Between the cells; told from the head of the file if None.
+        decimal: Decimal sign; told from the whole columns if None.
+        date_format: How dates are written, as ``strptime`` has it (``%d/%m/%Y``); told from the whole column if None.
+        missing: Texts that stand for a missing value, beside nothing at all; in numbers and dates the usual words (NA,
+            NaN, null, None) do anyway.
+        **kwargs: Shares of the splits, batch size, workers and the like: see ``datamodules.tables.base.TableData`` and
+            ``datamodules.data.Data``.
     """
 
     def __init__(
@@ -61,50 +64,45 @@ class Tabular(Table):
         categorical: Sequence[str] = (),
         dates: Sequence[str] = (),
         ignore: Sequence[str] = (),
+        keep: Sequence[str] = (),
         max_categories: int = 100,
         scale: bool = True,
-        val_fraction: float = 0.2,
-        test_fraction: float = 0.2,
         test_path: str | None = None,
         group_column: str | None = None,
         time_column: str | None = None,
         split_column: str | None = None,
         separator: str | None = None,
-        decimal: str = ".",
+        decimal: str | None = None,
+        date_format: str | None = None,
         missing: Sequence[str] = (),
-        root: str | None = None,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        predict_path: str | None = None,
+        **kwargs: Any,
     ) -> None:
+        if decimal not in (None, ".", ","):
+            raise MisconfigurationException(f"a decimal sign is `.` or `,`, not `{decimal}` (--data.decimal)")
         targets = [target] if isinstance(target, str) else target
-        kinds = Kinds(numeric, categorical, dates, max_categories, scale)
-        super().__init__(targets, kind, kinds, val_fraction, test_fraction, root, batch_size, num_workers, predict_path)
+        kinds = Kinds(numeric, categorical, dates, keep, max_categories, scale, decimal, date_format)
+        super().__init__(target=targets, kind=kind, kinds=kinds, **kwargs)
         self.path, self.test_path, self.ignore = Path(path), Path(test_path) if test_path else None, ignore
         self.group_column, self.time_column, self.split_column = group_column, time_column, split_column
         if sum(column is not None for column in (group_column, time_column, split_column)) > 1:
             raise MisconfigurationException("give only one of group_column, time_column and split_column")
-        self.separator, self.decimal, self.missing = separator, decimal, missing
+        self.separator, self.missing = separator, missing
 
     @property
     def source(self) -> str:
         """The file's name."""
         return str(self.path)
 
-    def frame(self) -> "DataFrame":
+    def table(self) -> "DataFrame":
         """Read the file."""
+        self.kinds.separator = separator_of(self.path, self.separator, self.encoding)
         return self.read_file(self.path)
-
-    def read_file(self, path: Path) -> "DataFrame":
-        """Read any file of the same format."""
-        return read_table(path, self.separator, self.decimal, self.missing)
 
     def inputs(self, frame: "DataFrame") -> list[str]:
         """All columns but the targets, the ignored ones and the one the split goes by."""
         others = {*self.targets, *self.ignore, self.group_column, self.time_column, self.split_column}
-        absent = [name for name in self.ignore if name not in frame.columns]
-        if absent:
-            Rows(frame, np.arange(0), self.source).column(absent[0])
+        for name in self.ignore:
+            Rows(frame, np.arange(0), self.source).column(name)
         return [str(name) for name in frame.columns if name not in others]
 
     def read(self, split: str) -> Rows:
@@ -114,16 +112,20 @@ class Tabular(Table):
             return self.with_target(Rows(frame, np.arange(len(frame)), str(self.test_path)))
         return super().read(split)
 
-    def split(self, whole: Rows) -> Array:
+    def assign(self, rows: Rows) -> Array:
         """Name the split of each row."""
-        test = self.test_path is None
+        test = self.test_fraction if self.test_path is None else 0.0
         if self.split_column is not None:
-            return self._named(whole.column(self.split_column), test)
+            return self._named(rows.column(self.split_column), self.test_path is None)
+        groups = times = None
         if self.group_column is not None:
-            return self.share_out(whole, test, groups=categories(whole.column(self.group_column))[1])
-        if self.time_column is not None:
-            return self.share_out(whole, test, times=self._times(whole))
-        return self.share_out(whole, test, stratify=self.class_of(whole))
+            groups = categories(rows.column(self.group_column))[1]
+            alone = groups < 0  # rows without a group
+            groups[alone] = groups.max(initial=-1) + 1 + np.arange(alone.sum())
+        elif self.time_column is not None:
+            times = self._times(rows)
+        stratify = self.class_of(rows) if groups is None and times is None else None
+        return assign(len(rows.where), self.seed, self.val_fraction, test, stratify, groups, times)
 
     def _named(self, values: Any, test: bool) -> Array:
         known = NAMES | ({"test": 2} if test else {})
@@ -141,14 +143,17 @@ class Tabular(Table):
             )
         return np.asarray(numbers)
 
-    def _times(self, whole: Rows) -> Array:
-        import pandas as pd
-
-        values = whole.column(str(self.time_column))
-        times = (to_numbers if pd.api.types.is_numeric_dtype(values.dtype) else to_days)(values, whole.source)
+    def _times(self, rows: Rows) -> Array:
+        name = str(self.time_column)
+        column, reader = self.kinds.tell(rows.whole, [name])[name], CellReader(rows)
+        if column["kind"] == "number":
+            times = reader.numbers(name, NumberFormat(*column["format"]))
+        else:
+            times, _ = reader.days(name, form=self.kinds.date_format)
+        values = rows.column(name)
         if np.isnan(times).any():
             row = int(np.isnan(times).argmax())
             raise MisconfigurationException(
-                f"{whole.source}, row {values.index[row] + 1}: no {self.time_column}, which the split goes by"
+                f"{rows.source}, row {values.index[row] + 1}: no {name}, which the split goes by"
             )
         return times

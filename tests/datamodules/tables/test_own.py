@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.tables.columns import origins
 from datamodules.tables.own import Tabular
 
@@ -23,7 +23,7 @@ def people(target="income", kind="number", **options):
 def rows(data, split):
     """Inputs, target and the numbers of the rows of a split."""
     examples = data.datasets[split]
-    inputs, target = examples.__getitems__(Draw(range(len(examples))))
+    inputs, target = examples.__getitems__(BatchIndices(range(len(examples))))
     return inputs, target, data.read(split).where
 
 
@@ -41,9 +41,9 @@ def numbers(count, header="x,y"):
 
 
 def test_kinds_are_told_by_type_and_can_be_overridden():
-    kinds = {column["name"]: column["kind"] for column in people().columns}
+    kinds = {column["name"]: column["kind"] for column in people().facts.columns}
     assert kinds == {"age": "number", "city": "category", "joined": "date", "active": "category"}
-    kinds = {column["name"]: column["kind"] for column in people(categorical=["age"]).columns}
+    kinds = {column["name"]: column["kind"] for column in people(categorical=["age"]).facts.columns}
     assert "age" not in kinds  # left out, because as a category every value is another one
 
 
@@ -64,7 +64,7 @@ def test_missing_number_becomes_the_median_and_an_indicator(tmp_path):
     data = Tabular(write(tmp_path, text), "y", "number")
     data.setup("fit")
     inputs, _, where = rows(data, "train")
-    column = data.columns[0]
+    column = data.facts.columns[0]
     missing = torch.from_numpy(where % 3 == 0)
     assert inputs[:, 1].bool().equal(missing)
     filled = (column["median"] - column["mean"]) / column["scale"]
@@ -76,7 +76,7 @@ def test_categories_are_one_hot_with_an_own_one_for_missing():
     table = pd.read_csv(SAMPLE)
     for split in ("train", "val", "test"):
         inputs, _, where = rows(data, split)
-        column = data.columns[0]
+        column = data.facts.columns[0]
         for vector, city in zip(inputs.tolist(), table["city"].iloc[where], strict=True):
             expected = [float(city == name) for name in column["categories"]]
             if column["missing"]:
@@ -89,7 +89,7 @@ def test_new_category_is_all_zeros(tmp_path):
     data = Tabular(write(tmp_path, text), "y", "number", predict_path=write(tmp_path, "c\na\nnew\n\n", "new.csv"))
     data.setup("fit")
     data.setup("predict")
-    inputs, target = data.datasets["predict"].__getitems__(Draw([0, 1]))
+    inputs, target = data.datasets["predict"].__getitems__(BatchIndices([0, 1]))
     assert inputs.tolist() == [[1.0, 0.0], [0.0, 0.0]]
     assert target is None
 
@@ -100,7 +100,7 @@ def test_whole_numbers_and_floats_are_the_same_category(tmp_path):
     data = Tabular(write(tmp_path, text), "y", "number", categorical=["c"], predict_path=new)
     data.setup("fit")
     data.setup("predict")
-    inputs, _ = data.datasets["predict"].__getitems__(Draw([0, 1, 2]))
+    inputs, _ = data.datasets["predict"].__getitems__(BatchIndices([0, 1, 2]))
     assert inputs.tolist() == [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
 
 
@@ -108,7 +108,7 @@ def test_rare_categories_are_left_out(tmp_path):
     text = "c,x,y\n" + "".join(f"{name},{k},{k}\n" for k, name in enumerate("a" * 30 + "b" * 20 + "c" * 10 + "d"))
     data = Tabular(write(tmp_path, text), "y", "number", max_categories=2)
     data.setup("fit")
-    assert data.columns[0]["categories"] == ["a", "b"]
+    assert data.facts.columns[0]["categories"] == ["a", "b"]
 
 
 def test_date_becomes_days_and_waves(tmp_path):
@@ -128,18 +128,18 @@ def test_date_becomes_days_and_waves(tmp_path):
 def test_origins_of_the_inputs():
     data = people()
     # age and its indicator, a date without the hour and its indicator, then two cities, then no, yes and missing
-    assert [column["name"] for column in data.columns] == ["age", "city", "joined", "active"]
-    assert data.input_columns == origins(data.columns) == [*[0] * 2, *[2] * 6, *[1] * 2, *[3] * 3]
-    assert data.num_inputs == rows(data, "train")[0].shape[1] == 13
+    assert [column["name"] for column in data.facts.columns] == ["age", "city", "joined", "active"]
+    assert data.facts.input_columns == origins(data.facts.columns) == [*[0] * 2, *[2] * 6, *[1] * 2, *[3] * 3]
+    assert data.facts.num_inputs == rows(data, "train")[0].shape[1] == 13
 
 
 def test_classes_and_their_counts():
     data = people("active", "class")
     _, target, where = rows(data, "train")
     truth = pd.read_csv(SAMPLE)["active"].iloc[where]
-    assert data.classes == ["no", "yes"]
-    assert [data.classes[k] for k in target] == truth.tolist()
-    assert data.class_counts == [(truth == "no").sum(), (truth == "yes").sum()]
+    assert data.facts.classes == ["no", "yes"]
+    assert [data.facts.classes[k] for k in target] == truth.tolist()
+    assert data.facts.class_counts == [(truth == "no").sum(), (truth == "yes").sum()]
 
 
 def test_targets_are_standardized_with_the_training_rows():
@@ -148,7 +148,7 @@ def test_targets_are_standardized_with_the_training_rows():
     total = 0
     for split in ("train", "val", "test"):
         _, target, where = rows(data, split)
-        back = target.double() * torch.tensor(data.target_scale) + torch.tensor(data.target_mean)
+        back = target.double() * torch.tensor(data.facts.target_scale) + torch.tensor(data.facts.target_mean)
         assert back.numpy() == pytest.approx(truth.iloc[where].to_numpy(), rel=1e-5)
         total += len(where)
     assert rows(data, "train")[1].mean(0).tolist() == pytest.approx([0, 0], abs=1e-6)
@@ -180,7 +180,7 @@ def test_groups_are_not_divided():
     data = people(group_column="group", ignore=["id"])
     groups = [set(pd.read_csv(SAMPLE)["group"].iloc[rows(data, s)[2]]) for s in ("train", "val", "test")]
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
-    assert "group" not in [column["name"] for column in data.columns]
+    assert "group" not in [column["name"] for column in data.facts.columns]
 
 
 def test_time_must_be_known():
@@ -194,7 +194,7 @@ def test_time_order(tmp_path):
     assert data.read("test").where.tolist() == list(range(10))
     assert data.read("val").where.tolist() == list(range(10, 20))
     data.setup("fit")
-    assert [column["name"] for column in data.columns] == ["x"]
+    assert [column["name"] for column in data.facts.columns] == ["x"]
 
 
 def test_split_column(tmp_path):
@@ -218,7 +218,9 @@ def test_own_test_file(tmp_path):
     data.setup("test")
     assert len(data.datasets["train"]) == 16
     assert len(data.datasets["val"]) == 4
-    assert rows(data, "test")[1].flatten().numpy() * data.target_scale[0] + data.target_mean[0] == pytest.approx([5, 6])
+    assert rows(data, "test")[1].flatten().numpy() * data.facts.target_scale[0] + data.facts.target_mean[
+        0
+    ] == pytest.approx([5, 6])
 
 
 def test_only_one_way_to_split():
@@ -295,4 +297,4 @@ def test_truth_values_are_categories(tmp_path):
     text = "b,y\n" + "".join(f"{k % 2 == 0},{k}\n" for k in range(20)) + ",20\n"
     data = Tabular(write(tmp_path, text), "y", "number")
     data.setup("fit")
-    assert data.columns[0]["categories"] == ["False", "True"]
+    assert data.facts.columns[0]["categories"] == ["False", "True"]
