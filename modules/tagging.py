@@ -8,10 +8,9 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from datamodules.types import IGNORE, PAD, Batch, Row, TaggingFacts
-from modules.metrics import EntityScores
+from modules.metrics.entities import EntityScores, TagScores
 from modules.nets.tagging.crf import CRF, legal_steps
 from modules.nets.tagging.hmm import TaggedHMM
 from modules.task import Step, Task
@@ -187,11 +186,7 @@ def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:
         tags: All tags.
         chunks: Whether they mark chunks.
     """
-    # One class more: the tags that training did not have, which count as errors.
-    scores: dict[str, Metric | MetricCollection] = {
-        "accuracy": MulticlassAccuracy(len(tags) + 1, average="micro", ignore_index=IGNORE),
-        "f1": MulticlassF1Score(len(tags) + 1, average="macro", ignore_index=IGNORE),
-    }
+    scores: dict[str, Metric | MetricCollection] = {"tags": TagScores(len(tags))}
     if chunks:
         scores["entities"] = EntityScores(tags)
     return MetricCollection(scores)

@@ -4,18 +4,25 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from datamodules.types import Batch
+from datamodules.sampling import BatchIndices
+from datamodules.tagging.conll import Sentence
+from datamodules.tagging.examples import PieceSentences, WordSentences
+from datamodules.tokens import Tokens
+from datamodules.types import Batch, TaggingFacts
 from experiments import load
-from modules.tagging import Tagger
+from modules.nets.tagging import BiLSTMTagger, PretrainedTagger
+from modules.tagging import HMMTagger, Tagger
 
 Leyden = Callable[..., int]
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES, CONFIGS = ROOT / "tests" / "samples", ROOT / "configs"
+TINY = str(SAMPLES / "sentence-transformers" / "all-MiniLM-L6-v2")
 SMALL = [
     "--model.net.init_args.word_size=16", "--model.net.init_args.hidden=16", "--model.net.init_args.char_filters=8",
     "--model.net.init_args.dropout=0.1", "--model.optimizer.init_args.lr=0.03", "--trainer.max_epochs=20",
@@ -61,6 +68,53 @@ def test_softmax_reads_iob1_and_columns_without_tags(leyden: Leyden, tmp_path: P
     lines = (run / "predictions.conll").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines] == ["Peter", "lives", "in", "Leiden", "", "FC", ""]
     assert lines[3].split("\t")[1] == "B-LOC"
+
+
+LONG = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
+NEIGHBOURS = [
+    "Anna left", "Bo", f"so {LONG} it is", "Anna lives in Rome", "x", "\u200b \U0001f600 \x00", "a b c d e f g h i j k",
+    "incontrovertibly so", LONG, "Rome",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["crf", "softmax", "pretrained", "hmm1", "hmm2"])
+def test_predictions_do_not_depend_on_the_batch(kind: str) -> None:
+    torch.manual_seed(0)
+    words = sorted({word for text in NEIGHBOURS[:5] for word in text.split()} - {LONG})
+    facts = TaggingFacts(
+        tags=["O", "B-X", "I-X"], scheme="IOB2", words=words, word_counts=[1] * len(words), shapes=["x", "Xx"],
+        chars=sorted(set("".join(words))), tokenizer=Tokens.pretrained(TINY).json if kind == "pretrained" else "",
+    )  # fmt: skip
+    task: Tagger | HMMTagger
+    if kind.startswith("hmm"):
+        task = HMMTagger(order=2 if kind == "hmm2" else 1)
+    elif kind == "pretrained":
+        task = Tagger(lambda facts: PretrainedTagger(facts, TINY, char_filters=8, char_widths=(2, 3), shape_size=4))
+    else:
+        net = {"num_layers": 2, "char_widths": (2, 3)}
+        task = Tagger(lambda facts: BiLSTMTagger(facts, **net), head="crf" if kind == "crf" else "softmax")
+    task.use(facts)
+    task.configure_model()
+    sentences = [Sentence(text.split(), [], f"text:{i}") for i, text in enumerate(NEIGHBOURS)]
+    examples = (PieceSentences if kind == "pretrained" else WordSentences)(sentences, facts)
+    if isinstance(task, HMMTagger):
+        target = torch.randint(3, (len(sentences), 11))
+        inputs = examples.inputs(BatchIndices(range(len(sentences))))
+        task.net.add(*task.net.count(inputs.words, target))
+    else:  # a positive bias shows where padding takes part
+        for convolution in [module for module in task.modules() if isinstance(module, nn.Conv1d)]:
+            nn.init.uniform_(convolution.bias, 0.0, 2.0)
+    task.eval()
+
+    def predicted(indices: list[int]) -> list[dict[str, Any]]:
+        with torch.inference_mode():
+            return task.predict_step(examples.__getitems__(BatchIndices(indices)), 0)
+
+    alone = [predicted([i])[0] for i in range(len(sentences))]
+    for batch in ([0, 1, 2, 3, 4, 5, 6, 7], [8, 3, 1, 9, 6, 0, 5, 2], [2, 0], [4, 8]):
+        for i, row in zip(batch, predicted(batch), strict=True):
+            assert row["tags"] == alone[i]["tags"]
+            assert row["probabilities"] == pytest.approx(alone[i]["probabilities"], abs=1e-5)
 
 
 def test_outside_bias_shifts_o_when_decoding_but_not_the_loss() -> None:

@@ -30,9 +30,16 @@ class CharacterCNN(nn.Module):
         self.num_features = num_filters * len(widths)
 
     def forward(self, spelling: Tensor) -> Tensor:
-        """``(words, characters)`` to ``(words, features)``."""
+        """``(words, characters)`` to ``(words, features)``; what a word gets does not depend on the longest one."""
         chars = self.embedding(spelling).transpose(1, 2)  # (words, size, characters)
-        return torch.cat([F.relu(convolve(chars)).amax(2) for convolve in self.convolutions], 1)
+        lengths = (spelling != PAD).sum(1)  # (words)
+        maxima = []
+        for convolve in self.convolutions:
+            found = convolve(chars)  # (words, filters, characters), one more for an even width
+            places = torch.arange(found.shape[2], device=found.device)
+            beyond = places >= lengths[:, None] + (found.shape[2] - spelling.shape[1])  # (words, characters)
+            maxima.append(found.masked_fill(beyond[:, None], -torch.inf).amax(2))
+        return F.relu(torch.cat(maxima, 1))
 
 
 class BiLSTMTagger(nn.Module):

@@ -54,7 +54,7 @@ def test_bad_columns_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_missing_and_binary_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match="there is no file .*nothing"):
+    with pytest.raises(MisconfigurationException, match=r"there is no file .*nothing"):
         read_columns(tmp_path / "nothing")
     (tmp_path / "latin").write_bytes(b"caf\xe9 O\n")
     with pytest.raises(MisconfigurationException, match="latin, line 1: byte 0xe9 is not UTF-8"):

@@ -80,7 +80,7 @@ def test_a_tag_that_marks_no_chunk_is_never_read_as_one() -> None:
 
 def test_a_part_of_speech_that_looks_like_a_chunk_is_one_of_speech() -> None:
     assert find_scheme([sentence("NOUN VERB ADJ " * 99), sentence("B-x")]) == ""
-    with pytest.raises(MisconfigurationException, match="file: some tags look as if .*B-x.* most do not .*NOUN"):
+    with pytest.raises(MisconfigurationException, match=r"file: some tags look as if .*B-x.* most do not .*NOUN"):
         find_scheme([sentence("NOUN VERB B-x")])
 
 

@@ -20,7 +20,11 @@ def test_the_padding_of_a_word_does_not_change_its_vector() -> None:
     cnn = CharacterCNN(9, 4, 6, widths=(2, 3))
     short = torch.tensor([[2, 3, 4]])
     assert cnn(short).shape == (1, 12)
-    torch.testing.assert_close(cnn(nn.functional.pad(short, (0, 9))), cnn(nn.functional.pad(short, (0, 2))))
+    for convolution in cnn.convolutions:  # where a filter has a positive bias, padding has more than many a word
+        nn.init.uniform_(convolution.bias, 0.0, 1.0)
+    alone = cnn(short)
+    for more in (1, 2, 9):
+        torch.testing.assert_close(cnn(nn.functional.pad(short, (0, more))), alone)
     assert not torch.allclose(cnn(short), cnn(torch.tensor([[4, 3, 2]])))
 
 
