@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
-from datamodules.sampling import BatchIndices, DistributedBatchSampler, Layout
+from datamodules.sampling import BatchIndices, DistributedBatchSampler, BatchLayout
 from datamodules.types import Facts, Row
 
 Raw = TypeVar("Raw")
@@ -83,7 +83,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         self._facts: F | None = None
         # Where the checkpoint was that training goes on from: steps, epoch, and how this was shared out so far.
         self._steps = self._epoch = 0
-        self._layouts: list[Layout] = []
+        self._layouts: list[BatchLayout] = []
         self._training: DistributedBatchSampler | None = None
         self._reload: int | None = None
         self._cache: dict[str, Raw] = {}
@@ -195,7 +195,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         self.seed = int(state_dict["seed"])
         progress = state_dict["progress"]
         self._steps, self._epoch = int(progress["steps"]), int(progress["epoch"])
-        self._layouts = [Layout(*map(int, layout)) for layout in progress["layouts"]]
+        self._layouts = [BatchLayout(*map(int, layout)) for layout in progress["layouts"]]
         self.restored = True
 
     def _progress(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class BatchIndices(list[int]):
         return BatchIndices, (list(self), self.epoch)
 
 
-class Layout(NamedTuple):
+class BatchLayout(NamedTuple):
     """How a part of an epoch was shared out.
 
     Attributes:
@@ -80,7 +80,7 @@ class DistributedBatchSampler(Sampler[BatchIndices]):
         shuffle: bool = False,
         seed: int = 0,
         epoch: int = 0,
-        past: Sequence[Layout] = (),
+        past: Sequence[BatchLayout] = (),
         rank: int = 0,
         num_replicas: int = 1,
     ) -> None:
@@ -89,7 +89,7 @@ class DistributedBatchSampler(Sampler[BatchIndices]):
         self.size = size
         self.lengths = None if lengths is None else torch.as_tensor(lengths)
         self.shuffle, self.seed, self.epoch, self.past = shuffle, seed, epoch, list(past)
-        self.rank, self.layout = rank, Layout(batch_size, max_tokens or 0, num_replicas)
+        self.rank, self.layout = rank, BatchLayout(batch_size, max_tokens or 0, num_replicas)
         self._planned: tuple[int, list[list[int]]] | None = None
         self._idle = [0]
 
@@ -113,7 +113,7 @@ class DistributedBatchSampler(Sampler[BatchIndices]):
         """Whether this epoch began with another layout, so that it has another number of batches than the next."""
         return any(layout._replace(done=0) != self.layout for layout in self.past)
 
-    def layouts(self, done: int) -> list[Layout]:
+    def layouts(self, done: int) -> list[BatchLayout]:
         """Layouts of the epoch so far, after ``done`` batches of it, for ``past`` of a sampler that goes on."""
         before = self._before()
         rest = done - sum(layout.done for layout in before)
@@ -135,7 +135,7 @@ class DistributedBatchSampler(Sampler[BatchIndices]):
         """Number of batches with examples that no other process has."""
         return len([batch for batch in self._plan() if batch is not self._idle])
 
-    def _before(self) -> list[Layout]:
+    def _before(self) -> list[BatchLayout]:
         """The layouts before the plan that is followed now: all but a last one that is the same as now."""
         goes_on = bool(self.past) and self.past[-1]._replace(done=0) == self.layout
         return self.past[:-1] if goes_on else self.past
@@ -155,7 +155,7 @@ class DistributedBatchSampler(Sampler[BatchIndices]):
             self._planned = self.epoch, plan
         return self._planned[1]
 
-    def _global_batches(self, layout: Layout, left: Tensor, number: int) -> list[list[int]]:
+    def _global_batches(self, layout: BatchLayout, left: Tensor, number: int) -> list[list[int]]:
         """Batches of all processes; in training without those that not every process would get equally many of."""
         seeds = (self.seed, self.epoch, number) if number else (self.seed, self.epoch)
         generator = torch.Generator().manual_seed(mix(*seeds))
@@ -179,7 +179,7 @@ class DistributedBatchSampler(Sampler[BatchIndices]):
         assert self.lengths is not None
         return order[self.lengths[order].argsort(descending=True, stable=True)]
 
-    def _by_tokens(self, order: Tensor, layout: Layout) -> list[Tensor]:
+    def _by_tokens(self, order: Tensor, layout: BatchLayout) -> list[Tensor]:
         # The sequence of lengths is the same in every epoch (only ties are drawn anew), so the number of batches is.
         assert self.lengths is not None
         batches, first = [], 0

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from jsonargparse._parameter_resolvers import get_signature_parameters
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("datamodules", "modules", "experiments")
-FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+FILES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py") if p.name != "__main__.py")
 KINDS = {path.parent.name for path in (ROOT / "datamodules").glob("*/__init__.py")} - {"files"}
 
 
@@ -83,7 +84,7 @@ def test_folders_can_be_looked_over(package: str) -> None:
 def hands_on(cls: type) -> bool:
     own = vars(cls).get("__init__")
     kinds = [] if own is None else [p.kind for p in inspect.signature(own).parameters.values()]
-    return inspect.Parameter.VAR_KEYWORD in kinds
+    return inspect.Parameter.VAR_KEYWORD in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds  # of Protocols
 
 
 HANDING_ON = {path: cls for path, cls in CLASSES.items() if hands_on(cls)}
@@ -95,8 +96,10 @@ def test_constructors_hand_on() -> None:
 
 def keywords_to_base(cls: type) -> set[str]:
     """Options that a constructor sets itself in ``super().__init__(option=...)``."""
-    tree = ast.parse(inspect.cleandoc(inspect.getsource(cls.__init__)))  # type: ignore[misc]
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"]
+    tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__)))  # type: ignore[misc]
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
+    ]
     return {keyword.arg for call in calls for keyword in call.keywords if keyword.arg is not None}
 
 

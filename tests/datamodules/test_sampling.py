@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from datamodules.sampling import BatchIndices, DistributedBatchSampler, Layout, mix
+from datamodules.sampling import BatchIndices, DistributedBatchSampler, BatchLayout, mix
 
 
 def flat(batches: DistributedBatchSampler) -> list[int]:
@@ -67,12 +67,12 @@ def test_order_is_of_seed_and_epoch_alone() -> None:
 
 
 def test_training_goes_on_where_it_was() -> None:
-    batches = DistributedBatchSampler(50, 8, shuffle=True, past=[Layout(8, 0, 1, 3)])
+    batches = DistributedBatchSampler(50, 8, shuffle=True, past=[BatchLayout(8, 0, 1, 3)])
     whole = list(DistributedBatchSampler(50, 8, shuffle=True))
     assert list(batches) == whole[3:]
     assert len(batches) == len(whole)  # Lightning counts from the start of the epoch
     assert not batches.is_replanned
-    assert batches.layouts(5) == [Layout(8, 0, 1, 5)]
+    assert batches.layouts(5) == [BatchLayout(8, 0, 1, 5)]
     batches.set_epoch(0)
     assert list(batches) == whole[3:]
     batches.set_epoch(1)
@@ -86,7 +86,7 @@ def test_other_layouts_train_on_no_example_twice(case: int) -> None:
     size, epoch = random.randint(20, 200), random.randint(0, 3)
     by = random.choice([None, [random.randint(1, 30) for _ in range(size)]])
     tokens = by is not None and random.random() < 0.5
-    past: list[Layout] = []
+    past: list[BatchLayout] = []
     seen: list[int] = []
     lost, last = 0, False
     for link in range(random.randint(2, 5)):
