@@ -26,7 +26,7 @@ OPTIONS: dict[str, list[str]] = {
     "tabular_classification/own_csv": ["--data.path=tables/people.csv", "--data.target=city"],
     "own/text": ["--data.path=texts/reviews.csv"],
     "own/tagging": ["--data.path=tagged"],
-    "forecasting/own_csv": ["--data.path=series/shops.csv", "--data.id=shop", "--data.target=sales"],
+    "own/forecasting": ["--data.path=series/shops.csv", "--data.id=shop", "--data.target=sales"],
     "own/embedding": ["--data.path=texts/book.txt"],
     "own/translation": ["--data.path=multi30k"],
     "own/dialogue": ["--data.path=turns.jsonl"],
@@ -44,6 +44,7 @@ PREDICT = {
     "own/dialogue": "texts/unlabelled.txt",
     "tagging": "tagged/sentences.txt",
     "own/tagging": "tagged/sentences.txt",
+    "own/forecasting": "series/shops.csv",
 }
 
 

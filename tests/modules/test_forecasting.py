@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -129,9 +128,8 @@ def test_bad_quantiles_are_named(levels, sentence):
 def test_it_learns_a_season_with_noise_better_than_naive(tmp_path):
     torch.manual_seed(0)
     data = passengers(batch_size=16)
-    task = Forecaster(
-        lambda sizes: LinearForecaster(sizes, 0, "last"), optimizer=lambda p: torch.optim.AdamW(p, lr=3e-3)
-    )
+    net = partial(LinearForecaster, kernel=0, normalise="last")
+    task = Forecaster(net, optimizer=lambda p: torch.optim.AdamW(p, lr=3e-3))
     run = trainer(tmp_path, 60)
     run.fit(task, data)
     scores = run.test(task, data, verbose=False)[0]
