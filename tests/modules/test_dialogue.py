@@ -2,16 +2,19 @@
 
 import json
 import math
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 from datamodules.types import ChoiceBatch, ChoiceFacts, PairFacts
 from modules.dialogue import ResponseSelector
 from modules.metrics import Distinct, Ranking
+from modules.nets.text import SentenceLSTM
 
 FACTS = ChoiceFacts(
     tokenizer="", num_tokens=20, replies=["a", "b", "c", "d"], reply_tokens=[[5, 6], [7], [8, 9, 10], [11]]
@@ -193,3 +196,18 @@ def test_scores_of_three_processes_are_those_of_one(tmp_path):
     one = {name: float(value) for name, value in metric.compute().items()}
     assert found[0] == found[1] == found[2]
     assert found[0] == pytest.approx({**one, "recall_at_1": 2 / 3, "recall_at_5": 1, "mrr": (1 + 0.5 + 1) / 3})
+
+
+def test_scores_do_not_depend_on_the_neighbours():
+    torch.manual_seed(0)
+    task = ResponseSelector(partial(SentenceLSTM, size=8, hidden=6), size=8)
+    task.use(FACTS)
+    task.configure_model()
+    task.eval()
+    texts = [torch.randint(4, 20, (length,)) for length in (1, 30, 2, 7, 3, 19, 1, 12)]
+    together = task(pad_sequence(texts, batch_first=True))
+    for text, vector in zip(texts, together, strict=True):
+        torch.testing.assert_close(task(text[None])[0], vector, rtol=1e-5, atol=1e-5)
+    assert task.predict_step(ChoiceBatch(texts[3][None], None, None), 0) == [
+        task.predict_step(ChoiceBatch(pad_sequence(texts, batch_first=True), None, None), 0)[3]
+    ]

@@ -1,3 +1,4 @@
+import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -159,3 +160,54 @@ def test_a_vocabulary_each_cannot_have_one_embedding() -> None:
 def test_options_out_of_range_or_without_effect_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(MisconfigurationException, match=message):
         Translator(transformer, **options)
+
+
+@pytest.mark.parametrize("net", [transformer, recurrent])
+def test_neither_texts_nor_losses_depend_on_the_neighbours(net: Any) -> None:
+    task, module = built(net)
+    for parameter in task.net.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)  # untrained ones are all but indifferent
+    examples, shuffled = module.datasets["train"], torch.randperm(40).tolist()
+    task.eval()
+    for beam_size in (1, 4):
+        alone = {index: task.write(examples.source.pad([index]), beam_size)[0] for index in range(40)}
+        together: dict[int, str] = {}
+        for first in range(0, 40, 8):
+            indices = shuffled[first : first + 8]
+            together |= zip(indices, task.write(examples.source.pad(indices), beam_size), strict=True)
+        assert together == alone
+        assert len(set(alone.values())) > 5
+    losses = [task.train(False).net(*examples.__getitems__([index])[:2]) for index in (3, 5)]
+    both = task.net(*examples.__getitems__([3, 5])[:2])
+    for row, logits in enumerate(losses):
+        torch.testing.assert_close(both[row, : logits.shape[1]], logits[0], rtol=1e-5, atol=1e-5)
+
+
+def test_odd_lines_get_a_line_each(leyden: Callable[..., int], tmp_path: Path) -> None:
+    config = Path(__file__).parents[2] / "configs/translation/multi30k_gru.yaml"
+    small = ["--model.net.size=16", "--model.net.hidden=16", "--trainer.max_epochs=1", f"--data.root={SAMPLES}"]
+    assert leyden("fit", "--config", config, *small, "--trainer.limit_val_batches=1") == 0
+    run, lines = (
+        tmp_path / "runs/multi30k_gru/0",
+        ["", "  ", "🐶", "\0", "\x0b", "a\u2028b", "<pad> <eos>", "ß" * 3000, "!"],
+    )
+    (tmp_path / "odd.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "odd.txt") == 0
+    text = (run / "predictions.txt").read_text(encoding="utf-8")
+    assert text.count("\n") == len(text.splitlines()) == len(lines)
+    assert text.startswith("\n\n"), "blank lines stay blank"
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["source"] for row in csv.DictReader(file)] == lines
+
+
+def test_sentences_of_a_table_keep_its_columns(leyden: Callable[..., int], tmp_path: Path) -> None:
+    config = Path(__file__).parents[2] / "configs/translation/multi30k_gru.yaml"
+    small = ["--model.net.size=16", "--model.net.hidden=16", "--trainer.max_epochs=1", f"--data.root={SAMPLES}"]
+    assert leyden("fit", "--config", config, *small, "--trainer.limit_val_batches=1") == 0
+    run = tmp_path / "runs/multi30k_gru/0"
+    (tmp_path / "in.csv").write_text("ticket;en;shop\n007;A dog, asleep.;s1\n010;A cat.;s2\n")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "in.csv", "--data.batch_size=1") == 0
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [list(row.values())[:3] for row in rows] == [["007", "A dog, asleep.", "s1"], ["010", "A cat.", "s2"]]
+    assert [row["translation"] for row in rows] == (run / "predictions.txt").read_text().splitlines()

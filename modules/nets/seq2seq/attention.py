@@ -26,7 +26,7 @@ class AdditiveAttention(nn.Module):
 
     def keys(self, memory: Tensor) -> Tensor:
         """What the queries are compared with, ``(batch, source, size)``; the same at every step."""
-        keys: Tensor = self.key(memory)
+        keys: Tensor = self.key(memory)  # (batch, source, size)
         return keys
 
     def forward(self, query: Tensor, keys: Tensor, memory: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,8 +38,11 @@ class AdditiveAttention(nn.Module):
             memory: ``(batch, source, memory_size)``.
             padding: ``(batch, source)``, true where there is nothing.
         """
-        # (batch, queries, 1, size) + (batch, 1, source, size)
-        compared = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (batch, queries, source, size)
+        query, keys = (
+            self.query(query)[:, :, None],
+            keys[:, None],
+        )  # (batch, queries, 1, size), (batch, 1, source, size)
+        compared = torch.tanh(query + keys)  # (batch, queries, source, size)
         scores = self.score(compared).squeeze(3)  # (batch, queries, source)
         return _read(scores, memory, padding)
 
@@ -59,7 +62,7 @@ class MultiplicativeAttention(nn.Module):
 
     def keys(self, memory: Tensor) -> Tensor:
         """What the queries are compared with, ``(batch, source, query_size)``; the same at every step."""
-        keys: Tensor = self.key(memory)
+        keys: Tensor = self.key(memory)  # (batch, source, query_size)
         return keys
 
     def forward(self, query: Tensor, keys: Tensor, memory: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,23 +128,24 @@ class MultiHeadAttention(nn.Module):
         else:
             dropout = self.dropout.p if self.training else 0.0
             seen = None if mask is None else ~mask
+            # (batch, heads, queries, head size)
             heads = F.scaled_dot_product_attention(queries, keys, values, seen, dropout)
         read: Tensor = self.out(heads.transpose(1, 2).flatten(2))  # (batch, queries, size)
         return read
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         """Mean of the heads' weights, ``(batch, queries, source)``, for pictures."""
-        return self._weights(self._split(self.query(query)), keys, mask).mean(1)
+        queries = self._split(self.query(query))  # (batch, heads, queries, head size)
+        return self._weights(queries, keys, mask).mean(1)  # (batch, queries, source)
 
     def _weights(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(2, 3)  # (batch, heads, queries, source)
         if mask is not None:
-            scores = scores.masked_fill(mask, -math.inf)
+            scores = scores.masked_fill(mask, -math.inf)  # (batch, heads, queries, source)
         # softmax computes in float32 under autocast; the products want what they were given.
-        weights: Tensor = scores.softmax(3).to(keys.dtype)
+        weights: Tensor = scores.softmax(3).to(keys.dtype)  # (batch, heads, queries, source)
         return weights
 
     def _split(self, features: Tensor) -> Tensor:
-        # (batch, length, size) -> (batch, heads, length, head size)
-        heads: Tensor = features.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
-        return heads
+        heads: Tensor = features.unflatten(2, (self.num_heads, -1))  # (batch, length, heads, head size)
+        return heads.transpose(1, 2)  # (batch, heads, length, head size)

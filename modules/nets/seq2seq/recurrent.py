@@ -68,9 +68,9 @@ class RecurrentSeq2Seq(EncoderDecoder):
         lengths = (source != PAD).sum(1).cpu()  # (batch)
         embedded = self.dropout(self.source_embedding(source))  # (batch, source, size)
         packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
-        read, last = self.encoder(packed)
+        read, last = self.encoder(packed)  # packed, (layers * 2, batch, hidden / 2)
         values, _ = pad_packed_sequence(read, batch_first=True)  # (batch, source, hidden)
-        values = self.dropout(values)
+        values = self.dropout(values)  # (batch, source, hidden)
         last = last[0] if self.is_lstm else last  # (layers * 2, batch, hidden / 2)
         memory = {"values": values, "keys": self.attend.keys(values), "padding": source == PAD}
         for number, layer in enumerate(self.open):
@@ -106,32 +106,32 @@ class RecurrentSeq2Seq(EncoderDecoder):
         state, states, features, weights = self.start(memory, 1), [], [], []
         for now in embedded.unbind(1):  # (batch, size)
             hidden, state = self._advance(now, state)  # (batch, hidden)
-            states.append(hidden[:, None])
+            states.append(hidden[:, None])  # (batch, 1, hidden)
             if self.input_feeding:
                 vector, weight = self._read(states[-1], memory)  # (batch, 1, size), (batch, 1, source)
                 state["fed"] = vector[:, 0]
                 features.append(vector)
                 weights.append(weight)
         if self.input_feeding:
-            return torch.cat(features, 1), torch.cat(weights, 1)
+            return torch.cat(features, 1), torch.cat(weights, 1)  # (batch, target, size), (batch, target, source)
         return self._read(torch.cat(states, 1), memory)  # all steps at once
 
     def _advance(self, embedded: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
         # (rows, size) to (rows, hidden)
         new = dict(state)
-        features = torch.cat([embedded, state["fed"]], 1) if self.input_feeding else embedded
+        features = torch.cat([embedded, state["fed"]], 1) if self.input_feeding else embedded  # (rows, inputs)
         for number, cell in enumerate(self.cells):
             hidden = state[f"hidden{number}"]  # (rows, hidden)
             if self.is_lstm:
-                features, new[f"cell{number}"] = cell(features, (hidden, state[f"cell{number}"]))
+                features, new[f"cell{number}"] = cell(features, (hidden, state[f"cell{number}"]))  # (rows, hidden) each
             else:
-                features = cell(features, hidden)
+                features = cell(features, hidden)  # (rows, hidden)
             new[f"hidden{number}"] = features
             features = self.dropout(features)
         return features, new
 
     def _read(self, states: Tensor, memory: Tensors) -> tuple[Tensor, Tensor]:
-        # (batch, queries, hidden) to (batch, queries, size)
+        # (batch, queries, hidden) and (batch, queries, source), of states (batch, queries, hidden)
         context, weights = self.attend(states, memory["keys"], memory["values"], memory["padding"])
-        vector = torch.tanh(self.combine(torch.cat([states, context], 2)))
+        vector = torch.tanh(self.combine(torch.cat([states, context], 2)))  # (batch, queries, size)
         return self.dropout(vector), weights

@@ -32,7 +32,8 @@ class FeedForward(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(batch, length, size)`` to the same."""
-        changed: Tensor = self.narrow(self.dropout(F.relu(self.widen(features))))
+        hidden = self.dropout(F.relu(self.widen(features)))  # (batch, length, hidden)
+        changed: Tensor = self.narrow(hidden)  # (batch, length, size)
         return changed
 
 
@@ -56,9 +57,10 @@ class EncoderLayer(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """``(batch, source, size)`` to the same; ``mask`` is true at the padding, ``(batch, 1, 1, source)``."""
-        normed = self.norm1(features)
-        features = features + self.dropout(self.attention(normed, *self.attention.keys_values(normed), mask))
-        changed: Tensor = features + self.dropout(self.feed_forward(self.norm2(features)))
+        normed = self.norm1(features)  # (batch, source, size)
+        keys, values = self.attention.keys_values(normed)  # (batch, heads, source, head size)
+        features = features + self.dropout(self.attention(normed, keys, values, mask))  # (batch, source, size)
+        changed: Tensor = features + self.dropout(self.feed_forward(self.norm2(features)))  # (batch, source, size)
         return changed
 
 
@@ -93,7 +95,7 @@ class DecoderLayer(nn.Module):
         """
         normed = self.norm1(features)  # (batch, target, size)
         keys, values = self.self_attention.keys_values(normed)  # (batch, heads, target, head size)
-        if past is not None:
+        if past is not None:  # (batch, heads, earlier + target, head size)
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
         return features + self.dropout(self.self_attention(normed, keys, values, mask)), keys, values
 
@@ -106,8 +108,9 @@ class DecoderLayer(nn.Module):
             values: ``(batch, heads, source, head size)``.
             mask: True at the padding, ``(batch, 1, 1, source)``.
         """
-        features = features + self.dropout(self.cross_attention(self.norm2(features), keys, values, mask))
-        changed: Tensor = features + self.dropout(self.feed_forward(self.norm3(features)))
+        read = self.cross_attention(self.norm2(features), keys, values, mask)  # (batch, target, size)
+        features = features + self.dropout(read)  # (batch, target, size)
+        changed: Tensor = features + self.dropout(self.feed_forward(self.norm3(features)))  # (batch, target, size)
         return changed
 
 
@@ -155,8 +158,8 @@ class Transformer(EncoderDecoder):
         padding = (source == PAD)[:, None, None]  # (batch, 1, 1, source)
         features = self._embed(self.source_embedding, source)  # (batch, source, size)
         for layer in self.encoder:
-            features = layer(features, padding)
-        features = self.encoder_norm(features)
+            features = layer(features, padding)  # (batch, source, size)
+        features = self.encoder_norm(features)  # (batch, source, size)
         memory = {"padding": padding}
         for number, layer in enumerate(self._decoder_layers()):
             memory[f"keys{number}"], memory[f"values{number}"] = layer.cross_attention.keys_values(features)
@@ -173,11 +176,11 @@ class Transformer(EncoderDecoder):
         features = self._embed(self.target_embedding, target)  # (batch, target, size)
         for number, layer in enumerate(self._decoder_layers()):
             keys, values = memory[f"keys{number}"], memory[f"values{number}"]
-            features, _, _ = layer.look_back(features, None, mask)
-            if weights is not None:
+            features, _, _ = layer.look_back(features, None, mask)  # (batch, target, size)
+            if weights is not None:  # (batch, target, source)
                 weights.append(layer.cross_attention.weights(layer.norm2(features), keys, memory["padding"]))
-            features = layer.look_at_source(features, keys, values, memory["padding"])
-        normed: Tensor = self.decoder_norm(features)
+            features = layer.look_at_source(features, keys, values, memory["padding"])  # (batch, target, size)
+        normed: Tensor = self.decoder_norm(features)  # (batch, target, size)
         return normed
 
     def start(self, memory: Tensors, width: int) -> Tensors:
@@ -195,19 +198,20 @@ class Transformer(EncoderDecoder):
         features = self._embed(self.target_embedding, tokens.reshape(-1, 1), before)  # (batch * width, 1, size)
         for number, layer in enumerate(self._decoder_layers()):
             past = state[f"keys{number}"], state[f"values{number}"]
+            # (batch * width, 1, size), and (batch * width, heads, before + 1, head size) twice
             features, new[f"keys{number}"], new[f"values{number}"] = layer.look_back(features, past, None)
             # The hypotheses of a source are so many queries to it: its memory need not be repeated for each.
-            together = features.view(batch, width, -1)
+            together = features.view(batch, width, -1)  # (batch, width, size)
             keys, values = memory[f"keys{number}"], memory[f"values{number}"]
             together = layer.look_at_source(together, keys, values, memory["padding"])  # (batch, width, size)
-            features = together.view(batch * width, 1, -1)
-        return self.decoder_norm(features).view(batch, width, -1), new
+            features = together.view(batch * width, 1, -1)  # (batch * width, 1, size)
+        return self.decoder_norm(features).view(batch, width, -1), new  # (batch, width, size)
 
     def attention(self, source: Tensor, target: Tensor) -> Tensor:
         """Weights ``(batch, target, source)``, the mean of all heads and layers."""
         weights: list[Tensor] = []
         self._decode(target, self.encode(source), weights)
-        return torch.stack(weights).mean(0)
+        return torch.stack(weights).mean(0)  # (layers, batch, target, source) to (batch, target, source)
 
     def _decoder_layers(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.decoder))
