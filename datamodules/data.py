@@ -133,7 +133,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             rank_zero_info("\n".join(f"{name}: {value}" for name, value in rows[0].items()))
         path = folder / "predictions.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+            # A row may lack what others have, where each has its own keys.
+            writer = csv.DictWriter(file, fieldnames=dict.fromkeys(name for row in rows for name in row))
             writer.writeheader()
             writer.writerows(rows)
         return path

@@ -7,6 +7,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
+from datamodules.types import Row
+
 
 class PredictionWriter(Callback):
     """Collects the rows of all processes and lets the datamodule write them into the run folder."""
@@ -32,8 +34,13 @@ class PredictionWriter(Callback):
             rows = [row for part in everyones for row in part]
         if trainer.is_global_zero:
             data = trainer.datamodule  # type: ignore[attr-defined]
-            ordered = [{**data.describe(index), **row} for index, row in sorted(rows, key=lambda pair: pair[0])]
+            ordered = [joined(data.describe(index), row) for index, row in sorted(rows, key=lambda pair: pair[0])]
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             path = data.write(ordered, folder)
             rank_zero_info(f"{len(ordered)} predictions in {path}")
+
+
+def joined(given: Row, predicted: Row) -> Row:
+    """The user's own columns and those of the prediction; one that has the name of such is called ``given_...``."""
+    return {f"given_{name}" if name in predicted else name: value for name, value in given.items()} | predicted
