@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from datamodules.data import Data
-from experiments import checkpoint, runs
+from experiments import checkpoint, events, runs
 from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.non_finite import StopOnNonFinite
 from experiments.callbacks.optimizer_overrides import Overrule, changes
@@ -126,19 +126,27 @@ class LeydenCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = [PredictionWriter(), StopOnNonFinite(), self._overrule()]
         kwargs["default_root_dir"] = str(self.run_folder)
         settings = self._get(self.config_init, "trainer")
+        if self.content is not None and self.subcommand == "fit":
+            rank_zero_only(events.rewind)(self.run_folder, self.content["events"])
         if settings.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(
                 self.run_folder.parent.parent,
                 name=self.run_folder.parent.name,
                 version=self.run_folder.name,
                 default_hp_metric=False,
-                purge_step=self._step_to_go_on_from(),
+                filename_suffix=events.SUFFIX if self.subcommand == "fit" else f".{self.subcommand}",
             )
         # Options that turn a thing off also turn off the default callback that needs it.
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor,) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
         trainer = super().instantiate_trainer(**kwargs)
+        # What a loss spoils is not written; and what is written is of between two steps, before anything else is done
+        # for the next one. Lightning would let checkpoints come last.
+        first = (StopOnNonFinite, RunCheckpoint)
+        trainer.callbacks.sort(
+            key=lambda callback: next((i for i, kind in enumerate(first) if isinstance(callback, kind)), len(first))
+        )  # type: ignore[attr-defined]
         make_lean(trainer, self.model, self.datamodule)
         avoid_emulation(trainer)
         allow_clipping(trainer)
@@ -151,11 +159,6 @@ class LeydenCLI(LightningCLI):
         parser = self._parser(self.subcommand)
         after = yaml.safe_load(parser.dump(self.config[self.subcommand]))["model"].get("init_args") or {}
         return Overrule(*(changes(before.get(part), after.get(part)) for part in ("optimizer", "scheduler")))
-
-    def _step_to_go_on_from(self) -> int | None:
-        if self.content is None or self.subcommand != "fit" or "resume" not in self.content:
-            return None
-        return int(self.content["resume"]["batches_that_stepped"])
 
     def after_instantiate_classes(self) -> None:
         """Refuse a task and data that do not go together; give the data the seed, and the facts of a checkpoint."""

@@ -14,6 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from experiments import events
 from experiments.callbacks.monitors import Monitor, check_name, less_is_better, monitors
 from experiments.callbacks.resuming import keep, take_up
 from experiments.lightning_patches import set_root
@@ -232,6 +233,7 @@ class RunCheckpoint(Checkpoint):
         keep(trainer, pl_module, checkpoint)
         for logger in trainer.loggers:  # what was logged before a checkpoint must survive if the checkpoint does
             logger.save()
+        checkpoint["events"] = events.sizes(self.folder.parent)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Keep the state until the first step."""

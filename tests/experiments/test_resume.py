@@ -1,6 +1,7 @@
 """A run that is killed and goes on is equal, to the last bit, to one that was never stopped."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.resuming import random_state, set_random_state
 from modules.classification import Classifier
 
+FIGURES = "--trainer.callbacks+=experiments.callbacks.figures.ClassificationFigures"
+CURVATURE = "--trainer.callbacks+=experiments.callbacks.curvature.Curvature"
 STEPLR = "--model.scheduler=torch.optim.lr_scheduler.StepLR"
 SETTINGS = {
     "plain": [],
@@ -37,6 +40,8 @@ SETTINGS = {
         "--model.scheduler.patience=0",
         "--model.scheduler.threshold=10.0",
     ],
+    "figures": [FIGURES, "--trainer.callbacks.every_n_epochs=1", "--trainer.log_every_n_steps=2"],
+    "curvature": [CURVATURE, "--trainer.callbacks.max_exact=10", "--trainer.callbacks.num_steps=2"],
     "ema": [
         "--trainer.callbacks+=experiments.callbacks.averaging.EMA",
         "--trainer.callbacks.decay=0.7",
@@ -64,6 +69,22 @@ def killed_at(nth: int) -> Iterator[None]:
         yield
 
 
+def board(run: Path) -> dict[str, list[tuple[int, Any]]]:
+    """Steps and values of all that TensorBoard shows, in their order."""
+    size = dict.fromkeys(("scalars", "images", "tensors", "histograms"), 0)
+    events = EventAccumulator(str(run), size_guidance=size)
+    events.Reload()
+    found: dict[str, list[tuple[int, Any]]] = {}
+    for kind in size:
+        for tag in events.Tags()[kind]:
+            if tag.startswith("_hparams_"):
+                continue
+            for event in getattr(events, kind.capitalize())(tag):
+                value = [x for name, x in vars(event).items() if name not in ("wall_time", "step")]
+                found.setdefault(tag, []).append((event.step, [str(x) for x in value]))
+    return found
+
+
 # of 2 (sanity check) + 2 x (4 training + 2 validation) steps
 EARLY_AND_LATE = [pytest.param(5, marks=pytest.mark.slow), 9, pytest.param(13, marks=pytest.mark.slow)]
 
@@ -85,6 +106,7 @@ def test_resume_is_exact(
     assert leyden("fit", "--ckpt_path", "runs/parts/0") == 0
     for name in ("last", "best"):
         assert differences(*(Path(f"runs/{run}/0/checkpoints/{name}.ckpt") for run in ("whole", "parts"))) == []
+    assert board(Path("runs/parts/0")) == board(Path("runs/whole/0"))
 
 
 @pytest.mark.slow
@@ -104,11 +126,27 @@ def test_resume_is_exact_with_workers(leyden: Callable[..., int], digits: Path) 
 def test_curves_join_up(leyden: Callable[..., int], digits: Path) -> None:
     with killed_at(10):
         leyden("fit", "--config", digits)
+    leyden("test", "--ckpt_path", "runs/digits/0/checkpoints/last.ckpt")
     leyden("fit", "--ckpt_path", "runs/digits/0")
-    events = EventAccumulator("runs/digits/0")
-    events.Reload()
-    assert [event.step for event in events.Scalars("train/loss")] == list(range(8))
-    assert [event.step for event in events.Scalars("val/loss")] == [3, 7]
+    shown = board(Path("runs/digits/0"))
+    assert [step for step, _ in shown["train/loss"]] == list(range(8))
+    assert [step for step, _ in shown["val/loss"]] == [3, 7]
+    starts = [0, 4]  # the rate is also shown when an epoch begins
+    assert sorted(step for step, _ in shown["lr-AdamW"]) == sorted([*range(8), *starts])
+    assert len(shown["test/loss"]) == 1, "what was tested in between is left"
+
+
+def test_going_on_from_an_earlier_checkpoint_forgets_the_curves_after_it(
+    leyden: Callable[..., int], digits: Path
+) -> None:
+    leyden("fit", "--config", digits)
+    before = board(Path("runs/digits/0"))
+    shutil.copy("runs/digits/0/checkpoints/last.ckpt", "end.ckpt")
+    leyden("fit", "--ckpt_path", "runs/digits/0", "--trainer.max_epochs=3")
+    assert len(board(Path("runs/digits/0"))["train/loss"]) == 12
+    shutil.copy("end.ckpt", "runs/digits/0/checkpoints/last.ckpt")
+    leyden("fit", "--ckpt_path", "runs/digits/0")
+    assert board(Path("runs/digits/0")) == before
 
 
 def test_progress_bar_knows_the_epoch_it_goes_on_in(
