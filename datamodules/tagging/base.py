@@ -15,6 +15,7 @@ from datamodules.tagging.conll import Sentence
 from datamodules.tagging.examples import PieceSentences, WordSentences, normal, vocabulary
 from datamodules.tagging.reading import ReadOptions, read_untagged
 from datamodules.tagging.schemes import Scheme, conforming, encode, find_scheme, source, spans
+from datamodules.tagging.writing import Answer, write_columns, write_table
 from datamodules.tokens import Tokens
 from datamodules.types import Row, TaggingFacts
 
@@ -53,6 +54,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         self.tokenizer, self.max_pieces, self.extra_words = tokenizer, max_pieces, extra_words
         self.options = ReadOptions(encoding=self.encoding, on_error=self.on_error)
         self.predicted: list[Sentence] = []
+        self.sources: list[Path] = []  # files that they are from
 
     def learn(self, train: list[Sentence]) -> TaggingFacts:
         """Find the scheme, the tags and the vocabularies."""
@@ -100,32 +102,32 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
 
     def read_predict(self, path: Path) -> list[Sentence]:
         """Sentences of a file, or of all files of a folder, without their tags."""
-        paths = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
+        files = [path] if path.is_file() else sorted(path.iterdir())
+        self.sources = [file for file in files if file.is_file() and file.name[0] != "."]
         counts = zip(self.facts.words, self.facts.word_counts, strict=True)
         characters = sum(count for word, count in counts if len(word) == 1)
         by_character = characters > CHARACTERS * sum(self.facts.word_counts)
-        self.predicted = [sentence for p in paths for sentence in read_untagged(p, self.options, by_character)]
+        self.predicted = [s for p in self.sources for s in read_untagged(p, self.options, by_character)]
         return self.predicted
 
     def read_given(self, text: str) -> list[Sentence]:
         """The one sentence that a text is."""
-        self.predicted = [Sentence(text.split(), [], "text:1")]
+        self.sources, self.predicted = [], [Sentence(text.split(), [], "text:1")]
         return self.predicted
 
     def describe(self, index: int) -> Row:
-        """The words of the sentence."""
-        return {"words": self.predicted[index].words}
+        """Number and words of the sentence."""
+        return {"index": index, "words": self.predicted[index].words}
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
-        """Write ``predictions.conll``, tab-separated: the user's columns (for a text the word), tag and probability."""
-        path = folder / "predictions.conll"
-        scheme = "BIOES" if self.facts.scheme == "BIOES" else "IOB2"
-        with path.open("w", newline="\n", encoding="utf-8") as file:
-            for row in rows:
-                tags = row["tags"]
-                if self.facts.scheme:
-                    tags = encode(spans(tags), len(tags), scheme)
-                for word, tag, probability in zip(row["words"], tags, row["probabilities"], strict=True):
-                    file.write(f"{word}\t{tag}\t{probability:.4f}\n")
-                file.write("\n")
-        return path
+        """Write what was predicted: the rows of a table with further columns, other sentences as columns."""
+        if self.facts.scheme:
+            scheme = "BIOES" if self.facts.scheme == "BIOES" else "IOB2"
+            rows = [{**row, "tags": encode(spans(row["tags"]), len(row["tags"]), scheme)} for row in rows]
+        answers = [
+            Answer(self.predicted[row["index"]], row["tags"], [round(value, 4) for value in row["probabilities"]])
+            for row in rows
+        ]
+        if len(self.sources) == 1 and answers and answers[0].sentence.rows:
+            return write_table(answers, self.sources[0], folder, self.options)
+        return write_columns(answers, folder / "predictions.conll")

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
 from datamodules.tagging import WNUT17, Columns, CoNLL2003, UniversalDependencies
 from datamodules.tagging.conll import Sentence
-from datamodules.tagging.examples import PieceSentences, WordSentences, normal, shape, vocabulary
+from datamodules.tagging.examples import PieceSentences, WordSentences, normal, shape, tag_ids, vocabulary
 from datamodules.tokens import Tokens
 from datamodules.types import IGNORE, PieceTokens, TaggingFacts, WordTokens
 
@@ -91,8 +92,54 @@ def test_schemes_are_converted_and_written_back(tmp_path: Path) -> None:
     assert set(data.facts.tags[1:]) == {f"{p}-{kind}" for p in "BIES" for kind in ("LOC", "ORG", "PER")}
     assert not any((tags == len(data.facts.tags)).any() for tags in data.datasets["val"].tags)
     tags = ["B-PER", "E-PER", "S-LOC"]
-    path = data.write([{"words": ["a", "b", "c"], "tags": tags, "probabilities": [1, 0.5, 0.25]}], tmp_path)
+    data.read_given("a b c")
+    path = data.write([{**data.describe(0), "tags": tags, "probabilities": [1, 0.5, 0.25]}], tmp_path)
     assert path.read_text() == "a\tB-PER\t1.0000\nb\tI-PER\t0.5000\nc\tB-LOC\t0.2500\n\n"
+
+
+def test_tags_that_training_did_not_have_are_numbered_after_its_own() -> None:
+    assert tag_ids(facts(), ["N", "Q", "P"]) == {"D": 0, "N": 1, "V": 2, "P": 3, "Q": 4}
+    chunks = tag_ids(facts(tags="O B-A I-A", scheme="IOB2"), ["O", "I-X", "B-Y", "S-X"])
+    assert {tag: i - 3 for tag, i in chunks.items() if i > 2} == {"I-X": 1, "S-X": 3, "B-Y": 4}
+
+
+def test_chunks_are_learned_in_the_scheme_of_the_checkpoint() -> None:
+    data = CoNLL2003(root=str(SAMPLES), chunks="BIOES")
+    data.setup("fit")
+    other = CoNLL2003(root=str(SAMPLES), chunks="IOB2")  # as an option given to a trained run
+    other.load_state_dict(data.state_dict())
+    other.setup("test")
+    assert not any((tags >= len(other.facts.tags)).any() for tags in other.datasets["test"].tags)
+    assert any((tags == data.facts.tags.index("S-LOC")).any() for tags in other.datasets["test"].tags)
+
+
+def test_windows_without_room_for_a_word_are_refused() -> None:
+    tokens = Tokens.pretrained(str(SAMPLES / "sentence-transformers" / "all-MiniLM-L6-v2"))
+    with pytest.raises(MisconfigurationException, match="max_pieces 2 leaves no room for a word"):
+        PieceSentences(SENTENCES, facts(tokens.json), limit=2)
+
+
+def test_words_of_a_file_join_the_vocabulary(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("Leiden 0.1 0.2\nzebra 0.3 0.4\nit 0.5 0.6\n")
+    data = Columns(str(SAMPLES / "tagged"), extra_words=str(path))
+    data.setup("fit")
+    counts = dict(zip(data.facts.words, data.facts.word_counts, strict=True))
+    assert list(counts)[-1] == "zebra"
+    assert (counts["zebra"], counts["it"] > 0, "leiden" in counts, "Leiden" in counts) == (0, True, True, False)
+
+
+def test_a_treebank_of_another_release_has_no_checksums(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fetched: list[tuple[str, str, str | None]] = []
+    monkeypatch.setattr(
+        "datamodules.tagging.public.fetch", lambda url, path, checksum: fetched.append((url, path.name, checksum))
+    )
+    UniversalDependencies(root=str(tmp_path)).download()
+    UniversalDependencies(root=str(tmp_path), release="r2.8").download()
+    assert [name for _, name, _ in fetched[:3]] == [f"en_ewt-ud-{split}.conllu" for split in ("train", "dev", "test")]
+    assert all(len(str(checksum)) == 64 for *_, checksum in fetched[:3])
+    assert {checksum for *_, checksum in fetched[3:]} == {None}
+    assert fetched[3][0].endswith("UD_English-EWT/r2.8/en_ewt-ud-train.conllu")
 
 
 def test_facts_survive_a_checkpoint() -> None:
