@@ -1,22 +1,22 @@
 """Classification of anything: images, rows of a table, texts."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassAUROC,
-    MulticlassCalibrationError,
-    MulticlassF1Score,
-)
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from datamodules.types import Batch, ClassFacts, Row
+from datamodules.types import Batch, ClassFacts, ImageFacts, Row
+from modules.metrics import AUROC, CalibrationError
 from modules.nets.tabular import prepare
 from modules.task import Step, Task
+
+EACH = 20  # so many classes at most have a column each in predictions
 
 
 class Classifier(Task[ClassFacts]):
@@ -33,7 +33,7 @@ class Classifier(Task[ClassFacts]):
         class_weights: ``balanced`` weighs a class by the inverse of its frequency in training; or a weight a class.
         mixup: Parameter of the Beta distribution of MixUp (Zhang et al. 2018); off if 0.
         cutmix: Parameter of the Beta distribution of CutMix (Yun et al. 2019); off if 0. With both, either is drawn.
-        top_k: How many classes a prediction names.
+        top_k: How many classes a prediction names where there are more than twenty; else it has a column for each.
         mirror: Classify an image by the mean of its logits and those of its mirror image, outside training.
         **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
     """
@@ -52,14 +52,23 @@ class Classifier(Task[ClassFacts]):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        for name, value, least in (("mixup", mixup, 0), ("cutmix", cutmix, 0), ("top_k", top_k, 1)):
+            if value < least:
+                raise MisconfigurationException(f"model.{name} is {value}; it must be at least {least}")
+        if not 0 <= label_smoothing < 1:
+            raise MisconfigurationException(f"model.label_smoothing is {label_smoothing}; it must be from 0 to below 1")
+        if not isinstance(class_weights, str) and not all(0 <= weight < math.inf for weight in class_weights or ()):
+            raise MisconfigurationException("model.class_weights must be numbers of at least 0")
         self.make_net = net
         self.label_smoothing, self.class_weights = label_smoothing, class_weights
         self.mixup, self.cutmix, self.top_k, self.mirror = mixup, cutmix, top_k, mirror
 
     def build(self) -> None:
         """Make the network and the mixing of examples."""
-        from torchvision.transforms import v2  # a second of start-up
-
+        for_images = {"mixup": self.mixup, "cutmix": self.cutmix, "mirror": self.mirror}
+        used = [name for name, value in for_images.items() if value]
+        if used and not isinstance(self.facts, ImageFacts):
+            raise MisconfigurationException(f"model.{used[0]} is for images, and the data has none")
         self.classes = self.facts.classes
         num_classes = len(self.classes)
         self.net = self.make_net(self.facts.num_inputs, num_classes).to(memory_format=torch.channels_last)
@@ -71,15 +80,23 @@ class Classifier(Task[ClassFacts]):
         elif self.class_weights is not None:
             weights = torch.tensor(self.class_weights, dtype=torch.float)
             if len(weights) != num_classes:
-                raise ValueError(f"class_weights has {len(weights)} values for {num_classes} classes")
+                raise MisconfigurationException(
+                    f"model.class_weights has {len(weights)} values for {num_classes} classes"
+                )
         self.weights: Tensor | None
         self.register_buffer("weights", weights, persistent=False)
+        self.mix = self._mixing(num_classes) if self.mixup or self.cutmix else None
+
+    def _mixing(self, num_classes: int) -> nn.Module:
+        from torchvision.transforms import v2  # a second of start-up
+
         mixers = []
         if self.mixup:
             mixers.append(v2.MixUp(alpha=self.mixup, num_classes=num_classes))
         if self.cutmix:
             mixers.append(v2.CutMix(alpha=self.cutmix, num_classes=num_classes))
-        self.mix = v2.RandomChoice(mixers) if mixers else None
+        mix: nn.Module = v2.RandomChoice(mixers)
+        return mix
 
     def metrics(self) -> MetricCollection:
         """Accuracy, macro F1 and AUROC, calibration error."""
@@ -87,8 +104,8 @@ class Classifier(Task[ClassFacts]):
         scores: dict[str, Any] = {
             "accuracy": MulticlassAccuracy(num, average="micro"),
             "f1": MulticlassF1Score(num, average="macro"),
-            "auroc": MulticlassAUROC(num, average="macro"),
-            "calibration_error": MulticlassCalibrationError(num, n_bins=15),
+            "auroc": AUROC(),
+            "calibration_error": CalibrationError(num_bins=15),
         }
         if num > 5:
             scores["top5_accuracy"] = MulticlassAccuracy(num, top_k=5, average="micro")
@@ -111,36 +128,65 @@ class Classifier(Task[ClassFacts]):
         if self.training and self.mix is not None:
             inputs, mixed = self.mix(inputs, target)
         logits = self(inputs)
-        smoothing = self.label_smoothing if self.training else 0.0
-        weights = self.weights if self.training else None
-        loss = F.cross_entropy(logits, mixed, weight=weights, label_smoothing=smoothing)
-        if self.training:
-            # The mean is over the examples' weights; of mixed classes it is over the examples.
-            return Step(loss, len(target) if weights is None or mixed is not target else weights[target].sum())
-        return Step(loss, len(target), logits.float().softmax(1), target)
+        if not self.training:
+            return Step(F.cross_entropy(logits, target), len(target), logits.float().softmax(1), target)
+        loss = smoothed_cross_entropy(logits, mixed, self.weights, self.label_smoothing)
+        # The mean is over the examples' weights; of mixed classes it is over the examples.
+        return Step(loss, len(target) if self.weights is None or mixed is not target else self.weights[target].sum())
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The most probable classes by name."""
         return probabilities_to_rows(self(batch[0]).float().softmax(1), self.classes, self.top_k)
 
 
+def smoothed_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+    """Cross-entropy with class weights and label smoothing, where an example has the weight of its true class.
+
+    PyTorch's own weighs the smoothed share of each class with that class's weight: a rare class with a large weight
+    then wins everywhere.
+
+    Args:
+        logits: ``(batch, classes)``.
+        target: Classes ``(batch)``, or their shares ``(batch, classes)`` in mixed examples.
+        weights: Of the classes ``(classes)``.
+        smoothing: Probability spread evenly over all classes.
+
+    Returns:
+        The mean over the weights of the examples, or over mixed examples; a scalar.
+    """
+    if weights is None or not smoothing:
+        return F.cross_entropy(logits, target, weight=weights, label_smoothing=smoothing)
+    surprise = -logits.log_softmax(1)  # (batch, classes)
+    if target.ndim == 1:
+        weight, own = weights[target], surprise.gather(1, target[:, None])[:, 0]
+        return (weight * ((1 - smoothing) * own + smoothing * surprise.mean(1))).sum() / weight.sum()
+    shares = target * weights
+    return ((1 - smoothing) * (shares * surprise).sum(1) + smoothing * shares.sum(1) * surprise.mean(1)).mean()
+
+
 def probabilities_to_rows(probabilities: Tensor, classes: list[str], top_k: int) -> list[Row]:
-    """Name the most probable classes.
+    """Name the most probable class, and give the probability of each.
 
     Args:
         probabilities: ``(batch, classes)``.
         classes: Name of each class.
-        top_k: How many classes to name.
+        top_k: How many classes to name where there are more than ``EACH``.
 
     Returns:
-        For each example ``class``, ``probability`` and, for the further ones, ``class_2``, ``probability_2`` and so on.
+        For each example ``class``, its ``probability``, and ``probability_NAME`` for each class; with many classes,
+        for the most probable ones, ``class_2``, ``probability_2`` and so on.
     """
-    best = torch.topk(probabilities, min(top_k, len(classes)), dim=1)
+    each = len(classes) <= EACH
+    best = torch.topk(probabilities, 1 if each else min(top_k, len(classes)), dim=1)
     rows = []
-    for values, indices in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+    for values, indices, shares in zip(
+        best.values.tolist(), best.indices.tolist(), probabilities.tolist(), strict=True
+    ):
         row: Row = {}
         for rank, (value, index) in enumerate(zip(values, indices, strict=True), start=1):
             suffix = "" if rank == 1 else f"_{rank}"
             row[f"class{suffix}"], row[f"probability{suffix}"] = classes[index], round(value, 6)
+        if each:
+            row |= {f"probability_{name}": round(value, 6) for name, value in zip(classes, shares, strict=True)}
         rows.append(row)
     return rows

@@ -1,13 +1,15 @@
 """Regression: numbers from anything."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
+from torchmetrics import MetricCollection
 
 from datamodules.types import Batch, NumberFacts, Row
+from modules.metrics import RegressionScores
 from modules.nets.tabular import prepare
 from modules.task import Step, Task
 
@@ -49,7 +51,7 @@ class Regressor(Task[NumberFacts]):
 
     def metrics(self) -> MetricCollection:
         """MAE, RMSE, R2."""
-        return MetricCollection({"mae": MeanAbsoluteError(), "rmse": MeanSquaredError(squared=False), "r2": R2Score()})
+        return MetricCollection([RegressionScores(self.num_outputs)])
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Standardized predictions ``(batch, targets)``."""
@@ -65,15 +67,16 @@ class Regressor(Task[NumberFacts]):
         if self.training:
             return Step(loss, len(target))
         # Without the mean: it changes no score, but far from zero it would cost digits.
-        preds, truth = outputs.float() * self.scale, target * self.scale
-        if self.num_outputs == 1:
-            preds, truth = preds.flatten(), truth.flatten()
-        return Step(loss, len(target), preds, truth)
+        return Step(loss, len(target), outputs.float() * self.scale, target * self.scale)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The targets in their units: ``prediction``, or ``prediction_NAME`` for each of several."""
         # In double precision: far from zero, single precision would cost digits.
-        outputs = self(batch[0]).float().cpu().double()  # (batch, targets)
-        numbers = outputs * self.scale.cpu().double() + torch.tensor(self.facts.target_mean, dtype=torch.float64)
+        scale, mean = (torch.tensor(n, dtype=torch.float64) for n in (self.facts.target_scale, self.facts.target_mean))
+        numbers = self(batch[0]).float().cpu().double() * scale + mean  # (batch, targets)
         names = ["prediction"] if self.num_outputs == 1 else [f"prediction_{name}" for name in self.targets]
-        return [dict(zip(names, (float(f"{x:.9g}") for x in row), strict=True)) for row in numbers.tolist()]
+        digits = [9 + max(0, round(math.log10(max(abs(m) / s, 1)))) for m, s in zip(mean, scale, strict=True)]
+        return [
+            {name: float(f"{x:.{n}g}") for name, x, n in zip(names, row, digits, strict=True)}
+            for row in numbers.tolist()
+        ]

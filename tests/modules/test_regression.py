@@ -5,7 +5,7 @@ import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from torch import nn
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.tables.own import Tabular
 from datamodules.tables.public import Diabetes
 from experiments.callbacks.coefficients import Coefficients
@@ -37,7 +37,7 @@ def several(tmp_path, offset=0.0):
 
 def truth(data, split):
     examples = data.datasets[split]
-    return examples.__getitems__(Draw(range(len(examples))))
+    return examples.__getitems__(BatchIndices(range(len(examples))))
 
 
 def test_scores_are_scikit_learns_in_the_users_units():
@@ -47,9 +47,9 @@ def test_scores_are_scikit_learns_in_the_users_units():
     trained.fit(task, data)
     scores = trained.test(task, data, verbose=False)[0]
     inputs, target = truth(data, "test")
-    mean, scale = data.target_mean[0], data.target_scale[0]
+    mean, scale = data.facts.target_mean[0], data.facts.target_scale[0]
     predicted = task(inputs).detach().numpy() * scale + mean
-    table = data.frame()["progression"].to_numpy()[data.read("test").where]
+    table = data.table()["progression"].to_numpy()[data.read("test").where]
     assert target.numpy()[:, 0] * scale + mean == pytest.approx(table, rel=1e-5)
     assert scores["test/mae"] == pytest.approx(mean_absolute_error(table, predicted), rel=1e-4)
     assert scores["test/rmse"] == pytest.approx(root_mean_squared_error(table, predicted), rel=1e-4)
@@ -60,14 +60,14 @@ def test_scores_are_scikit_learns_in_the_users_units():
 def test_several_targets_and_their_predictions_by_name(tmp_path):
     pl.seed_everything(0, verbose=False)
     data = several(tmp_path)
-    task = Regressor(nn.Linear, lambda p: torch.optim.SGD(p, lr=0.3))
+    task = Regressor(nn.Linear, optimizer=lambda p: torch.optim.SGD(p, lr=0.3))
     trained = trainer(max_epochs=20)
     trained.fit(task, data)
     scores = trained.test(task, data, verbose=False)[0]
     assert scores["test/r2"] > 0.98
     inputs, target = truth(data, "test")
     rows = task.predict_step((inputs, None), 0)
-    back = target * torch.tensor(data.target_scale) + torch.tensor(data.target_mean)
+    back = target * torch.tensor(data.facts.target_scale) + torch.tensor(data.facts.target_mean)
     assert list(rows[0]) == ["prediction_first", "prediction_second"]
     assert [row["prediction_second"] for row in rows] == pytest.approx(back[:, 1].tolist(), rel=0.1, abs=5)
 
@@ -77,7 +77,7 @@ def test_targets_far_from_zero_cost_no_digits(tmp_path):
     for offset in (0.0, 1e7):
         pl.seed_everything(0, verbose=False)
         data = several(tmp_path, offset)
-        task = Regressor(nn.Linear, lambda p: torch.optim.SGD(p, lr=0.3))
+        task = Regressor(nn.Linear, optimizer=lambda p: torch.optim.SGD(p, lr=0.3))
         trained = trainer(max_epochs=5)
         trained.fit(task, data)
         scores.append(trained.test(task, data, verbose=False)[0])
@@ -89,8 +89,9 @@ def test_targets_far_from_zero_cost_no_digits(tmp_path):
 
 def test_other_losses():
     task = Regressor(nn.Linear, loss=nn.L1Loss())
-    task.data = data = Diabetes()
+    data = Diabetes()
     data.setup("fit")
+    task.use(data.facts)
     task.configure_model()
     inputs, target = truth(data, "val")
     assert task.step((inputs, target)).loss.item() == pytest.approx((task(inputs) - target).abs().mean().item())
@@ -100,8 +101,9 @@ def test_a_network_may_take_the_columns(tmp_path):
     lines = "".join(f"{k},{'abc'[k % 3]},{k * k}\n" for k in range(30))
     (tmp_path / "t.csv").write_text("x,c,y\n" + lines)
     task = Regressor(lambda num_inputs, num_outputs: FTTransformer(num_inputs, num_outputs, width=8))
-    task.data = data = Tabular(str(tmp_path / "t.csv"), "y", "number")
+    data = Tabular(str(tmp_path / "t.csv"), "y", "number", keep=["x"])
     data.setup("fit")
+    task.use(data.facts)
     task.configure_model()
     assert task.net.embed.num_columns == 2
     assert task(truth(data, "val")[0]).shape == (6, 1)

@@ -60,7 +60,8 @@ def test_class_weights_balance_and_smoothing_only_in_training() -> None:
     inputs, target = torch.randn(6, 4), torch.tensor([0, 1, 1, 2, 2, 2])
     weights = torch.tensor([8 / 3, 4 / 3, 8 / 15])
     logits = task.net(inputs)
-    wanted = nn.functional.cross_entropy(logits, target, weight=weights, label_smoothing=0.1)
+    each = nn.functional.cross_entropy(logits, target, label_smoothing=0.1, reduction="none")
+    wanted = (weights[target] * each).sum() / weights[target].sum()  # an example has the weight of its true class
     torch.testing.assert_close(task.train().step((inputs, target)).loss, wanted)
     output = task.eval().step((inputs, target))
     torch.testing.assert_close(output.loss, nn.functional.cross_entropy(logits, target))
@@ -72,7 +73,14 @@ def test_wrong_number_of_class_weights() -> None:
         built(nn.Linear, ["a", "b", "c"], class_weights=[1.0, 2.0])
 
 
-def test_rows_name_the_most_probable_classes() -> None:
+def test_rows_have_the_probability_of_each_class() -> None:
     rows = probabilities_to_rows(torch.tensor([[0.1, 0.7, 0.2]]), ["ant", "bee", "cat"], top_k=2)
-    assert rows == [{"class": "bee", "probability": 0.7, "class_2": "cat", "probability_2": 0.2}]
-    assert len(probabilities_to_rows(torch.tensor([[0.5, 0.5]]), ["a", "b"], top_k=9)[0]) == 4
+    fixed = {"probability_ant": 0.1, "probability_bee": 0.7, "probability_cat": 0.2}
+    assert rows == [{"class": "bee", "probability": 0.7, **fixed}]
+
+
+def test_rows_name_the_most_probable_of_many_classes() -> None:
+    names = [f"c{k}" for k in range(21)]
+    rows = probabilities_to_rows(torch.arange(21.0)[None] / 210, names, top_k=2)
+    assert rows == [{"class": "c20", "probability": 0.095238, "class_2": "c19", "probability_2": 0.090476}]
+    assert len(probabilities_to_rows(torch.ones(1, 21) / 21, names, top_k=99)[0]) == 42
