@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.nets.images.norms import normalize_single_by_running
+
 
 def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
@@ -84,6 +86,7 @@ class ResidualCNN(nn.Module):
                 channels = out_channels
         self.features = nn.Sequential(*layers, nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.head = nn.Linear(channels, num_classes)
+        normalize_single_by_running(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(batch, classes)``."""

@@ -9,6 +9,7 @@ import torchvision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
+from modules.nets.images.norms import normalize_single_by_running
 from modules.nets.loading import PretrainedNet, find_weights, load_matching, read_tensors
 
 FILES = (".pth", ".pt", ".th", ".bin")
@@ -60,6 +61,7 @@ class TorchvisionModel(PretrainedNet):
             self.repeat = 3 if in_channels == 1 else 1
             self.model = _torchvision_model(name, published)
             self.head_name = replace_head(self.model, num_classes)
+        normalize_single_by_running(self.model)
         for layer in self.model.modules():
             if dropout is not None and isinstance(layer, nn.Dropout):
                 layer.p = dropout
