@@ -8,20 +8,36 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.data import Data
 from experiments.parsing import instantiate
-from experiments.runs import FOLDER
+from experiments.runs import CONFIG, FOLDER, FORMAT
 from modules.task import Task
+
+# What training writes, by name.
+PARTS = {
+    "state_dict": dict,
+    "config": str,
+    "epoch": int,
+    "global_step": int,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "resume": dict,
+    "events": dict,
+}
 
 
 def read(path: Path) -> dict[str, Any]:
     """Read a checkpoint without executing anything in it.
 
     Raises:
-        MisconfigurationException: If the file is missing, damaged, or holds anything but plain data.
+        MisconfigurationException: If the file is missing, damaged, of another format, or holds anything but plain data.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():  # reading a pipe would wait for ever
+        raise MisconfigurationException(f"{path} is no file")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except FileNotFoundError:
@@ -32,19 +48,30 @@ def read(path: Path) -> dict[str, Any]:
                 f"{path} holds Python objects that could run code when loaded, so it was not loaded"
             ) from None
         raise MisconfigurationException(f"{path} is damaged or not a checkpoint") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({_first_line(error)})") from None
-    if not isinstance(content, dict) or "state_dict" not in content or "config" not in content:
+    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise MisconfigurationException(f"{path} is not a checkpoint written by leyden fit")
+    if content.get("format", 1) != FORMAT:
+        raise MisconfigurationException(
+            f"{path} has the format {content.get('format', 1)} of another version of leyden; this one reads {FORMAT}"
+        )
+    for name, kind in PARTS.items():
+        if not isinstance(content.get(name), kind):
+            raise MisconfigurationException(f"{path} is damaged: its part {name} is not what leyden fit writes")
     return content
 
 
-def find(path: Path, to_train: bool) -> tuple[Path, dict[str, Any]]:
+def find(path: Path, to_train: bool) -> tuple[Path | None, dict[str, Any]]:
     """Find and read the checkpoint that a file or run folder stands for.
 
     Args:
         path: A checkpoint file, or a run folder: its ``best.ckpt``, or ``last.ckpt`` to go on training.
         to_train: Whether training goes on from it. Then the newest readable checkpoint of the run will do.
+
+    Returns:
+        The file and what it holds; of a run that never came to its first checkpoint no file, and only the ``config``
+        with which training begins anew.
 
     Raises:
         MisconfigurationException: If there is none, or it cannot be read.
@@ -52,8 +79,9 @@ def find(path: Path, to_train: bool) -> tuple[Path, dict[str, Any]]:
     if not path.is_dir():
         return path, read(path)
     candidates = list(_candidates(path / FOLDER, "last.ckpt" if to_train else "best.ckpt"))
-    if not candidates:
-        raise MisconfigurationException(f"{path} holds no checkpoint ({path / FOLDER}/*.ckpt)")
+    if not candidates and to_train and (path / CONFIG).is_file():
+        rank_zero_info(f"{path} holds no checkpoint yet: training begins anew, as {path / CONFIG} says")
+        return None, {"config": (path / CONFIG).read_text(encoding="utf-8")}
     problems = []
     for candidate in candidates:
         try:
@@ -66,7 +94,7 @@ def find(path: Path, to_train: bool) -> tuple[Path, dict[str, Any]]:
         for problem in problems:
             rank_zero_warn(f"{problem}; going on from {candidate}, step {content['global_step']}")
         return candidate, content
-    raise MisconfigurationException("; ".join(problems))
+    raise MisconfigurationException("; ".join(problems) or f"{path} holds no checkpoint ({path / FOLDER}/*.ckpt)")
 
 
 def _candidates(folder: Path, first: str) -> Iterator[Path]:

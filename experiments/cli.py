@@ -33,7 +33,8 @@ class LeydenCLI(LightningCLI):
     """``leyden fit | validate | test | predict``: one task, one datamodule, one run folder."""
 
     def __init__(self, args: list[str] | None = None) -> None:
-        self.content: dict[str, Any] | None = None
+        self.content: dict[str, Any] | None = None  # of the checkpoint
+        self.unfinished: Path | None = None  # a run without any checkpoint, which begins anew
         self.claimed: runs.Claim | None = None
         try:
             self._run(args)
@@ -73,14 +74,18 @@ class LeydenCLI(LightningCLI):
         command = next((word for word in words if word in self.subcommands()), None)
         paths = values_of(words, "--ckpt_path")
         if command is not None and paths:
-            path, self.content = checkpoint.find(Path(paths[-1]), to_train=command == "fit")
-            carried = yaml.safe_load(self.content["config"])
+            path, content = checkpoint.find(Path(paths[-1]), to_train=command == "fit")
+            if path is None:
+                self.unfinished = Path(paths[-1])
+            else:
+                self.content = content
+            carried = yaml.safe_load(content["config"])
             if command != "fit":  # a laptop evaluates what eight GPUs trained
                 carried = {key: carried[key] for key in ("seed_everything", "name", "model", "data")}
-            self._check_same_task(words, carried, path)
+            self._check_same_task(words, carried, path or Path(paths[-1]))
             place = words.index(command) + 1
             words[place:place] = ["--config", yaml.safe_dump(carried, sort_keys=False)]
-            words = [*words, "--ckpt_path", str(path)]
+            words = [*words, "--ckpt_path", "null" if path is None else str(path)]
         elif (
             command not in (None, "fit") and not {"--help", "-h"} & set(words) and not any("print" in w for w in words)
         ):
@@ -106,8 +111,13 @@ class LeydenCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle the run folder."""
         path = self._get(self.config, "ckpt_path")
+        if self.unfinished is not None:
+            self.run_folder = self.unfinished
+            self.save_config_kwargs["overwrite"] = True
+            return
         if path is not None:
             self.run_folder = checkpoint.run_folder(Path(path))
+            self.save_config_kwargs["trained_with"] = self.content and self.content["config"]
             return
         root = Path(self._get(self.config, "trainer").default_root_dir or "runs")
         name = self._get(self.config, "name") or self.given_name or "run"
@@ -126,8 +136,8 @@ class LeydenCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = [PredictionWriter(), StopOnNonFinite(), self._overrule()]
         kwargs["default_root_dir"] = str(self.run_folder)
         settings = self._get(self.config_init, "trainer")
-        if self.content is not None and self.subcommand == "fit":
-            rank_zero_only(events.rewind)(self.run_folder, self.content["events"])
+        if self.subcommand == "fit":
+            rank_zero_only(events.rewind)(self.run_folder, self.content["events"] if self.content else {})
         if settings.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(
                 self.run_folder.parent.parent,

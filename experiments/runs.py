@@ -1,5 +1,6 @@
 """Folders of runs: ``runs/<name>/<number>/``."""
 
+import os
 import shlex
 import shutil
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 FOLDER = "checkpoints"  # of a run
+CONFIG = "config.yaml"  # in the folder of a run
+FORMAT = 2  # of checkpoints; what is written in another one cannot be read
 LONGEST = 100  # characters of a name
 
 
@@ -78,6 +81,18 @@ def give_back(claimed: Claim) -> None:
             folder.rmdir()
         except OSError:  # another run lies there by now
             return
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file of a run: the whole of it, or none if that fails."""
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def command(words: str, folder: Path) -> str:

@@ -9,40 +9,49 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from experiments.runs import CONFIG, FORMAT, write
+
 
 class SaveConfig(SaveConfigCallback):
-    """Puts the whole configuration into the run folder, into every checkpoint and, with the scores, on the board."""
+    """Puts the whole configuration into the run folder, into every checkpoint and, with the scores, on the board.
+
+    Args:
+        *args: Parser and configuration.
+        trained_with: The configuration of the checkpoint that is tested.
+        **kwargs: Further options of Lightning's.
+    """
+
+    def __init__(self, *args: Any, trained_with: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.trained_with = trained_with
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Write ``config.yaml``, once in the life of a run."""
         kept = self.config.clone()
         kept.pop("ckpt_path", None)
         self.text = self.parser.dump(kept, skip_none=False)
-        path = Path(trainer.default_root_dir) / "config.yaml"
-        if stage == "fit" and trainer.is_global_zero and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.text)
+        path = Path(trainer.default_root_dir) / CONFIG
+        if stage == "fit" and trainer.is_global_zero and (self.overwrite or not path.exists()):
+            write(path, self.text)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """A checkpoint carries its configuration."""
-        checkpoint["config"] = self.text
+        """A checkpoint carries its configuration, and says in which format it is written."""
+        checkpoint["config"], checkpoint["format"] = self.text, FORMAT
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """The HPARAMS tab shows the options beside the validation scores."""
-        self._compare(trainer)
+        self._compare(trainer, self.text)
 
     def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
         """The HPARAMS tab shows the options beside the test scores."""
-        self._compare(trainer)
+        self._compare(trainer, self.trained_with or self.text)
 
-    def _compare(self, trainer: Trainer) -> None:
+    def _compare(self, trainer: Trainer, text: str) -> None:
         if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
             return
         from torch.utils.tensorboard.summary import hparams
 
-        path = Path(trainer.default_root_dir) / "config.yaml"  # what it was trained with
-        tree = yaml.safe_load(path.read_text() if path.exists() else self.text)
-        options = {key: str(value) for key, value in _leaves(tree) if value is not None and _told(key)}
+        options = {key: str(value) for key, value in leaves(yaml.safe_load(text)) if value is not None and _told(key)}
         # The tab finds the values by the names of the curves: nothing is logged a second time.
         scores = {name: 0.0 for name in trainer.callback_metrics if name.startswith(("val/", "test/"))}
         writer = trainer.logger.experiment._get_file_writer()
@@ -51,14 +60,19 @@ class SaveConfig(SaveConfigCallback):
         trainer.logger.experiment.flush()
 
 
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested options, named as on the command line."""
+def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested options, named as on the command line.
+
+    Args:
+        tree: A configuration.
+        path: What the names begin with.
+    """
     if isinstance(tree, dict):
         for key, value in tree.items():
             if key in ("init_args", "class_path"):
-                yield from _leaves(value, path)
+                yield from leaves(value, path)
             else:
-                yield from _leaves(value, f"{path}.{key}" if path else key)
+                yield from leaves(value, f"{path}.{key}" if path else key)
     else:
         yield path, tree
 

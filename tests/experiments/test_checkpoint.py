@@ -1,6 +1,7 @@
 """Files that are damaged, dangerous or cannot be written."""
 
 import builtins
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +13,14 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments import checkpoint
+from experiments.runs import FORMAT
 
 
 def a_checkpoint(path: Path, step: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     config = "model: {class_path: a.B}\ndata: {class_path: c.D}\n"
-    torch.save({"state_dict": {}, "config": config, "global_step": step, "D": {"classes": ["x"]}}, path)
+    parts = {name: kind() for name, kind in checkpoint.PARTS.items()}
+    torch.save({**parts, "config": config, "global_step": step, "format": FORMAT, "D": {"classes": ["x"]}}, path)
     return path
 
 
@@ -50,6 +53,35 @@ def test_file_of_another_program_is_named(tmp_path: Path) -> None:
         checkpoint.read(tmp_path / "a.ckpt")
 
 
+@pytest.mark.parametrize("part", checkpoint.PARTS)
+@pytest.mark.parametrize("value", [None, 1.5, "absent"])
+def test_damaged_part_is_named(part: str, value: Any, tmp_path: Path) -> None:
+    content = torch.load(a_checkpoint(tmp_path / "a.ckpt"), weights_only=True)
+    content[part] = value
+    if value == "absent":
+        del content[part]
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(MisconfigurationException, match=rf"a.ckpt is (damaged: its part {part} |not a checkpoint)"):
+        checkpoint.read(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("version", [None, 1, 3])
+def test_checkpoint_of_another_format_is_refused_by_name(version: int | None, tmp_path: Path) -> None:
+    content = torch.load(a_checkpoint(tmp_path / "a.ckpt"), weights_only=True)
+    content["format"] = version
+    if version is None:
+        del content["format"]
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(MisconfigurationException, match=rf"a.ckpt has the format {version or 1} of another .* reads 2"):
+        checkpoint.read(tmp_path / "a.ckpt")
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.ckpt")
+    with pytest.raises(MisconfigurationException, match=r"a.ckpt is no file"):
+        checkpoint.read(tmp_path / "a.ckpt")
+
+
 def test_run_stands_for_its_best_or_last(tmp_path: Path) -> None:
     best = a_checkpoint(tmp_path / "checkpoints" / "best.ckpt")
     last = a_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
@@ -76,6 +108,10 @@ def test_testing_does_not_fall_back(tmp_path: Path) -> None:
 def test_run_without_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(MisconfigurationException, match="holds no checkpoint"):
         checkpoint.find(tmp_path, to_train=True)
+    (tmp_path / "config.yaml").write_text("model: 1")
+    assert checkpoint.find(tmp_path, to_train=True) == (None, {"config": "model: 1"})
+    with pytest.raises(MisconfigurationException, match="holds no checkpoint"):
+        checkpoint.find(tmp_path, to_train=False)
 
 
 def test_failed_write_leaves_the_checkpoint_before(

@@ -123,6 +123,32 @@ def test_resume_is_exact_with_workers(leyden: Callable[..., int], digits: Path) 
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+@pytest.mark.parametrize("nth", [1, 4])  # in the sanity check, and in the second training step
+def test_killed_before_the_first_checkpoint_it_begins_anew(
+    nth: int, leyden: Callable[..., int], digits: Path, differences: Callable[[Path, Path], list[str]]
+) -> None:
+    options = ["--seed_everything=3", "--model.optimizer.lr=0.02"]
+    leyden("fit", "--config", digits, "--name", "whole", *options)
+    with killed_at(nth), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.runs.give_back", lambda claimed: None)  # whoever is killed cleans nothing up
+        leyden("fit", "--config", digits, "--name", "parts", *options)
+    assert not Path("runs/parts/0/checkpoints").exists()
+    digits.unlink()
+    assert leyden("fit", "--ckpt_path", "runs/parts/0") == 0
+    assert [path.name for path in Path("runs/parts").iterdir()] == ["0"]
+    for name in ("last", "best"):
+        assert differences(*(Path(f"runs/{run}/0/checkpoints/{name}.ckpt") for run in ("whole", "parts"))) == []
+    assert board(Path("runs/parts/0")) == board(Path("runs/whole/0"))
+    assert leyden("test", "--ckpt_path", "runs/parts/0") == 0
+
+
+def test_begun_anew_with_other_options_says_so_in_its_config(leyden: Callable[..., int], digits: Path) -> None:
+    leyden("fit", "--config", digits)
+    shutil.rmtree("runs/digits/0/checkpoints")
+    assert leyden("fit", "--ckpt_path", "runs/digits/0", "--trainer.max_epochs=1") == 0
+    assert "max_epochs: 1\n" in Path("runs/digits/0/config.yaml").read_text()
+
+
 def test_curves_join_up(leyden: Callable[..., int], digits: Path) -> None:
     with killed_at(10):
         leyden("fit", "--config", digits)
