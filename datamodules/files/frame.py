@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 CHUNK = 100_000  # rows that are read at a time
-FEW = 0.2  # a column with so few different texts keeps each of them once
+FEW = 0.2  # a long column with so few different texts keeps each of them once
 
 
 def read_texts(
@@ -253,12 +253,13 @@ def _text_column(column: Any) -> "Series[Any]":
 
     blank = pc.match_substring_regex(column, r"^\s*$") if pc.any(pc.starts_with(column, " ")).as_py() else None
     column = pc.if_else(pc.equal(column, "") if blank is None else blank, None, column)  # an empty cell is missing
-    few = pc.count_distinct(column.slice(0, CHUNK)).as_py() <= max(1, FEW * min(len(column), CHUNK))
-    if few:
+    if pc.count_distinct(column.slice(0, CHUNK)).as_py() <= max(1000, FEW * min(len(column), CHUNK)):
         encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        words = pd.Index(encoded.dictionary.to_pylist(), dtype="str")
-        return pd.Series(pd.Categorical.from_codes(codes, words))
+        words = np.array(encoded.dictionary.to_pylist(), dtype=object)
+        order = np.argsort(words)
+        place = np.append(np.argsort(order), -1)  # code -1, missing, stays so
+        return pd.Series(pd.Categorical.from_codes(place[codes], pd.Index(words[order], dtype="str")))
     return pd.Series(pd.array(pa.chunked_array(column).cast(pa.large_string()), dtype="string[pyarrow]"))
 
 
