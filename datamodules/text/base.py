@@ -4,6 +4,7 @@ from abc import ABC
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from datamodules.splits import SPLITS, assign
 from datamodules.text.examples import MappedRagged, TextExamples, encode
 from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
 from datamodules.text.subwords import SubwordNgrams
-from datamodules.tokens import Tokens
+from datamodules.tokens import SPECIAL, Tokens, num_unspaced
 from datamodules.types import Row, SubwordTokens, TextFacts
 
 TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
@@ -71,16 +72,20 @@ class TextData(Data[Texts, TextFacts], ABC):
             )
         self.text, self.tokenizer, self.num_tokens, self.min_count = text, tokenizer, num_tokens, min_count
         self.lowercase, self.ngrams, self.max_length, self.extra_words = lowercase, ngrams, max_length, extra_words
-        self.column, self.separator = "text", None  # of tables to predict
+        self.column = "text"  # of tables to predict
+        self.separator: str | None = None
 
     # ---- facts
 
     def learn(self, train: Texts) -> TextFacts:
         """Learn classes and vocabulary."""
-        counts = Counter(text.label or "" for text in train)
-        if len(counts) < 2:
-            raise MisconfigurationException(f"{train.source}: there is only one class, {next(iter(counts), '-')}")
+        counts = count_classes([text.label or "" for text in train], train.source)
+        self._look_for_words(train)
         tokens = self._fit(text.text for text in train)
+        if not set(tokens.words) - set(SPECIAL):
+            raise MisconfigurationException(
+                f"{train.source}: no word occurs {self.min_count} times or more (data.min_count): all texts are alike"
+            )
         if self.extra_words is not None:
             tokens = tokens.extended(read_words(Path(self.extra_words)))
         classes = sorted(counts)
@@ -91,6 +96,14 @@ class TextData(Data[Texts, TextFacts], ABC):
             num_inputs=len(tokens) + self.ngrams,
         )
 
+    def _look_for_words(self, train: Texts) -> None:
+        texts = [text.text[:1000] for text in islice(train, 1000)]
+        if self.tokenizer in ("words", "wordpiece") and sum(map(num_unspaced, texts)) > sum(map(len, texts)) / 5:
+            rank_zero_warn(
+                f"{train.source}: texts are written without spaces, so each character is taken for a word; "
+                "--data.tokenizer bpe finds longer ones, that of a pretrained model knows them"
+            )
+
     def _fit(self, texts: Iterator[str]) -> Tokens:
         if self.tokenizer in ("words", "bpe", "wordpiece"):
             return Tokens.learn(texts, self.tokenizer, self.num_tokens, self.min_count, self.lowercase)
@@ -100,7 +113,12 @@ class TextData(Data[Texts, TextFacts], ABC):
 
     def subset(self, whole: Texts, split: str, val: float = 0.0, test: float = 0.0) -> Texts:
         """The texts of a split of those that are not divided yet; each class has the same share in every split."""
-        labels = [text.label for text in whole]
+        if {"val": val, "test": test}.get(split) == 0:
+            raise MisconfigurationException(
+                f"there is nothing to {'test' if split == 'test' else 'validate'} on: data.{split}_fraction is 0"
+            )
+        labels = [text.label or "" for text in whole]
+        count_classes(labels, whole.source)
         return TextSubset(whole, assign(len(labels), self.seed, val, test, stratify=labels) == SPLITS.index(split))
 
     def read_given(self, text: str) -> Texts:
@@ -163,3 +181,20 @@ class TextData(Data[Texts, TextFacts], ABC):
         examples = self.datasets["predict"]
         assert isinstance(examples, TextExamples)
         return examples.rows[index]
+
+
+def count_classes(labels: Sequence[str], source: str) -> Counter[str]:
+    """Count the texts of each class.
+
+    Raises:
+        MisconfigurationException: If there are not several classes, or hardly any two texts have the same.
+    """
+    counts = Counter(labels)
+    if len(counts) < 2:
+        raise MisconfigurationException(f"{source}: there is only one class, {next(iter(counts), '-')}")
+    if len(counts) > max(20, len(labels) / 2):
+        raise MisconfigurationException(
+            f"{source}: {len(counts)} classes for {len(labels)} texts, such as `{min(counts)[:40]}`: "
+            "is that the column of the classes (--data.target)?"
+        )
+    return counts

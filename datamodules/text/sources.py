@@ -191,18 +191,18 @@ class TableTexts(Texts):
         self.encoding, self.separator, self.on_error = encoding, separator, on_error
 
     def __iter__(self) -> Iterator[Text]:
-        faults, total = Faults(self.on_error, self.source), 0
+        faults, good = Faults(self.on_error, self.source), 0
         for where, row in read_rows(self.path, self.encoding, self.separator, faults):
-            if not total and suffix_of(self.path) not in JSON:  # where each row has its own keys
+            if not good and suffix_of(self.path) not in JSON:  # where each row has its own keys
                 require(self.path, (self.column, self.target), row, self.separator)
-            total += 1
             try:
                 text = self._text(row, where)
             except MisconfigurationException as error:
                 faults.add(error)
                 continue
+            good += 1
             yield text
-        self.tell(faults, total)
+        self.tell(faults, good + faults.count)
 
     def _text(self, row: Row, where: str) -> Text:
         for name in (self.column, self.target):
