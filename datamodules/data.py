@@ -132,7 +132,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         if self.text is not None:
             rank_zero_info("\n".join(f"{name}: {value}" for name, value in rows[0].items()))
         path = folder / "predictions.csv"
-        with path.open("w", newline="", encoding="utf-8") as file:
+        # Half a character (a lone surrogate), which JSON may hold, cannot be written.
+        with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
             # A row may lack what others have, where each has its own keys.
             writer = csv.DictWriter(file, fieldnames=dict.fromkeys(name for row in rows for name in row))
             writer.writeheader()

@@ -177,7 +177,8 @@ class Tokens:
         """Each token's id and how it is written in the text."""
         self._limit(max_length)
         tokenizer, pad, _ = self._fitted
-        written = [_cut(text, max_length) for text in texts]
+        # Offsets are those of composed characters.
+        written = [unicodedata.normalize("NFC", _cut(text, max_length)) for text in texts]
         return [
             [
                 (_exchange(index, pad), text[first:last])

@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
 from datamodules.text import SST2, TREC, HubTexts, TextFolder, TextTable
+from datamodules.text.sources import Text, TextList
 from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import Tokens
-from datamodules.types import SubwordTokens
+from datamodules.types import UNKNOWN, SubwordTokens
+from modules.nets.text import TextCNN
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 TINY = str(SAMPLES / "sentence-transformers" / "all-MiniLM-L6-v2")
@@ -156,3 +159,105 @@ def test_empty_texts_are_counted(table):
 def test_ngrams_are_of_words():
     with pytest.raises(MisconfigurationException, match="ngrams are of whole words"):
         TREC(tokenizer="bpe", ngrams=10)
+
+
+SHORT = ["ok", "x", "\U0001f642", "", " ", "\0", "a\0b", "<pad>", "\ud83d", "e\u0301"]
+
+
+@pytest.mark.parametrize("ngrams", [0, 50])
+@pytest.mark.parametrize("batch_size", [1, 2, 20])
+def test_short_and_strange_texts_are_texts(table, tmp_path, ngrams, batch_size):
+    rows = "".join(f'"so good",a\n"{text}",b\n' for text in SHORT * 3)
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in SHORT))
+    data = table(
+        ("text,label\n" + rows).encode("utf-8", "replace"),
+        ngrams=ngrams,
+        batch_size=batch_size,
+        predict_path=str(tmp_path / "new.jsonl"),
+    )
+    data.setup("fit")
+    data.setup("predict")
+    net = TextCNN(data.facts.num_inputs, 2, size=4, num_filters=2)
+    for split, num in (("train", 48), ("val", 6), ("predict", len(SHORT))):
+        logits = torch.cat([net(inputs) for inputs, _ in data.loader(split)])
+        assert logits.shape == (num, 2)
+        assert logits.isfinite().all()
+    assert [data.describe(i)["text"].encode("utf-8", "replace") for i in (2, 8)] == ["\U0001f642".encode(), b"?"]
+
+
+def test_padding_written_in_a_text_ends_nothing(table):
+    data = table("text,label\n" + "red green,b\nblue,a\n" * 10)
+    data.setup("fit")
+    written = data.examples(TextList("", [Text("red <pad> green", None, "", {})]), False).__getitems__(
+        BatchIndices([0])
+    )
+    assert data.decode(written.inputs, [0]) == ["red green"]
+
+
+def test_half_a_character_can_be_written_back(table, tmp_path):
+    data = table("text,label\n" + "red,b\nblue,a\n" * 10, text="red \ud83d")
+    data.setup("fit")
+    data.setup("predict")
+    path = data.write([{**data.describe(0), "class": "b"}], tmp_path)
+    assert path.read_text(encoding="utf-8").splitlines()[1] == "red ?,b"
+
+
+def test_predictions_keep_the_users_columns(table, tmp_path):
+    (tmp_path / "new.csv").write_text("ticket;text;shop\n007;red;None\n008;;x\n")
+    data = table("text,label\n" + "red green,b\nblue,a\n" * 10, predict_path=str(tmp_path / "new.csv"))
+    data.setup("fit")
+    data.setup("predict")
+    assert data.describe(0) == {"ticket": "007", "text": "red", "shop": "None"}
+    assert data.describe(1) == {"ticket": "008", "text": "", "shop": "x"}
+
+
+@pytest.mark.parametrize("tokenizer", ["words", "wordpiece", "bpe"])
+def test_text_without_spaces(table, tokenizer, recwarn):
+    """Each character is a word, which is said; byte pairs find longer ones."""
+    rows = ["\u6211\u559c\u6b22\u8fd9\u90e8\u7535\u5f71,a", "\u6620\u753b\u304c\u5acc\u3044,b"]
+    data = table("text,label\n" + "\n".join(rows * 10) + "\n", tokenizer=tokenizer, num_tokens=400)
+    data.setup("fit")
+    tokens = Tokens(data.facts.tokenizer)
+    (known,) = tokens.encode(["\u5f71\u559c\u6b22"])  # its characters occur, the text does not
+    assert UNKNOWN not in known
+    assert len(known) == 3 or tokenizer == "bpe"
+    told = [str(warning.message) for warning in recwarn if "without spaces" in str(warning.message)]
+    assert len(told) == (tokenizer != "bpe")
+    assert all("each character is taken for a word; --data.tokenizer bpe" in sentence for sentence in told)
+
+
+@pytest.mark.parametrize("ngrams", [0, 50])
+def test_composed_characters_are_those_of_training(table, ngrams):
+    """A Mac writes an accent after its letter; it is the same word, by its letters too."""
+    data = table("text,label\n" + "caf\u00e9 noir,b\nth\u00e9,a\n" * 10, ngrams=ngrams)
+    data.setup("fit")
+    examples = data.examples(
+        TextList("", [Text(text, None, "", {}) for text in ("Caf\u00e9", "cafe\u0301", "caf\u00e9s", "cafe\u0301s")]),
+        train=False,
+    )
+    inputs = examples.__getitems__(BatchIndices(range(4))).inputs
+    tokens = inputs if ngrams == 0 else inputs.subwords[inputs.tokens[:, 0]]
+    assert torch.equal(tokens[0], tokens[1])
+    assert torch.equal(tokens[2], tokens[3])
+
+
+def test_words_that_join_the_vocabulary(table, tmp_path):
+    (tmp_path / "v.txt").write_text("3 2\nred 1 2\nUnheard 1 2\nNew York 1 2\n")
+    data = table("text,label\n" + "red green,b\nblue,a\n" * 10, extra_words=str(tmp_path / "v.txt"), ngrams=7)
+    data.setup("fit")
+    tokens = Tokens(data.facts.tokenizer)
+    assert tokens.words[-1] == "unheard"  # as it is looked up; a word with a blank is none
+    assert data.facts.num_inputs == len(tokens) + 7 == 4 + 3 + 1 + 7
+
+
+def test_the_case_is_a_fact(table, tmp_path):
+    """A later option does not change how words were looked up in training."""
+    data = table("text,label\n" + "Red GREEN,b\nblue,a\n" * 10, ngrams=50)
+    data.setup("fit")
+    other = table("text,label\nzzz,a\nyyy,b\n", name="other.csv", lowercase=False, text="RED")
+    other.load_state_dict(json.loads(json.dumps(data.state_dict())))
+    data.text = "red"
+    for one in (data, other):
+        one.setup("predict")
+    first, second = (one.datasets["predict"].__getitems__(BatchIndices([0])).inputs for one in (data, other))
+    assert torch.equal(first.subwords, second.subwords)
