@@ -2,6 +2,7 @@
 
 import os
 from abc import ABC
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,9 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        for option, value in (("cache_size", cache_size), ("max_pixels", max_pixels)):
+            if value is not None and value < 1:
+                raise MisconfigurationException(f"data.{option} is {value}; it must be at least 1")
         self.channels, self.cache_size, self.max_pixels, self.weights = channels, cache_size, max_pixels, weights
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
@@ -79,14 +83,17 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         assert train.labels is not None
         classes = list(train.classes or sorted(set(train.labels)))
         if len(classes) < 2:
-            raise MisconfigurationException(f"all {len(train.labels)} training images are of class {classes[0]}")
+            raise MisconfigurationException(f"the training images are of one class, {classes[0]}")
+        counts = Counter(train.labels)
         preset = {} if self.weights is None else preset_of(self.weights)
         transforms = self._transforms(train=False, preset=preset)
         self._check_sizes(train, transforms)
         mean, std = (preset["mean"], preset["std"]) if preset else self._mean_and_std(train, transforms)
+        if len(mean) > self.channels:  # grey images for weights of colour images
+            mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
         return ImageFacts(
             classes=classes,
-            class_counts=[train.labels.count(name) for name in classes],
+            class_counts=[counts[name] for name in classes],
             num_inputs=self.channels,
             mean=mean,
             std=std,

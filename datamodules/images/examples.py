@@ -86,7 +86,8 @@ class ImageExamples:
 
     def _name(self, index: int) -> str:
         image = self.images[index]
-        return str(image) if isinstance(image, Path) else f"image {index}"
+        # A name need not be text.
+        return os.fsencode(image).decode(errors="backslashreplace") if isinstance(image, Path) else f"image {index}"
 
     def _load(self, index: int) -> Tensor:
         if self.kept is not None:
@@ -95,7 +96,10 @@ class ImageExamples:
         if isinstance(image, Tensor):
             return image
         if isinstance(image, Path):
-            image = decode(image, self.channels, self.max_pixels)
+            try:
+                image = decode(image, self.channels, self.max_pixels)
+            except MisconfigurationException as error:
+                raise MisconfigurationException(f"{error} (--data.on_error skip leaves such out)") from None
         else:
             image = pixel.pil_to_tensor(image[0].convert("RGB" if self.channels == 3 else "L"))
         if self.shorter is not None and min(image.shape[1:]) > self.shorter:

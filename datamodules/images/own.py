@@ -42,7 +42,8 @@ class ImageFolder(Images):
         if not self._parts:
             given = self._split_folders()
             found = {name: class_folders(folder, self.on_error) for name, folder in given.items()}
-            self._parts = divide(self, found or {"train": class_folders(self.path, self.on_error)}, self.path)
+            found = found or {"train": class_folders(self.path, self.on_error)}
+            self._parts = divide(self, found, self.path)
         return self.checked(self._parts[split])
 
     def _split_folders(self) -> dict[str, Path]:
@@ -176,6 +177,10 @@ def class_folders(folder: Path, on_error: OnError = "stop") -> ImageSet:
         MisconfigurationException: If there are no class folders, or one holds no image that is read.
     """
     classes, listing = subfolders(folder), Listing(folder)
+    if len(classes) == 1 and len(subfolders(classes[0])) > 1:
+        raise MisconfigurationException(
+            f"{folder} has one class, {classes[0].name}; if its folders are the classes: --data.path {classes[0]}"
+        )
     if not classes:
         inside = len(listing.add(folder).images)
         here = f"; its {inside} images could be listed in a table, for configs/own/image_table.yaml" if inside else ""

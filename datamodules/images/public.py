@@ -140,13 +140,15 @@ class TorchvisionImages(Images):
         if targets is None:
             targets = [dataset[i][1] for i in range(len(dataset))]
         names = getattr(dataset, "classes", None) or [str(i) for i in range(int(max(targets)) + 1)]
-        names = [name[0] if isinstance(name, tuple) else name for name in names]
+        names = [str(name[0] if isinstance(name, tuple) else name) for name in names]
+        # Two classes of ImageNet are called crane, and two maillot.
+        names = [f"{name} ({i})" if names.index(name) < i else name for i, name in enumerate(names)]
         images: Any = dataset
         if pixels is not None:
             images = _channels_first(torch.as_tensor(pixels))
         elif hasattr(dataset, "samples"):  # files by class, as in ImageNet: decoded by us, which is faster
             images = [Path(path) for path, _ in dataset.samples]
-        everything = ImageSet(images, [names[int(target)] for target in targets], list(dict.fromkeys(names)))
+        everything = ImageSet(images, [names[int(target)] for target in targets], names)
         return everything if split == "test" else self.share_out(everything, split, self.val_fraction)
 
 

@@ -1,6 +1,9 @@
+import gzip
+import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -168,3 +171,89 @@ def test_cached_images_are_shrunk_once_and_give_the_same_batches(folder) -> None
     assert small.datasets["predict"]._load(0).shape == torch.Size([3, 24, 32])
     assert path == small.datasets["predict"].images[0]
     assert same[0].dtype == torch.uint8
+
+
+def classes_of(data: ImageTable, split: str) -> list[str]:
+    return [data.facts.classes[i] for i in data.datasets[split].targets]
+
+
+LABELS = ["001", "None", "NA", "1.0"]
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    names = [f"{name}/{i:02}.jpg" for name in ("cat", "dog") for i in range(8)]
+    return [{"id": f"{k:03}", "path": name, "label": LABELS[k % 4]} for k, name in enumerate(names)]
+
+
+def csv_of(rows: list[dict[str, str]], separator: str = ",") -> str:
+    return "\n".join(separator.join(line) for line in [list(rows[0]), *(list(row.values()) for row in rows)]) + "\n"
+
+
+def test_every_form_of_table_is_read_alike_and_classes_are_text(folder: Path) -> None:
+    rows = rows_of(folder)
+    (folder / "a.csv").write_text(csv_of(rows))
+    (folder / "b.tsv").write_text(csv_of(rows, "\t"), encoding="utf-16")
+    (folder / "c.csv").write_text(csv_of(rows, ";"), encoding="utf-8-sig")
+    (folder / "d.csv.gz").write_bytes(gzip.compress(csv_of(rows, "|").encode()))
+    (folder / "e.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pd.DataFrame(rows).to_parquet(folder / "f.parquet")
+    pd.DataFrame(rows).to_excel(folder / "g.xlsx", index=False)
+    seen = set()
+    for path in sorted(path for path in folder.iterdir() if path.name[1] == "."):
+        data = ImageTable(str(path), **SAME_SIZE, predict_path=str(path))
+        data.setup("fit")
+        data.setup("predict")
+        assert data.facts.classes == sorted(LABELS)
+        found = [(image, *row) for image, row in zip(images_of(data, "train"), classes_of(data, "train"), strict=True)]
+        seen.add(str(found))
+        assert [data.describe(k) for k in range(16)] == rows
+    assert len(seen) == 1
+
+
+def test_a_table_to_predict_keeps_its_columns_and_needs_no_classes(folder: Path) -> None:
+    data = ImageTable(str(folder / "labels.csv"), **SAME_SIZE)
+    data.setup("fit")
+    (folder / "new").mkdir()
+    shutil.copy(folder / "dog" / "01.jpg", folder / "new" / "x.jpg")
+    (folder / "new" / "t.csv").write_text("ticket;path\n007;x.jpg\n008;x.jpg\n")
+    data.predict_path = str(folder / "new" / "t.csv")
+    data.setup("predict")
+    assert [data.describe(k) for k in range(2)] == [
+        {"ticket": "007", "path": "x.jpg"},
+        {"ticket": "008", "path": "x.jpg"},
+    ]
+    data.predict_path = str(folder / "cat")
+    data.setup("predict")
+    assert data.describe(0) == {"path": str(folder / "cat" / "00.jpg")}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("cat/07.jpg,,train", "line 2: there is no class in column label"),
+        ("cat/77.jpg,cat,train", "line 2: there is no image .*77.jpg"),
+        (",cat,train", "line 2: there is no image"),
+        ("cat/07.jpg,cat,holdout", "line 2: `holdout` in column part is not train, val or test"),
+        ("cat/07.jpg,cat", "line 2: 2 cells, but the header has 3"),
+    ],
+)
+def test_a_faulty_row_is_named_or_left_out(row: str, message: str, folder: Path) -> None:
+    good = [f"{name}\\{i:02}.jpg, {name} ,train" for name in ("cat", "dog") for i in range(8)]
+    path = table(folder, "\n".join(["path,label,part", row, *good]))
+    with pytest.raises(MisconfigurationException, match=message):
+        ImageTable(path, split_column="part", **SAME_SIZE).setup("fit")
+    data = ImageTable(path, split_column="part", on_error="skip", **SAME_SIZE)
+    with pytest.warns(UserWarning, match=f"left out 1 of .* rows; the first: .*{message}"):
+        data.setup("fit")
+    assert data.facts.classes == ["cat", "dog"]
+    assert sum(data.facts.class_counts) + len(data.datasets["val"]) == 14  # two are for testing
+
+
+def test_splits_that_a_column_lacks_are_split_off(folder: Path) -> None:
+    rows = [f"{name}/{i:02}.jpg,{name},{'Training' if i < 6 else 'TEST'}" for name in ("cat", "dog") for i in range(8)]
+    path = table(folder, "\n".join(["path,label,part", *rows]))
+    data = ImageTable(path, split_column="part", val_fraction=0.25, **SAME_SIZE)
+    data.setup("fit")
+    data.setup("test")
+    assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [9, 3, 4]
+    assert images_of(data, "test") == ["cat/06.jpg", "cat/07.jpg", "dog/06.jpg", "dog/07.jpg"]
