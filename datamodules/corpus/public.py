@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
 from datamodules.corpus.base import CorpusData
 from datamodules.files.archives import members
 from datamodules.files.fetch import fetch
 
-CHECKSUMS = {
+CHECKSUMS = {  # SHA-256; of the reviews its beginning is known
     "brown": "9b275f9b3b95d7bd66ccfb7cd259f445a13bbe5d1f4107aba09fd3e8364bafa6",
     "inaugural": "7c5fb5793e31fbeae12bf1aa0ffda5336468f07cedb50654c6d31ca384e2046b",
     "movie_reviews": "a41211ae68501913",
@@ -37,13 +39,18 @@ class NLTKCorpora(CorpusData):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        unknown = [name for name in names if name not in CHECKSUMS]
+        if unknown:
+            raise MisconfigurationException(
+                f"there is no corpus {unknown[0]} (data.names); there are: {', '.join(CHECKSUMS)}"
+            )
         self.names = names
 
     def download(self) -> None:
         """Fetch the archives."""
         super().download()
         for name in self.names:
-            fetch(f"{self.url}{name}.zip", self._file(name), CHECKSUMS.get(name))
+            fetch(f"{self.url}{name}.zip", self._file(name), CHECKSUMS[name])
 
     def _file(self, name: str) -> Path:
         packed = self.root / self.folder / f"{name}.tar.gz"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.tokens import BEGIN, END, PAD, UNKNOWN, Tokens
+from datamodules.tokens import BEGIN, END, PAD, UNKNOWN, Tokens, find_words, num_unspaced
 
 TEXTS = ["The dog's bark, don\u2019t it?", "the otter does n't bark ... 's", "naïve K-19 the"]
 TINY = str(Path(__file__).parents[1] / "samples" / "sentence-transformers" / "all-MiniLM-L6-v2")
@@ -101,3 +101,50 @@ def test_surface():
     tokens = Tokens.learn(TEXTS)
     (pairs,) = tokens.encode_surface(["The Zebra"])
     assert pairs == [(4, "The"), (UNKNOWN, "Zebra")]
+    (composed,) = tokens.encode_surface(["nai\u0308ve"])
+    assert composed == [(tokens.words.index("na\u00efve"), "na\u00efve")]
+
+
+def test_scripts_without_spaces_are_read_by_character():
+    text = "\u6211\u6709iPhone-8\u3001\u0e01\u0e32"
+    assert find_words(text) == ["\u6211", "\u6709", "iPhone-8", "\u0e01", "\u0e32"]
+    assert num_unspaced(text) == 4
+    tokens = Tokens.learn([text])
+    assert [tokens.words[i] for i in tokens.encode([text])[0]] == [
+        "\u6211", "\u6709", "iphone-8", "\u3001", "\u0e01", "\u0e32",
+    ]  # fmt: skip
+
+
+def test_a_long_line_without_spaces_is_not_one_unknown_word():
+    line = "\u6211\u6709\u4eba" * 60  # word pieces make one unknown of a word of more than 100 characters
+    (ids,) = Tokens.learn([line], "wordpiece", size=100).encode([line])
+    assert len(ids) == 180
+    assert UNKNOWN not in ids
+
+
+def test_words_of_running_text():
+    assert find_words("The otter's K-19 -- 'tis rock-'n'-roll, naïve") == [
+        "The", "otter's", "K-19", "tis", "rock", "n", "roll", "naïve",
+    ]  # fmt: skip
+    assert find_words("cafe\u0301 don\u2019t") == ["caf\u00e9", "don\u2019t"]
+    assert find_words("\u0939\u093f\u0928\u094d\u0926\u0940 \u092d\u093e\u0937\u093e\u0964") == [
+        "\u0939\u093f\u0928\u094d\u0926\u0940", "\u092d\u093e\u0937\u093e",
+    ]  # fmt: skip
+
+
+def test_more_words():
+    tokens = Tokens.learn(TEXTS)
+    more = tokens.extended(["Zebra", "the", "New York", ". . .", "zebra", "\u6211\u6709", "nai\u0308f"])
+    assert more.words == [*tokens.words, "zebra", "na\u00eff"]
+    assert tokens.encode(["zebra"]) == [[UNKNOWN]]
+    assert more.encode(["Zebra"]) == [[len(tokens)]]
+
+
+@pytest.mark.parametrize("kind", ["words", "bpe", "wordpiece"])
+def test_what_cannot_be_read(kind):
+    """The token of padding written in a text is nothing; half a character is a character that cannot be read."""
+    tokens = Tokens.learn(TEXTS, kind, size=400)
+    assert tokens.encode(["the <pad> otter"]) == tokens.encode(["the  otter"])
+    assert PAD not in tokens.encode(["the <pad> \ud83d otter"])[0]
+    if kind == "words":
+        assert tokens.encode_surface(["the <pad> otter"]) == tokens.encode_surface(["the otter"])

@@ -1,6 +1,8 @@
 """Plain text for word vectors."""
 
+import gzip
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,6 +81,11 @@ def test_nltk_corpora():
     assert "readme" not in data.facts.words
 
 
+def test_no_such_corpus():
+    with pytest.raises(MisconfigurationException, match=r"no corpus browm \(data.names\); there are: brown, "):
+        NLTKCorpora(names=("browm",))
+
+
 def test_questions_with_known_words():
     data = NLTKCorpora(root=SAMPLES, min_count=1)
     data.setup("test")
@@ -94,9 +101,93 @@ def test_questions_with_known_words():
 def test_words_to_predict(tmp_path):
     data = NLTKCorpora(root=SAMPLES, min_count=1, predict_path=str(tmp_path / "words.txt"))
     (tmp_path / "words.txt").write_text("Otter\nzzz\n")
-    data.setup("predict")
-    assert data.datasets["predict"].__getitems__(BatchIndices([0, 1])).tolist() == [data.facts.words.index("otter"), 0]
+    with pytest.warns(
+        UserWarning, match="1 of 2 words have no vector, such as `zzz`: the text has no such word 1 times"
+    ):
+        data.setup("predict")
+    otter = data.facts.words.index("otter")
+    assert data.datasets["predict"].__getitems__(BatchIndices([0, 1])).tolist() == [otter, 0]
     assert data.describe(1) == {"word": "zzz"}
+
+
+@pytest.mark.parametrize("word", ["zzz", "", "the otter", "--"])
+def test_an_unknown_word_is_answered_in_a_sentence(corpus, word):
+    data = corpus("the otter the plum\n" * 9, block=5)
+    data.text = word
+    with pytest.raises(MisconfigurationException, match=f"`{word}` has no vector: the text has no such word 1 times"):
+        data.setup("predict")
+
+
+def test_text_without_spaces(corpus):
+    """Each character is a word, which is said; nothing is lost."""
+    with pytest.warns(UserWarning, match="without spaces, so each character is taken for a word"):
+        data = corpus("\u6211\u559c\u6b22\u8fd9\u90e8\u7535\u5f71\u3002\n" * 4, block=4)
+    assert len(data.facts.words) == 1 + 7
+    assert data.datasets["train"].__getitems__(BatchIndices([0, 1])).count_nonzero() == 7
+
+
+def test_composed_characters_and_marks_within_words(corpus):
+    data = corpus("cafe\u0301 caf\u00e9 \u0939\u093f\u0928\u094d\u0926\u0940\n" * 4, block=4)
+    assert data.facts.words == ["", "caf\u00e9", "\u0939\u093f\u0928\u094d\u0926\u0940"]
+
+
+def test_a_word_a_line_has_no_neighbours(corpus):
+    with pytest.raises(MisconfigurationException, match=r"no two known words stand in one line.*--data.boundary para"):
+        corpus("one\ntwo\nthree\n" * 4, block=4)
+    assert len(corpus("one\ntwo\nthree\n" * 4, block=4, boundary="paragraph").datasets["train"])
+    with pytest.warns(UserWarning, match="of the validation text.*its loss is NaN"):
+        corpus("one two\n" * 4 + "one\n" * 9, block=4)
+
+
+def test_packed_and_hidden_files(tmp_path):
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("the plum\n".encode("utf-16")))
+    for name, text in (("a.txt", "the otter\n" * 5), ("empty.txt", ""), (".hidden.txt", "no no\n"), ("x.md", "no\n")):
+        (tmp_path / name).write_text(text)
+    data = Corpus(str(tmp_path), min_count=1, block=3, subsample=0)
+    data.setup("fit")
+    assert data.facts.words == ["", "the", "otter", "plum"]
+    (tmp_path / "c.txt").write_bytes(b"fine\ncaf\xe9\n")
+    data = Corpus(str(tmp_path), min_count=1, block=3, on_error="skip")
+    with pytest.warns(UserWarning, match=r"left out 1 of 3 files; the first: .*c.txt, line 2"):
+        data.setup("fit")
+
+
+def test_word_lists_are_fetched_for_a_test_only(tmp_path, monkeypatch):
+    fetched = []
+    monkeypatch.setattr("datamodules.corpus.word_lists.fetch", lambda url, path, checksum: fetched.append(path.name))
+    (tmp_path / "book.txt").write_text("the otter\n")
+    data = Corpus(str(tmp_path / "book.txt"), root=str(tmp_path))
+    data.trainer = SimpleNamespace(testing=False)
+    data.prepare_data()
+    assert fetched == []
+    data.trainer.testing = True
+    data.prepare_data()
+    assert fetched == ["wordsim353.tsv", "simlex999.txt", "questions-words.txt"]
+    fetched.clear()
+    data.word_lists = False
+    data.prepare_data()
+    assert fetched == []
+
+
+def test_without_a_network_the_sentence_names_the_option(tmp_path, monkeypatch):
+    def no_network(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    with pytest.raises(MisconfigurationException, match=r"could not fetch .*; or test .* --data.word_lists false"):
+        Corpus("book.txt", root=str(tmp_path)).prepare_data()
+
+
+def test_tests_on_text_without_word_lists(corpus):
+    data = corpus("the otter the plum\n" * 9, block=5, word_lists=False)
+    data.setup("test")
+    assert torch.equal(torch.from_numpy(data.datasets["test"].words), torch.from_numpy(data.datasets["val"].words))
+
+
+@pytest.mark.parametrize("option", [{"min_count": 0}, {"block": 0}, {"subsample": -1.0}, {"val_fraction": 0.0}])
+def test_options_out_of_range(option):
+    with pytest.raises(MisconfigurationException, match=f"data.{next(iter(option))} is"):
+        Corpus("book.txt", **option)
 
 
 def test_nothing_to_learn_from(corpus, tmp_path):
