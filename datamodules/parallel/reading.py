@@ -119,12 +119,12 @@ def read_table(
     rows: list[Row] = []
     faults = Faults(on_error, str(path))
     for where, row in read_rows(path, encoding, separator, faults):
-        inner = row.get("translation")
-        cells = inner if isinstance(inner, dict) else row  # as on the Hugging Face hub
+        if isinstance(row.get("translation"), dict):  # as on the Hugging Face hub
+            row = {name: cell for name, cell in row.items() if name != "translation"} | row["translation"]
         if not rows:
-            require(path, columns, cells, separator)
+            require(path, columns, row, separator)
         try:
-            texts = [text_of(cells.get(name), f"{path}, {where}, column `{name}`") for name in columns]
+            texts = [text_of(row.get(name), f"{path}, {where}, column `{name}`") for name in columns]
         except MisconfigurationException as error:
             faults.add(error)
             continue

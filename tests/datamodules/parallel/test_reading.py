@@ -129,5 +129,6 @@ def test_sentences_of_a_table_keep_its_columns(tmp_path: Path, name: str) -> Non
     assert (found.source, found.target) == (SOURCE, None)
     assert found.rows is not None
     assert [row["id"] for row in found.rows] == list(FRAME["id"])
+    assert [row["de"] for row in found.rows] == TARGET
     FRAME.drop(columns="de").to_csv(tmp_path / "sources.csv", index=False)
     assert data.read_predict(tmp_path / "sources.csv").source == SOURCE, "the target need not be there"
