@@ -1,13 +1,15 @@
 """Word vectors."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torchmetrics import MeanMetric
 
 from datamodules.types import CorpusFacts, Questions
-from modules.embedding import CBOW, SkipGram, right_analogies
+from modules.embedding import CBOW, SkipGram, answer, right_analogies
 from modules.nets.pairs import neighbours
 
 
@@ -153,6 +155,41 @@ def test_fit_test_predict(corpus_run, leyden):
     assert leyden("test", "--ckpt_path", corpus_run) == 0
     assert leyden("predict", "--ckpt_path", corpus_run, "--data.text", "otter") == 0
     assert (corpus_run / "predictions.csv").read_text().startswith("word,neighbour_1,cosine_1")
+
+
+def test_without_word_lists_the_loss_on_text_is_told(corpus_run, leyden):
+    assert leyden("test", "--ckpt_path", corpus_run, "--data.word_lists", "false", "--data.root", "nowhere") == 0
+    assert leyden("validate", "--ckpt_path", corpus_run) == 0
+    scores = json.loads((corpus_run / "metrics.json").read_text())
+    # The windows and negatives are drawn: not the same to the last digit.
+    assert scores["test/loss"] == pytest.approx(scores["val/loss"], rel=0.3)
+    assert "test/wordsim353" not in scores
+
+
+def test_an_unknown_word_is_answered_in_a_sentence(corpus_run, leyden, capfd):
+    assert leyden("predict", "--ckpt_path", corpus_run, "--data.text", "zebra") != 0
+    assert "`zebra` has no vector: the text has no such word 5 times or more" in capfd.readouterr().err
+
+
+def test_scores_of_unknown_words_are_undefined():
+    nothing = torch.zeros(0, 2, dtype=torch.long), torch.zeros(0)
+    one = torch.tensor([[1, 2]]), torch.tensor([1.0])
+    questions = Questions([("wordsim353", *nothing), ("simlex999", *one)], torch.zeros(0, 4, dtype=torch.long))
+    scores = answer(made().vectors(), questions)
+    assert list(scores) == ["wordsim353", "simlex999", "analogies"]
+    assert all(score.isnan() for score in scores.values())
+
+
+@pytest.mark.parametrize("kind", [SkipGram, CBOW])
+def test_the_loss_of_no_pairs_is_undefined(kind):
+    """A batch without pairs does not count in the mean of a split; a split without any has no loss, and not 0."""
+    task = made(kind)
+    mean = MeanMetric()
+    alone, together = task.step(torch.tensor([1, 0, 2, 0])), task.step(torch.tensor([1, 2, 3, 0]))
+    mean.update(alone.loss, alone.size)
+    assert mean.compute().isnan()
+    mean.update(together.loss, together.size)
+    torch.testing.assert_close(mean.compute(), together.loss.detach())
 
 
 def test_scores_are_spearmans(monkeypatch):

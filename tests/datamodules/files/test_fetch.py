@@ -49,6 +49,11 @@ def test_fetch_once_and_check(url, tmp_path):
     assert Server.ranges == [None]  # it was not fetched again
 
 
+def test_beginning_of_a_checksum(url, tmp_path):
+    fetch(url, tmp_path / "file", hashlib.sha256(CONTENT).hexdigest()[:16])
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
 def test_wrong_checksum_leaves_nothing(url, tmp_path):
     with pytest.raises(MisconfigurationException, match="checksum"):
         fetch(url, tmp_path / "file", "0" * 64)
