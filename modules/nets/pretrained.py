@@ -145,13 +145,12 @@ class PretrainedEncoder(PretrainedNet):
         return states
 
     def pool(self, states: Tensor, tokens: Tensor) -> Tensor:
-        """One vector ``(batch, features)`` of the states of each text."""
-        if self.pooling == "first":
-            return states[:, 0]
+        """One vector ``(batch, features)`` of the states of each text; zero of a text without tokens."""
         mask = (tokens != 0).unsqueeze(2)
-        if self.pooling == "max":
-            return states.masked_fill(~mask, -torch.inf).amax(1)
-        return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        if self.pooling == "mean":
+            return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        pooled = states[:, 0] if self.pooling == "first" else states.masked_fill(~mask, -torch.inf).amax(1)
+        return pooled.masked_fill(~mask.any(1), 0.0)
 
     def sentence(self, tokens: Tensor) -> Tensor:
         """One vector ``(batch, features)`` of each text."""

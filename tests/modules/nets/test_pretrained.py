@@ -37,6 +37,23 @@ def test_pooling(pooling):
     torch.testing.assert_close(encoder.sentence(TOKENS[1:, :3])[0], expected)  # padding plays no part
 
 
+@pytest.mark.parametrize("pooling", ["first", "mean", "max"])
+def test_a_text_does_not_depend_on_its_batch(pooling):
+    """Not on the longest of it, nor on the order; a text without tokens is a text too."""
+    net = PretrainedClassifier(93, 3, TINY, pooling).eval()
+    net.encoder.load_pretrained()
+    torch.manual_seed(0)
+    texts = [torch.randint(1, 93, (length,)) for length in (1, 9, 3, 0, 30, 2, 5, 1)]
+    padded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
+    together = net(padded)
+    assert together.isfinite().all()
+    order = torch.randperm(8)
+    torch.testing.assert_close(net(padded[order]), together[order], atol=1e-5, rtol=1e-5)
+    for text, expected in zip(texts, together, strict=True):
+        alone = text[None] if len(text) else torch.zeros(1, 1, dtype=torch.long)
+        torch.testing.assert_close(net(alone)[0], expected, atol=1e-5, rtol=1e-5)
+
+
 def test_what_is_trained():
     def trained(layers):
         return {
