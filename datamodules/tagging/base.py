@@ -54,15 +54,27 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         self.tokenizer, self.max_pieces, self.extra_words = tokenizer, max_pieces, extra_words
         self.options = ReadOptions(encoding=self.encoding, on_error=self.on_error)
         self.predicted: list[Sentence] = []
-        self.sources: list[Path] = []  # files that they are from
+        self.predict_files: list[Path] = []  # files that they are from
+
+    def scheme_of(self, sentences: list[Sentence]) -> str:
+        """The scheme of a file's tags, empty if they mark no chunks: what was told, is known, or fits best."""
+        if self.scheme != "auto":
+            return "" if self.scheme == "none" else self.scheme
+        return self.facts.scheme if self.known else find_scheme(sentences)
+
+    def conforming(self, sentences: list[Sentence], scheme: str) -> list[Sentence]:
+        """The sentences whose tags can be read in a scheme, well-formed."""
+        faults = Faults(self.on_error, source(sentences))
+        return conforming(sentences, scheme, self.scheme != "auto", faults) if scheme else sentences
 
     def learn(self, train: list[Sentence]) -> TaggingFacts:
         """Find the scheme, the tags and the vocabularies."""
-        scheme = find_scheme(train) if self.scheme == "auto" else "" if self.scheme == "none" else self.scheme
+        scheme = self.scheme_of(train)
+        train = self.conforming(train, scheme)
         counts = Counter(tag for sentence in train for tag in sentence.tags)
         tags = [tag for tag, _ in counts.most_common()]
         if scheme:
-            kinds = sorted({kind for sentence in self._conforming(train, scheme) for *_, kind in spans(sentence.tags)})
+            kinds = sorted({kind for sentence in train for *_, kind in spans(sentence.tags)})
             tags = ["O", *(f"{mark}-{kind}" for kind in kinds for mark in ("BI" if self.chunks == "IOB2" else "BIES"))]
         words, chars, shapes = vocabulary(train, self.lower)
         if self.extra_words is not None:
@@ -78,22 +90,19 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
             tokenizer="" if self.tokenizer is None else Tokens.pretrained(self.tokenizer).json,
         )
 
-    def _conforming(self, sentences: list[Sentence], scheme: str) -> list[Sentence]:
-        return conforming(sentences, scheme, self.scheme != "auto", Faults(self.on_error, source(sentences)))
-
     def examples(self, raw: list[Sentence], train: bool) -> WordSentences:
         """Convert the chunks, and number words, characters and tags."""
-        known = {*self.facts.tags}
-        if self.facts.scheme and any(sentence.tags for sentence in raw):
-            scheme = "BIOES" if any(tag[:2] == "S-" for tag in known) else "IOB2"
-            raw = [
-                sentence._replace(tags=encode(spans(sentence.tags), len(sentence.tags), scheme))
-                for sentence in self._conforming(raw, self.facts.scheme)
-            ]
-        unseen = Counter(tag for sentence in raw for tag in sentence.tags if tag not in known)
+        known, chunks = {*self.facts.tags}, bool(self.facts.scheme) and any(sentence.tags for sentence in raw)
+        raw = self.conforming(raw, self.facts.scheme) if chunks else raw
+        kinds = {tag[2:] for tag in known}
+        counts = Counter(tag for sentence in raw for tag in sentence.tags)
+        unseen = [tag for tag in counts if (tag[2:] not in kinds if chunks else tag not in known)]
         if unseen:
-            names = ", ".join(f"{tag} ({count}x)" for tag, count in unseen.most_common())
+            names = ", ".join(f"{tag} ({counts[tag]}x)" for tag in sorted(unseen, key=lambda tag: (-counts[tag], tag)))
             rank_zero_warn(f"{source(raw)}: tags that training did not have count as errors: {names}")
+        if chunks:
+            scheme = "BIOES" if any(tag[:2] == "S-" for tag in known) else "IOB2"
+            raw = [s._replace(tags=encode(spans(s.tags), len(s.tags), scheme)) for s in raw]
         if self.facts.tokenizer:
             return PieceSentences(raw, self.facts, self.lower, self.max_pieces)
         return WordSentences(raw, self.facts, self.lower)
@@ -103,16 +112,16 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
     def read_predict(self, path: Path) -> list[Sentence]:
         """Sentences of a file, or of all files of a folder, without their tags."""
         files = [path] if path.is_file() else sorted(path.iterdir())
-        self.sources = [file for file in files if file.is_file() and file.name[0] != "."]
+        self.predict_files = [file for file in files if file.is_file() and file.name[0] != "."]
         counts = zip(self.facts.words, self.facts.word_counts, strict=True)
         characters = sum(count for word, count in counts if len(word) == 1)
         by_character = characters > CHARACTERS * sum(self.facts.word_counts)
-        self.predicted = [s for p in self.sources for s in read_untagged(p, self.options, by_character)]
+        self.predicted = [s for p in self.predict_files for s in read_untagged(p, self.options, by_character)]
         return self.predicted
 
     def read_given(self, text: str) -> list[Sentence]:
         """The one sentence that a text is."""
-        self.sources, self.predicted = [], [Sentence(text.split(), [], "text:1")]
+        self.predict_files, self.predicted = [], [Sentence(text.split(), [], "text:1")]
         return self.predicted
 
     def describe(self, index: int) -> Row:
@@ -128,6 +137,6 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
             Answer(self.predicted[row["index"]], row["tags"], [round(value, 4) for value in row["probabilities"]])
             for row in rows
         ]
-        if len(self.sources) == 1 and answers and answers[0].sentence.rows:
-            return write_table(answers, self.sources[0], folder, self.options)
+        if len(self.predict_files) == 1 and answers and answers[0].sentence.rows:
+            return write_table(answers, self.predict_files[0], folder, self.options)
         return write_columns(answers, folder / "predictions.conll")

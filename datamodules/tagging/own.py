@@ -43,6 +43,11 @@ class Columns(Tagging):
         self.path, self.val_fraction, self.test_fraction = Path(path), val_fraction, test_fraction
         self.options = ReadOptions(word, target, sentence, self.encoding, self.on_error)
 
+    @property
+    def sources(self) -> list[Path]:
+        """The file or folder."""
+        return [self.path]
+
     def read(self, split: str) -> list[Sentence]:
         """Read a split's file, or split the training file."""
         file = self._find(split)
@@ -52,6 +57,7 @@ class Columns(Tagging):
         if train is None:
             raise MisconfigurationException(f"{self.path}: there is no file that starts with train")
         sentences = read_tagged(train, self.options)
+        sentences = self.conforming(sentences, self.scheme_of(sentences))  # as a whole, before its parts
         val = 0.0 if self._find("val") else self.val_fraction
         test = 0.0 if self._find("test") else self.test_fraction
         names = assign(len(sentences), self.seed, val, test)

@@ -57,7 +57,7 @@ def read_tagged(path: Path, options: ReadOptions) -> list[Sentence]:
     if suffix == ".conllu":
         target = options.target if isinstance(options.target, str) else "upos"
         return read_conllu(path, target, options.encoding, faults)
-    names = _header(path, options)
+    names = [] if suffix in TABLES else _header(path, options)
     if suffix in TABLES or usual_column(names, SENTENCE) is not None or options.sentence is not None:
         return read_table(path, options.word, options.target, options.sentence, True, options.encoding, faults)
     word = _number(path, names, "word", options.word, WORD, 0)

@@ -15,6 +15,7 @@ Scheme = Literal["auto", "none", "IOB1", "IOB2", "BIOES"]
 Span = tuple[int, int, str]  # first word, last word, type
 
 CHUNK = re.compile(r"O|[BIESLUM]-.+")
+LIKE_CHUNK = re.compile(r"O|[BIESLUM]|[BIESLUM]_.+|[biesl]-.+")  # written in another way
 SCHEMES = ("IOB2", "IOB1", "BIOES")
 NAMED_OTHERWISE = {"L-": "E-", "U-": "S-", "M-": "I-"}  # BILOU and BMES are BIOES by other names
 TOLERATED = 0.01  # tags that may break the scheme, as a share of the chunks: real files have a few
@@ -59,6 +60,11 @@ def find_scheme(sentences: Sequence[Sentence]) -> str:
     chunks = [tag for tag in counts if CHUNK.fullmatch(tag)]
     share = sum(counts[tag] for tag in chunks) / max(1, counts.total())
     if share <= TOLERATED:
+        if counts and all(LIKE_CHUNK.fullmatch(tag) for tag in counts):
+            rank_zero_warn(
+                f"{source(sentences)}: tags such as {next(iter(counts))} are taken as they are, and no entities are "
+                "scored; tags that mark chunks are written B-X, I-X and O"
+            )
         return ""
     if share < 0.5:
         other = next(tag for tag in counts if tag not in chunks)
@@ -70,7 +76,7 @@ def find_scheme(sentences: Sequence[Sentence]) -> str:
 
 
 def conforming(sentences: Sequence[Sentence], scheme: str, told: bool, faults: Faults) -> list[Sentence]:
-    """The sentences whose tags can be read in a scheme.
+    """The sentences whose tags can be read in a scheme, with tags that follow it.
 
     A few tags that break it are read as the conlleval script does, with a warning. Sentences with such tags are faulty
     if they are more than ``TOLERATED``, and those with tags that mark no chunk always.
@@ -108,14 +114,14 @@ def conforming(sentences: Sequence[Sentence], scheme: str, told: bool, faults: F
                 f"{sentence.tags[i]}, where {scheme} has {wrong[i]}"
             )
             broken.add(len(kept))
-        kept.append(sentence)
+        kept.append(sentence._replace(tags=encode(spans(sentence.tags), len(sentence.tags), scheme)))
     if count <= TOLERATED * chunks:
         if count:
             rank_zero_warn(
                 f"{count} tags of {chunks} chunks break {scheme}, and are read as conlleval does: the first {first}"
             )
     else:
-        message = f"{count} tags of {chunks} chunks break {scheme}, the scheme that fits best: the first {first}"
+        message = f"{count} tags of {chunks} chunks break {scheme}: the first {first}"
         for _ in broken:
             faults.add(MisconfigurationException(f"{message} (--data.scheme {scheme} reads them all the same)"))
         kept = [sentence for i, sentence in enumerate(kept) if i not in broken]

@@ -185,6 +185,21 @@ def test_tables_get_two_columns(tmp_path: Path, write: Write) -> None:
     assert [list(tags) for tags in frame["prediction"]] == [["T0", "T1"], ["T0"]]
 
 
+@pytest.mark.filterwarnings("ignore:1 tags of 200 chunks break IOB2")
+def test_a_file_is_judged_as_a_whole_before_it_is_split(tmp_path: Path) -> None:
+    path = tmp_path / "train.conll"
+    path.write_text("Anna B-PER\nleft O\n\n" * 199 + "so O\nBo I-PER\n")  # one in two hundred
+    places = set()
+    for seed in range(60):
+        data = Columns(str(path), test_fraction=0.05, val_fraction=0.05)
+        data.seed = seed
+        data.setup("fit")
+        data.setup("test")
+        assert data.facts.tags == ["O", "B-PER", "I-PER"]
+        places |= {split for split in ("train", "val", "test") if any(s.words[0] == "so" for s in data.read(split))}
+    assert places == {"train", "val", "test"}
+
+
 def test_words_of_characters_make_characters_of_a_text(tmp_path: Path, write: Write) -> None:
     found = predict(tmp_path, write("a.txt", "我爱北京\n"), train="北 B\n京 I\n\n" * 20).read_text()
     assert found.splitlines()[:2] == ["我\tT0\t0.1235", "爱\tT1\t0.1235"]
