@@ -68,12 +68,14 @@ class Dates(NamedTuple):
         order: ``dmy``, ``mdy`` or ``ymd`` where the numbers alone do not tell day, month and year apart; else empty.
         form: How they are written, as ``strftime`` has it, with ``%q`` for the quarter; ``epoch s`` (``ms``, ``us``,
             ``ns``) for a count since 1970; empty if the file holds dates, not texts.
+        zone: Zone that the file itself names, as Parquet files do; else empty.
     """
 
     local: "DatetimeIndex"
     offset: np.ndarray[Any, Any] | None
     order: str
     form: str
+    zone: str = ""
 
     @property
     def utc(self) -> "DatetimeIndex":
@@ -105,16 +107,15 @@ def read_dates(column: "Column[Any]", source: str, form: str | None = None, orde
         times = pd.DatetimeIndex(column)
         if times.tz is None:
             return Dates(times, None, "", "")
-        local = times.tz_localize(None)
-        return Dates(
-            local, ((local - times.tz_convert("UTC").tz_localize(None)) / pd.Timedelta("1min")).to_numpy(), "", ""
-        )
+        local, zone = times.tz_localize(None), str(times.tz)
+        offset = (local - times.tz_convert("UTC").tz_localize(None)) / pd.Timedelta("1min")
+        return Dates(local, offset.to_numpy(), "", "", zone if "/" in zone else "")
     if pd.api.types.is_numeric_dtype(column.dtype):
         if (column.dropna() % 1 != 0).any():
             raise _only_numbers(column, source)
         column = column.astype("Int64")
     codes, cells = pd.factorize(column.astype("str").str.strip().where(column.notna()))
-    texts = [str(cell) for cell in cells]
+    texts = [str(cell) for cell in cells.tolist()]
     if form is not None and form.startswith("epoch "):
         read = _read(texts, next(pattern for pattern in ORDERS if "epoch" in pattern.groupindex))
     elif form is not None:

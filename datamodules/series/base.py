@@ -103,8 +103,8 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("context", context), ("horizon", horizon), ("stride", stride), ("season", season or 1)):
-            if value < 1:
+        for name, value in (("context", context), ("horizon", horizon), ("stride", stride), ("season", season)):
+            if value is not None and value < 1:
                 raise MisconfigurationException(f"data.{name} is {value}; it must be at least 1")
         if borders is not None and len(borders) not in (2, 3):
             raise MisconfigurationException("data.borders has two times: the start of validation and of test")
@@ -168,7 +168,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         if self._whole is None:
             self._whole = self.reader.read(self.file, self._layout() if self.known else None)
         found, short = [], []
-        for segment in self._whole.segments:
+        for segment in (some.given for some in self._whole.segments):
             if self.known and segment.name not in self.facts.series:
                 continue  # left out of the training part, and named then
             try:
@@ -229,6 +229,16 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
             warn_of_units(asked, facts.targets, facts.usual_range[facts.series.index(asked.name)], path)
             kept.append(asked)
         self._left_out(out, kept, f"no forecast of {path}")
+        ends = [segment.times[-self.horizon - 1] for segment in kept]
+        early = [segment.name for segment, end in zip(kept, ends, strict=True) if end < max(ends)]
+        if early:
+            rank_zero_warn(
+                f"{path}: {len(early)} of {len(kept)} series end before {max(ends)}, and so their forecasts begin "
+                f"earlier, {self.id} {', '.join(early[:20])}"
+            )
+        gone = [name for name in facts.series if name not in {segment.name for segment in reading.segments}]
+        if gone:
+            rank_zero_warn(f"{path} does not hold all series of training, without {self.id} {', '.join(gone[:20])}")
         self._asked, self._date_form = kept, reading.date_form
         return kept
 

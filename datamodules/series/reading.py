@@ -127,14 +127,11 @@ class SeriesReader(NamedTuple):
     def _check_times(self, frame: "DataFrame", times: "DatetimeIndex", time: str, path: Path, faults: Faults) -> Array:
         """Which rows have no time, or do not say of which series they are."""
         lost: Array = np.asarray(times.isna())
+        hint = "; name the column of times (data.time), or say how they are written (data.date_format)"
+        hint = hint if lost.sum() * 2 >= len(lost) else ""
         for k in np.flatnonzero(lost).tolist():
             cell = frame[time].iloc[k]
             what = "empty" if cell != cell or cell is None else f"`{cell}`, which is no time"
-            hint = (
-                ""
-                if lost.sum() * 2 < len(lost) or self.date_format
-                else "; say how times are written: data.date_format"
-            )
             faults.add(MisconfigurationException(f"{path}, row {frame.index[k]}: `{time}` is {what}{hint}"))
         if self.id is not None:
             nameless = frame[self.id].isna().to_numpy() & ~lost
@@ -156,8 +153,8 @@ class SeriesReader(NamedTuple):
                     f"{path}: the times have no UTC offset, those of training had; say their zone with data.zone"
                 )
             return told.zone
-        if self.zone is not None:
-            return self.zone
+        if self.zone or dates.zone:
+            return self.zone or dates.zone
         if len(offsets) > 1:
             if frequency(dates.local) and not frequency(dates.utc):
                 raise MisconfigurationException(
@@ -204,13 +201,14 @@ class SeriesReader(NamedTuple):
             separator = find_dialect(path, None, self.encoding).separator
         formats = find_formats(texts, decimal, separator, str(path))
         if not named:
-            named = [name for name in names if name not in used and (name in formats or name not in texts)]
+            named = [name for name in names if name not in texts or name in formats or _mostly_numbers(texts[name])]
+            named = [name for name in named if name not in used]
             named = self._without_empty(frame, named, path)
             left = [name for name in names if name not in (*named, *used)]
             if not named:
                 raise MisconfigurationException(f"{path} has no column of numbers to forecast")
             if left:
-                rank_zero_info(f"{path}: {', '.join(left)} hold no numbers and are not forecast")
+                rank_zero_info(f"{path}: columns without numbers are not forecast: {', '.join(left)}")
         used = [*named, *self.past, *self.known]
         faults = Faults(self.on_error, str(path))
         columns = {
@@ -223,7 +221,7 @@ class SeriesReader(NamedTuple):
     def _without_empty(self, frame: "DataFrame", names: list[str], path: Path) -> list[str]:
         empty = [name for name in names if frame[name].isna().all()]
         if empty:
-            rank_zero_warn(f"{path}: {', '.join(empty)} have no value and are left out")
+            rank_zero_warn(f"{path}: columns without any value are left out: {', '.join(empty)}")
         return [name for name in names if name not in empty]
 
     # ---- series
@@ -274,6 +272,13 @@ def _to_numbers(column: "Column[Any]", how: NumberFormat, source: str, faults: F
         where = f"{source}, row {column.index[k]}, column `{column.name}`"
         faults.add(MisconfigurationException(f"{where}: `{column.iloc[k]}` is not a finite number"))
     return np.where(wrong, np.nan, numbers)
+
+
+def _mostly_numbers(column: "Column[Any]") -> bool:
+    """Whether most cells are plain numbers and none is a code such as ``007``: the others are meant to be numbers."""
+    numbers = texts_to(column, partial(parse, how=NumberFormat()))
+    codes = column.astype("str").str.match(r"[+-]?0\d").any()
+    return bool(2 * np.isfinite(numbers).sum() > column.notna().sum()) and not codes
 
 
 def _sign(texts: "dict[str, Column[Any]]", formats: dict[str, NumberFormat]) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from datamodules.series.segments import Segment
 
-EXACT = 1e-12  # of its size, to which numbers of double precision are trusted
+EXACT = 1e-14  # of their size, to which numbers of double precision are trusted
 
 
 def numbers_of(segment: Segment, names: Sequence[str], log: bool, path: Path) -> Tensor:

@@ -30,6 +30,11 @@ class Segment(NamedTuple):
         """The time of each row."""
         return self.frame.index  # type: ignore[return-value]
 
+    @property
+    def given(self) -> "Segment":
+        """Without the rows whose targets are to be forecast."""
+        return self._replace(frame=self.frame.iloc[: len(self.frame) - self.future], future=0)
+
     def columns(self, names: Sequence[str]) -> Tensor:
         """Columns as numbers ``(steps, columns)``, in double precision."""
         return torch.from_numpy(self.frame[list(names)].to_numpy(dtype=float, copy=True))

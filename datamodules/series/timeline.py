@@ -139,8 +139,14 @@ def _on_steps(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: 
         raise MisconfigurationException(
             f"{source}: {len(steps) - len(times)} steps of `{freq}` are missing, the first after row "
             f"{frame.index[k - 1]} ({times[k - 1]}); fill with data.gaps linear or previous"
+            + (", or name the zone if the clocks went forward (data.zone)" if _may_jump(steps) else "")
         )
     return frame.set_axis(times).reindex(steps), freq
+
+
+def _may_jump(steps: "DatetimeIndex") -> bool:
+    """Whether one of the hours that are skipped in spring may be missing: times of a day, of no zone."""
+    return steps.tz is None and (steps[1] - steps[0]).total_seconds() < DAY
 
 
 def infer_frequency(times: "DatetimeIndex", source: str) -> str:
@@ -152,15 +158,21 @@ def infer_frequency(times: "DatetimeIndex", source: str) -> str:
     import pandas as pd
 
     if len(times) < 3:
-        raise MisconfigurationException(f"{source}: from {len(times)} times no step can be told; say it with data.freq")
+        raise MisconfigurationException(
+            f"{source} has {len(times)} time(s), and a step is told from three at least; say it with data.freq"
+        )
     whole = frequency(times)
     if whole:
         return whole
-    usual = pd.Series(times[1:] - times[:-1]).mode()[0]
-    if usual == pd.Timedelta(days=1) and times.dayofweek.max() < 5 and times[-1] - times[0] > pd.Timedelta(days=7):
+    between = pd.Series(times[1:] - times[:-1])
+    usual = between.mode()[0]
+    weekdays = times.day_of_week.max() < 5 and times[-1] - times[0] > pd.Timedelta(days=7)
+    if usual == pd.Timedelta(days=1) and weekdays:
         return "B"  # working days, some of them holidays
-    if usual < pd.Timedelta(days=28) and (times[-1] - times[0]) / usual < 100 * len(times):
-        return str(pd.tseries.frequencies.to_offset(usual).freqstr)
+    if usual < pd.Timedelta(days=28) and (between % usual == pd.Timedelta(0)).mean() > 0.5:
+        days = usual / pd.Timedelta(days=1)
+        whole_days = f"{int(days)}D".removeprefix("1" if days == 1 else "")
+        return whole_days if days.is_integer() else str(pd.tseries.frequencies.to_offset(usual).freqstr)
     for k in range(len(times) - 5):
         freq = frequency(times[k : k + 6])
         if freq:
@@ -175,12 +187,12 @@ def usual_season(freq: str) -> int:
     """Steps in the usual season of a step: a day of hours or minutes, a week of days, a year of weeks or months."""
     import pandas as pd
 
-    times = pd.date_range("2001-01-01", periods=5, freq=freq)
-    step = (times[-1] - times[0]).total_seconds() / 4
+    times = pd.date_range("2001-01-01", periods=6, freq=freq)
+    step = (times[-1] - times[0]).total_seconds() / 5
     if step < DAY:
         return round(DAY / step)
     days = step / DAY
-    seasons = ((1, 1.5, 7), (7, 7, 52), (28, 31, 12), (89, 92, 4))
+    seasons = ((1, 1, 7), (1.1, 1.5, 5), (7, 7, 52), (28, 31, 12), (89, 92, 4))
     return next((season for low, high, season in seasons if low <= days <= high), 1)
 
 
@@ -190,7 +202,7 @@ def calendar_features(times: "DatetimeIndex", fields: Sequence[Field]) -> Tensor
     Returns:
         ``(steps, 2 x fields)``.
     """
-    names = {"weekday": "dayofweek", "day_of_year": "dayofyear"}
+    names = {"weekday": "day_of_week"}
     columns = []
     for field in fields:
         angle = 2 * np.pi * np.asarray(getattr(times, names.get(field, field)), dtype=float) / PERIODS[field]

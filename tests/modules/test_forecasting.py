@@ -1,17 +1,17 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
 from datamodules.series import Series, Univariate
-from experiments.callbacks.figures.forecasting import ForecastFigures
 from modules.forecasting import Forecaster, pinball
-from modules.nets.forecasting import LinearForecaster, RecurrentForecaster, SegmentGRU
+from modules.nets.forecasting import LinearForecaster, PatchTransformer, RecurrentForecaster, SegmentGRU
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -148,14 +148,83 @@ def test_scores_of_a_split_are_means_over_its_windows_whatever_the_batches(tmp_p
         assert scores == pytest.approx(found[0], rel=1e-5)
 
 
-def test_forecasts_are_drawn(tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+def metered(folder, level, move, size=140):
+    """A meter at a high level that moves by little."""
+    steps = np.arange(size)
+    y = level + move * np.sin(steps * 2 * np.pi / 7) + np.random.default_rng(0).normal(0, move / 10, size)
+    path = folder / "meter.csv"
+    days = pd.date_range("2021-01-04", periods=size).strftime("%d/%m/%Y")
+    pd.DataFrame({"day": days, "meter": y}).to_csv(path, index=False, sep=";", decimal=",")
+    return path, y
 
-    data = shops(batch_size=8)
-    task = Forecaster(lambda sizes: RecurrentForecaster(sizes, "gru", 8), quantiles=[0.2, 0.5, 0.8])
-    logger = TensorBoardLogger(tmp_path, "", "")
-    run = trainer(tmp_path, logger=logger, callbacks=[ForecastFigures(count=2)])
+
+@pytest.mark.parametrize(("level", "move"), [(4e8, 3.0), (12345678.0, 8.0), (1e10, 20.0), (-3e8, 1.0)])
+def test_a_high_level_keeps_its_digits_from_file_to_metric_to_forecast(tmp_path, level, move):
+    path, y = metered(tmp_path, level, move)
+    options = {"context": 14, "horizon": 5}
+    data = Series(str(path), **options)
+    task = Forecaster(lambda sizes: RecurrentForecaster(sizes, "gru", 8), quantiles=[0.1, 0.5, 0.9])
+    run = trainer(tmp_path, 3)
     run.fit(task, data)
-    run.test(task, data, verbose=False)
-    events = EventAccumulator(str(tmp_path), size_guidance={"images": 0}).Reload()
-    assert set(events.Tags()["images"]) == {"val/forecasts", "test/forecasts"}
+    scores = run.test(task, data, verbose=False)[0]
+    std, naive = y[:98].std(), np.abs(y[7:98] - y[:91]).mean()
+    assert scores["test/mae_original"] == pytest.approx(scores["test/mae"] * std, rel=1e-5)
+    assert scores["test/rmse_original"] == pytest.approx(scores["test/rmse"] * std, rel=1e-5)
+    assert scores["test/mase"] == pytest.approx(scores["test/mae"] * std / naive, rel=1e-5)
+    # The naive forecast by hand, over every window of the test part.
+    starts = range(112, 140 - 5 + 1)
+    by_hand = [np.abs(y[s : s + 5] - y[s - 7 : s - 2]) for s in starts]
+    assert scores["test/naive_mase"] == pytest.approx(np.mean(by_hand) / naive, rel=1e-4)
+
+    fresh = Series(str(path), predict_path=str(path), **options)
+    fresh.load_state_dict(data.state_dict())
+    fresh.setup("predict")
+    rows = task.predict_step(fresh.datasets["predict"].__getitems__(BatchIndices([0])), 0)
+    written = pd.read_csv(fresh.write(rows, tmp_path))
+    assert written.day.tolist() == ["24/05/2021", "25/05/2021", "26/05/2021", "27/05/2021", "28/05/2021"]
+    scaled = task(fresh.datasets["predict"].__getitems__(BatchIndices([0])).inputs)[0, :, 0].sort(-1).values
+    expected = scaled.detach().double().numpy() * std + y[:98].mean()
+    for k, name in enumerate(["meter_0.1", "meter", "meter_0.9"]):
+        np.testing.assert_allclose(written[name], expected[:, k], rtol=0, atol=move * 1e-4)
+    assert len(set(written.meter)) == 5
+
+
+def test_the_mase_of_a_series_that_repeats_is_not_a_number(tmp_path):
+    path = tmp_path / "week.csv"
+    days = pd.date_range("2021-01-04", periods=140).astype(str)
+    visitors = [[12, 15, 14, 13, 20, 35, 30][k % 7] + (k % 3 if k >= 98 else 0) for k in range(140)]
+    pd.DataFrame({"day": days, "visitors": visitors}).to_csv(path, index=False)
+    data, task = Series(str(path), context=14, horizon=5), Forecaster(LinearForecaster)
+    with pytest.warns(UserWarning, match="is exact in the training part"):
+        scores = trainer(tmp_path).test(task, data, verbose=False)[0]
+    assert np.isnan(scores["test/mase"])
+    assert np.isnan(scores["test/naive_mase"])
+    assert np.isfinite(scores["test/mae_original"])
+
+
+NETS = {
+    "linear": LinearForecaster,
+    "recurrent": lambda sizes: RecurrentForecaster(sizes, "lstm", 8, bidirectional=True),
+    "segments": lambda sizes: SegmentGRU(sizes, 7, 8, highway=True),
+    "patches": lambda sizes: PatchTransformer(sizes, 4, 2, 8, 2, 1, 16),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_forecasts_do_not_depend_on_their_batch(name):
+    data = shops()
+    torch.manual_seed(0)
+    task = built(data, NETS[name], quantiles=[0.1, 0.5, 0.9])
+    split = data.datasets["val"]
+    order = torch.randperm(len(split)).tolist()[:8]
+    together = task.predict_step(split.__getitems__(BatchIndices(order)), 0)
+    for k, index in enumerate(order):
+        (alone,) = task.predict_step(split.__getitems__(BatchIndices([index])), 0)
+        np.testing.assert_allclose(alone["forecast"], together[k]["forecast"], rtol=1e-5)
+        for level in (0.1, 0.9):
+            np.testing.assert_allclose(alone["quantiles"][level], together[k]["quantiles"][level], rtol=1e-5)
+
+
+def test_a_network_that_does_not_go_with_the_data_is_refused():
+    with pytest.raises(MisconfigurationException, match="a context of 14 steps holds no segment of 24"):
+        built(shops(), SegmentGRU)

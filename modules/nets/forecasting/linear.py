@@ -22,6 +22,10 @@ class LinearForecaster(nn.Module):
 
     def __init__(self, sizes: Sizes, kernel: int = 25, normalise: Normalise = "none", individual: bool = False) -> None:
         super().__init__()
+        if kernel < 0 or (kernel and kernel % 2 == 0):
+            raise ValueError(
+                f"a moving average of {kernel} steps has no middle: it must be odd, or 0 for none (net.kernel)"
+            )
         self.sizes, self.kernel, self.normalise = sizes, kernel, normalise
         maps = (2 if kernel else 1) * (sizes.targets if individual else 1)
         # Starting from the mean of the context: a smooth map that training sharpens.

@@ -36,8 +36,10 @@ class PatchTransformer(nn.Module):
         normalise: Normalise = "standard",
     ) -> None:
         super().__init__()
-        if sizes.context < patch:
+        if not 1 <= patch <= sizes.context:
             raise ValueError(f"a context of {sizes.context} steps holds no patch of {patch} (net.patch)")
+        if hidden % heads:
+            raise ValueError(f"{hidden} features cannot be shared out over {heads} heads (net.hidden, net.heads)")
         self.sizes, self.patch, self.stride, self.normalise = sizes, patch, stride, normalise
         self.padding = stride + (-(sizes.context - patch)) % stride
         count = (sizes.context + self.padding - patch) // stride + 1

@@ -8,8 +8,8 @@ from modules.nets.forecasting.base import Normalise, Sizes, normalise, restore
 
 
 class SegmentGRU(nn.Module):
-    """SegRNN (Lin et al. 2023): a GRU over segments of the context, series by series; each segment of the horizon is one
-    step from the last state, all of them in parallel.
+    """SegRNN (Lin et al. 2023): a GRU over segments of the context, series by series; each segment of the horizon is
+    one step from the last state, all of them in parallel.
 
     Args:
         sizes: What the data says.
@@ -31,7 +31,7 @@ class SegmentGRU(nn.Module):
         highway: bool = False,
     ) -> None:
         super().__init__()
-        if sizes.context < segment:
+        if not 1 <= segment <= sizes.context:
             raise ValueError(f"a context of {sizes.context} steps holds no segment of {segment} (net.segment)")
         self.sizes, self.segment, self.normalise = sizes, segment, normalise
         self.count = -(-sizes.horizon // segment)  # segments in the horizon

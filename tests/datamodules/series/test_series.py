@@ -122,6 +122,8 @@ def test_bad_input_is_named(tmp_path, columns, more, sentence):
         ({"horizon": 0}, "must be at least 1"),
         ({"stride": 0}, "must be at least 1"),
         ({"borders": ["2020-01-01"]}, "two times"),
+        ({"zone": "Mars/Olympus"}, "no zone `Mars/Olympus`"),
+        ({"season": 0}, "data.season is 0"),
     ],
 )
 def test_bad_arguments_are_named(arguments, sentence):
@@ -230,3 +232,167 @@ def test_a_series_that_training_did_not_see_is_named(tmp_path):
     fresh.load_state_dict(data.state_dict())
     with pytest.raises(MisconfigurationException, match="shop `west` was not among the series of training"):
         fresh.setup("predict")
+
+
+def test_the_stride_of_training_windows_never_reaches_evaluation(tmp_path):
+    """Each step of validation and test is forecast at all distances, whatever the stride."""
+    plain, wider = learned(wide(tmp_path)), learned(wide(tmp_path, stride=4))
+    for data in (plain, wider):
+        data.setup("test")
+    assert len(wider.datasets["train"]) == -(-len(plain.datasets["train"]) // 4)
+    for split in ("val", "test"):
+        one, two = (everything(data, split) for data in (plain, wider))
+        assert torch.equal(one.target, two.target)
+        assert torch.equal(one.inputs.history, two.inputs.history)
+
+
+def shops(folder, **more):
+    """Three shops of 60 days; what is asked is changed in some of them."""
+    table = pd.DataFrame({"day": pd.date_range("2021-01-01", periods=60).astype(str), "sales": np.arange(60) % 7 + 1.0})
+    frames = [(more.pop(name, lambda frame: frame)(table)).assign(shop=name) for name in ("007", "12", "3")]
+    pd.concat(frames).to_csv(folder / "shops.csv", index=False)
+    options = {"target": "sales", "id": "shop", "context": 6, "horizon": 3, **more}
+    return Series(str(folder / "shops.csv"), **options)
+
+
+def test_series_that_are_too_short_or_constant_are_left_out_and_named(tmp_path):
+    data = shops(tmp_path, **{"12": lambda frame: frame[:8], "3": lambda frame: frame.assign(sales=5.0)})
+    with (
+        pytest.warns(UserWarning, match="left out of the train part .*: 1 of 3 series, shop 12; .*too short"),
+        pytest.warns(UserWarning, match="as constant: 1 of 2 series, shop 3; .*constant in the training part"),
+    ):
+        data.setup("fit")
+    data.setup("test")
+    assert data.facts.series == ["007"]
+    alone = learned(shops(tmp_path, **{"12": lambda frame: frame[:0], "3": lambda frame: frame[:0]}))
+    assert torch.equal(everything(data, "train").target, everything(alone, "train").target)
+    shops(tmp_path, **{"12": lambda frame: frame[:8], "3": lambda frame: frame.assign(sales=5.0)})
+    fresh = Series("", id="shop", context=6, horizon=3, predict_path=str(tmp_path / "shops.csv"))
+    fresh.load_state_dict(data.state_dict())
+    with pytest.warns(
+        UserWarning, match="no forecast of .*: 2 of 3 series, shop 12, 3; the first: .*`12` was not among"
+    ):
+        fresh.setup("predict")
+    assert len(fresh.datasets["predict"]) == 1
+    with pytest.raises(MisconfigurationException, match="the train part of `007` has 8 rows, which is too short"):
+        learned(shops(tmp_path, **dict.fromkeys(("007", "12", "3"), lambda frame: frame[:8])))
+
+
+def test_a_series_that_ends_before_the_test_part_is_evaluated_as_far_as_it_goes(tmp_path):
+    data = shops(tmp_path, borders=["2021-02-12", "2021-02-20"], **{"12": lambda frame: frame[:50]})
+    data.setup("fit")
+    with pytest.warns(UserWarning, match="left out of the test part .*: 1 of 3 series, shop 12"):
+        data.setup("test")
+    assert everything(data, "val").inputs.series.unique().tolist() == [0, 1, 2]
+    assert everything(data, "test").inputs.series.unique().tolist() == [0, 2]
+
+
+def test_series_that_disappear_or_end_early_are_said_when_forecasts_begin(tmp_path):
+    data = learned(shops(tmp_path))
+    shops(tmp_path, **{"12": lambda frame: frame[:50], "3": lambda frame: frame[:0]})
+    fresh = Series("", id="shop", context=6, horizon=3, predict_path=str(tmp_path / "shops.csv"))
+    fresh.load_state_dict(data.state_dict())
+    with (
+        pytest.warns(UserWarning, match="1 of 2 series end before 2021-03-01 .*shop 12"),
+        pytest.warns(UserWarning, match="does not hold all series of training, without shop 3"),
+    ):
+        fresh.setup("predict")
+    rows = [{"forecast": [[1.0]] * 3, "quantiles": {}}] * 2
+    written = pd.read_csv(fresh.write(rows, tmp_path), dtype=str)
+    assert written.shop.tolist() == ["007"] * 3 + ["12"] * 3
+    starts = ("2021-03-02", "2021-02-20")
+    assert written.day.tolist() == [str(day.date()) for start in starts for day in pd.date_range(start, periods=3)]
+
+
+def test_rows_of_the_future_are_not_trained_on(tmp_path):
+    """A file whose known covariates go on is read for training too."""
+    frame = pd.read_csv(SHOPS["path"])
+    days = pd.date_range("2021-04-01", periods=4).astype(str)
+    ahead = [pd.DataFrame({"day": days, "shop": shop, "holiday": 0}) for shop in ("north", "south")]
+    pd.concat([frame, *ahead]).to_csv(tmp_path / "ahead.csv", index=False)
+    one, two = learned(Series(**SHOPS)), learned(Series(**{**SHOPS, "path": str(tmp_path / "ahead.csv")}))
+    for data in (one, two):
+        data.setup("test")
+    for split in ("train", "val", "test"):
+        assert torch.equal(everything(one, split).target, everything(two, split).target)
+
+
+@pytest.mark.parametrize(
+    ("form", "first"),
+    [("%d/%m/%Y", "01/03/2020"), ("%Y-%m-%dT%H:%M:%SZ", "2020-03-01T00:00:00Z"), ("%Y%m%d", "20200301")],
+)
+def test_forecasts_are_dated_as_the_file_is_and_unrounded(tmp_path, form, first):
+    days = pd.date_range("2020-01-01", periods=60)
+    path = tmp_path / "f.csv"
+    pd.DataFrame({"t": days.strftime(form), "y": np.arange(60) % 7}).to_csv(path, index=False)
+    data = learned(Series(str(path), context=6, horizon=3, calendar=["weekday"]))
+    fresh = Series("", context=6, horizon=3, calendar=["weekday"], predict_path=str(path))
+    fresh.load_state_dict(data.state_dict())
+    fresh.setup("predict")
+    value = 12345678.123456789
+    written = fresh.write([{"forecast": [[value], [1 / 3], [2.0]], "quantiles": {}}], tmp_path).read_text().split()
+    assert written[1] == f"{first},{value!r}"
+    assert float(written[2].split(",")[1]) == 1 / 3
+
+
+def test_rows_put_together_are_dated_by_more_than_the_file_shows(tmp_path):
+    times = pd.date_range("2020-01-01", periods=60)
+    path = tmp_path / "f.csv"
+    pd.DataFrame({"t": times.strftime("%Y-%m-%d"), "y": np.arange(60) % 7}).to_csv(path, index=False)
+    options = {"context": 6, "horizon": 3, "resample": "12h", "gaps": "linear"}
+    data = learned(Series(str(path), **options))
+    fresh = Series("", predict_path=str(path), **options)
+    fresh.load_state_dict(data.state_dict())
+    fresh.setup("predict")
+    written = pd.read_csv(fresh.write([{"forecast": [[1.0]] * 3, "quantiles": {}}], tmp_path))
+    assert written.t.tolist() == ["2020-02-29 12:00:00", "2020-03-01 00:00:00", "2020-03-01 12:00:00"]
+
+
+@pytest.mark.parametrize(("level", "move"), [(4e8, 3), (12345678, 8), (1e12, 5), (-5e9, 2)])
+def test_large_levels_are_scaled_in_double_precision(tmp_path, level, move):
+    y = level + move * np.sin(np.arange(60.0) * 2 * np.pi / 7) + np.arange(60) % 5 * move / 10
+    data = learned(wide(tmp_path, {"a": y}, target="a", season=1))
+    train = y[:42]
+    assert data.facts.mean.item() == pytest.approx(train.mean(), rel=1e-15)
+    assert data.facts.std.item() == pytest.approx(train.std(), rel=1e-6)
+    assert data.facts.seasonal_error.item() == pytest.approx(np.abs(np.diff(train)).mean(), rel=1e-6)
+    windows = np.lib.stride_tricks.sliding_window_view((train - train.mean()) / train.std(), 9)
+    np.testing.assert_allclose(everything(data, "train").target[..., 0], windows[:, 6:], atol=1e-3)
+    with pytest.raises(MisconfigurationException, match="column `a` moves too little around its level"):
+        learned(wide(tmp_path, {"a": y}, target="a", scale="none"))
+
+
+def test_a_series_that_repeats_has_no_seasonal_error(tmp_path):
+    with pytest.warns(UserWarning, match="seasonal naive forecast of a is exact in the training part"):
+        data = learned(wide(tmp_path, {"a": 0.1 * (np.arange(60) % 3)}, season=3))
+    assert data.facts.seasonal_error[0, 0] == 0
+    assert data.facts.seasonal_error[0, 1] > 0
+
+
+def test_a_known_covariate_that_never_changes_in_training_changes_nothing(tmp_path):
+    data = learned(wide(tmp_path, {"b": [*[0.0] * 50, *[1.0] * 10]}, target="a", known_covariates=["b"]))
+    data.setup("test")
+    assert everything(data, "train").inputs.known.abs().max() == 0
+    assert everything(data, "test").inputs.known.abs().max() == 1  # not a billion
+
+
+def test_options_that_differ_from_training_are_refused(tmp_path):
+    state = learned(wide(tmp_path)).state_dict()
+    for options, sentence in (
+        ({"calendar": ["hour"]}, r"trained with data.calendar \[\], not \['hour'\]"),
+        ({"scale": "log"}, "trained with data.scale standard, not log"),
+    ):
+        with pytest.raises(MisconfigurationException, match=sentence):
+            Series("", context=6, horizon=3, **options).load_state_dict(state)
+
+
+def test_borders_are_read_as_the_dates_of_the_file(tmp_path):
+    days = pd.date_range("2020-01-01", periods=120)
+    path = tmp_path / "f.csv"
+    pd.DataFrame({"t": days.strftime("%d/%m/%Y"), "y": np.arange(120) % 7}).to_csv(path, index=False)
+    for borders in (["05/03/2020", "06/04/2020"], ["2020-03-05", "2020-04-06"]):
+        data = learned(Series(str(path), context=6, horizon=3, borders=borders))
+        assert len(data.datasets["train"]) == 64 - 8
+        assert len(data.datasets["val"]) == 32 - 2
+    with pytest.raises(MisconfigurationException, match="are no times"):
+        learned(Series(str(path), context=6, horizon=3, borders=["then", "later"]))

@@ -85,7 +85,7 @@ def test_rows_are_put_together():
 
 @pytest.mark.parametrize(
     ("freq", "season"),
-    [("15min", 96), ("h", 24), ("D", 7), ("B", 7), ("7D", 52), ("W", 52), ("MS", 12), ("ME", 12), ("QS", 4), ("YS", 1)],
+    [("15min", 96), ("h", 24), ("D", 7), ("B", 5), ("7D", 52), ("W", 52), ("MS", 12), ("ME", 12), ("QS", 4), ("YS", 1)],
 )
 def test_usual_seasons(freq, season):
     assert usual_season(freq) == season

@@ -67,3 +67,51 @@ def test_the_crps_of_many_quantiles_is_that_of_the_normal_distribution():
     metric.update(SimpleNamespace(scaled=quantiles.view(1, 1, 1, -1)), SimpleNamespace(scaled=torch.zeros(1, 1, 1)))
     # CRPS(N(0, 1), 0) = 2 phi(0) - 1 / sqrt(pi), Gneiting et al. 2005
     assert metric.compute()["crps"].item() == pytest.approx(2 / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi), abs=2e-3)
+
+
+def errors(forecast, truth, seasonal_error):
+    """Scores of forecasts whose scaled and original values are the same."""
+    metric = ForecastErrors()
+    shape = (len(forecast), 1, 1)
+    values, target = (torch.tensor(some, dtype=torch.double).view(shape) for some in (forecast, truth))
+    divisor = torch.tensor(seasonal_error, dtype=torch.double).view(shape)
+    metric.update(Forecasts(values[..., None], values[..., None], values, values, divisor), Truth(target, target))
+    return {name: value.item() for name, value in metric.compute().items()}
+
+
+def test_mase_is_over_the_series_that_have_something_to_divide_by():
+    assert errors([1.0, 5.0], [2.0, 2.0], [0.5, 0.0])["mase"] == 2
+    scores = errors([1.0, 5.0], [2.0, 2.0], [0.0, 0.0])
+    assert np.isnan(scores["mase"])
+    assert np.isnan(scores["naive_mase"])
+    assert scores["mae"] == 2
+
+
+def test_what_is_not_finite_is_left_out_of_no_score():
+    for value in (float("nan"), float("inf")):
+        scores = errors([1.0, value], [2.0, 2.0], [0.5, 0.5])
+        assert not any(np.isfinite(score) for score in scores.values())
+
+
+def test_smape_is_0_where_both_are_0():
+    assert errors([0.0, 1.0], [0.0, 3.0], [1.0, 1.0])["smape"] == pytest.approx(0.5)
+
+
+def test_sums_are_in_double_precision_also_where_the_states_were_cast():
+    """As by ``precision: bf16-true``, which casts all floating numbers of a model."""
+    metric = torch.nn.ModuleList([ForecastErrors()]).to(torch.bfloat16)[0]
+    truth = torch.zeros(1000, 1, 1)
+    values = truth.double() + 0.1
+    for _ in range(20):
+        metric.update(
+            Forecasts(values[..., None], values[..., None], values, values, values), Truth(truth, truth.double())
+        )
+    assert metric.compute()["mae_original"].item() == pytest.approx(0.1, rel=1e-12)
+    assert metric.compute()["mse"].item() == pytest.approx(0.01, rel=1e-12)
+    assert metric.compute()["mase"].item() == pytest.approx(1, rel=1e-12)
+
+
+def test_scores_say_their_direction():
+    for metric in (ForecastErrors(), QuantileScores([0.1, 0.5, 0.9])):
+        assert metric.compute().keys() == metric.higher_is_better.keys()
+    assert not any(ForecastErrors().higher_is_better.values())

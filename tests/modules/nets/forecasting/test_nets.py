@@ -164,3 +164,7 @@ def test_what_cannot_be_is_said():
         SegmentGRU(PLAIN)
     with pytest.raises(ValueError, match="12 steps holds no patch of 16"):
         PatchTransformer(PLAIN)
+    with pytest.raises(ValueError, match="16 features cannot be shared out over 3 heads"):
+        PatchTransformer(PLAIN, 4, heads=3)
+    with pytest.raises(ValueError, match="moving average of 4 steps has no middle"):
+        LinearForecaster(PLAIN, kernel=4)
