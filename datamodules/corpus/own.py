@@ -1,6 +1,6 @@
 """Plain text of the user's own to learn word vectors from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,11 @@ class Corpus(CorpusData):
         super().__init__(**kwargs)
         self.path, self.boundary = Path(path), boundary
         self._told = False
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The file or folder."""
+        return (self.path,)
 
     def lines(self) -> Iterator[str]:
         """The lines, or paragraphs, of all files in the order of their names."""

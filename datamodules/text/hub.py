@@ -1,6 +1,6 @@
 """Texts to classify from the Hugging Face hub."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,11 @@ class HubTexts(TextTable):
     ) -> None:
         super().__init__(path=train_split, val_path=val_split, test_path=test_split, separator=None, **kwargs)
         self.dataset, self.variant = name, variant
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """No files of the user's."""
+        return ()
 
     def download(self) -> None:
         """Let ``datasets`` fetch it into its cache."""

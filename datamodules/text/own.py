@@ -39,7 +39,12 @@ class TextTable(TextData):
         self.path, self.column, self.target, self.separator = Path(path), column, target, separator
         self.paths = {"val": val_path, "test": test_path}
         self.fractions = {"val": 0.0 if val_path else val_fraction, "test": 0.0 if test_path else test_fraction}
-        self.sources: dict[Path, Texts] = {}
+        self.opened: dict[Path, Texts] = {}
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The file that splits are drawn from."""
+        return (self.path,) if any(self.fractions.values()) else ()
 
     def read(self, split: str) -> Texts:
         """Read a split's file, or a split's share of the one file."""
@@ -50,9 +55,9 @@ class TextTable(TextData):
 
     def source(self, path: Path) -> Texts:
         """One file, opened once, so that what is left out of it is told once."""
-        if path not in self.sources:
-            self.sources[path] = self.open(path)
-        return self.sources[path]
+        if path not in self.opened:
+            self.opened[path] = self.open(path)
+        return self.opened[path]
 
     def open(self, path: Path) -> Texts:
         """Open one file."""
