@@ -1,18 +1,18 @@
 """What makes a checkpoint self-contained, and how it is read again."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.data import Data
 from experiments.parsing import instantiate
 from experiments.runs import CONFIG, FOLDER, FORMAT
+from experiments.untrusted import read_carried
 from modules.task import Task
 
 # What training writes, by name.
@@ -114,25 +114,31 @@ def run_folder(path: Path) -> Path:
     return path.parent.parent if path.parent.name == FOLDER else path.parent
 
 
-def facts(content: dict[str, Any]) -> dict[str, Any]:
-    """The facts that a checkpoint carries."""
-    name = yaml.safe_load(content["config"])["data"]["class_path"].rsplit(".", 1)[-1]
-    found: dict[str, Any] = content.get(name, {})
+def facts(content: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """The facts that a checkpoint carries.
+
+    Args:
+        content: The checkpoint.
+        config: The configuration in it.
+    """
+    found: dict[str, Any] = content.get(config["data"]["class_path"].rsplit(".", 1)[-1], {})
     return found
 
 
-def load(path: str | Path) -> tuple[Task, Data[Any, Any]]:
+def load(path: str | Path, trust: Sequence[str] = ()) -> tuple[Task, Data[Any, Any]]:
     """Load a trained task and its data, for use in a notebook.
 
     Args:
         path: A run folder (its best checkpoint) or a checkpoint file.
+        trust: Packages of your own that the checkpoint may name classes and functions of.
 
     Returns:
         The task with its weights, in evaluation mode, and the datamodule with its facts.
     """
-    _, content = find(Path(path), to_train=False)
-    task, data = instantiate(content["config"])
-    data.load_state_dict(facts(content))
+    source, content = find(Path(path), to_train=False)
+    config = read_carried(content, source or Path(path), to_train=False)
+    task, data = instantiate(config, source or Path(path), trust)
+    data.load_state_dict(facts(content, config))
     task.use(data.facts, type(data).__name__, restored=True)
     task.configure_model()
     task.load_state_dict(content["state_dict"])

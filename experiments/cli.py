@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
 from experiments.callbacks.non_finite import StopOnNonFinite
 from experiments.callbacks.optimizer_overrides import Overrule, changes
 from experiments.callbacks.predictions import PredictionWriter
-from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, make_lean
+from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, guarded, make_lean
 from experiments.messages import be_quiet, for_the_user, last_sentence
-from experiments.parsing import LeydenParser, values_of
+from experiments.parsing import LeydenParser, check, values_of
 from experiments.saved_config import SaveConfig
+from experiments.untrusted import Restriction, import_paths, read_carried
 from modules.task import Task
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
@@ -34,6 +36,8 @@ class LeydenCLI(LightningCLI):
 
     def __init__(self, args: list[str] | None = None) -> None:
         self.content: dict[str, Any] | None = None  # of the checkpoint
+        self.carried: dict[str, Any] = {}  # the configuration of the checkpoint
+        self.restriction: Restriction | None = None  # of what is parsed, if a file says some of it
         self.unfinished: Path | None = None  # a run without any checkpoint, which begins anew
         self.claimed: runs.Claim | None = None
         try:
@@ -63,8 +67,9 @@ class LeydenCLI(LightningCLI):
     # ---- what to parse
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add ``--name`` and ``--checkpoint``."""
+        """Add ``--name``, ``--trust`` and ``--checkpoint``."""
         parser.add_argument("--name", type=str | None, help="Name of the run; the stem of the config file if not given")
+        parser.add_argument("--trust", type=str | None, help="Package of your own that a checkpoint may name")
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -79,18 +84,28 @@ class LeydenCLI(LightningCLI):
                 self.unfinished = Path(paths[-1])
             else:
                 self.content = content
-            carried = yaml.safe_load(content["config"])
-            if command != "fit":  # a laptop evaluates what eight GPUs trained
-                carried = {key: carried[key] for key in ("seed_everything", "name", "model", "data")}
-            self._check_same_task(words, carried, path or Path(paths[-1]))
+            source, trust = path or Path(paths[-1]), values_of(words, "--trust")
+            self.carried = read_carried(content, source, to_train=command == "fit")
+            self._check_same_task(words, self.carried, source)
+            check(self.carried, source, trust)
+            self.restriction = Restriction(trust, import_paths(words), follow_paths=True)
             place = words.index(command) + 1
-            words[place:place] = ["--config", yaml.safe_dump(carried, sort_keys=False)]
+            words[place:place] = ["--config", yaml.safe_dump(self.carried, sort_keys=False)]
             words = [*words, "--ckpt_path", "null" if path is None else str(path)]
         elif (
             command not in (None, "fit") and not {"--help", "-h"} & set(words) and not any("print" in w for w in words)
         ):
             parser.error(f"{command} needs a trained model: --ckpt_path FILE_OR_RUN")
-        self.config = parser.parse_args(words)
+        with self._restricted():
+            self.config = parser.parse_args(words)
+
+    def instantiate_classes(self) -> None:
+        """Make what was parsed."""
+        with self._restricted():
+            super().instantiate_classes()
+
+    def _restricted(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.restriction is None else guarded(self.restriction)
 
     def _check_same_task(self, words: list[str], carried: dict[str, Any], path: Path) -> None:
         for config in values_of(words, "--config", "-c"):
@@ -165,7 +180,7 @@ class LeydenCLI(LightningCLI):
     def _overrule(self) -> Overrule:
         if self.content is None or self.subcommand != "fit":  # only training has an optimizer to restore
             return Overrule({}, {})
-        before = yaml.safe_load(self.content["config"])["model"].get("init_args") or {}
+        before = self.carried["model"].get("init_args") or {}
         parser = self._parser(self.subcommand)
         after = yaml.safe_load(parser.dump(self.config[self.subcommand]))["model"].get("init_args") or {}
         return Overrule(*(changes(before.get(part), after.get(part)) for part in ("optimizer", "scheduler")))
@@ -175,7 +190,7 @@ class LeydenCLI(LightningCLI):
         self.model.check_pair(self.datamodule.makes, type(self.datamodule).__name__)
         self.datamodule.seed = int(self._get(self.config, "seed_everything") or 0)
         if self.content is not None:
-            self.datamodule.load_state_dict(checkpoint.facts(self.content))
+            self.datamodule.load_state_dict(checkpoint.facts(self.content, self.carried))
             self.content = None  # do not keep the weights mapped
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:

@@ -7,12 +7,12 @@ at each reason: whether it still holds, and whether what is replaced is still th
 import contextlib
 import functools
 import os
-from collections.abc import Callable
-from types import MethodType
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from types import MethodType, ModuleType
+from typing import Any, Protocol
 
 import torch
-from jsonargparse import _typehints
+from jsonargparse import _actions, _common, _typehints, set_parsing_settings
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.core.hooks import DataHooks, ModelHooks
@@ -80,6 +80,8 @@ def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModu
         trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
     if trainer.gradient_clip_val is None and _inherits(module, LightningModule, "configure_gradient_clipping"):
         trainer.precision_plugin._clip_gradients = _nothing  # type: ignore[method-assign]
+    # Every process learns of a signal by itself, and of those of the others without waiting for its device.
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
     here = strategy.root_device.type == "cpu" and _inherits(strategy, Strategy, "batch_to_device")
     if here and all(_inherits(owner, DataHooks, hook) for owner in (module, data) for hook in _MOVING):
         strategy.batch_to_device = _same  # type: ignore[method-assign]
@@ -234,3 +236,95 @@ def _discard_defaults(parser_or_action: Any, prev_val: Any, value: Any) -> None:
 
 
 _typehints.discard_init_args_on_class_path_change = _discard_defaults
+
+
+class Refused(_common.ImportDenied):
+    """A value names what it must not."""
+
+
+class Guard(Protocol):
+    """Decides what may be named in what is parsed.
+
+    Attributes:
+        packages: What may be imported at all.
+        follow_paths: Whether a path of a YAML file stands for its content.
+    """
+
+    packages: Sequence[str]
+    follow_paths: bool
+
+    def check_name(self, path: str) -> None:
+        """Raise ``Refused`` of an import path, before anything is imported."""
+
+    def check_found(self, path: str, found: Any) -> None:
+        """Raise ``Refused`` of what lies at an import path."""
+
+    def check_code(self, value: Any) -> None:
+        """Raise ``Refused`` of a value for an option that takes code, or that has no type."""
+
+
+@contextlib.contextmanager
+def guarded(guard: Guard) -> Iterator[None]:
+    """Let jsonargparse ask before it imports, calls or reads anything that a value names.
+
+    It has lists of import paths to deny and to allow, but these know no types: a function of an allowed package would
+    be called, and so would a class in an option without a type. And a value that is the path of a YAML file is read
+    wherever a class is expected.
+
+    Args:
+        guard: Who is asked.
+    """
+    import_object, adapt, adapt_any = _typehints.import_object, _typehints.adapt_typehints, _typehints.adapt_classes_any
+    read = _typehints.parse_value_or_config
+
+    def ask_and_import(path: str, check_path: bool = True) -> Any:
+        if not check_path:  # it comes from a signature, not from a value
+            return import_object(path, check_path=False)
+        guard.check_name(path)
+        try:
+            found = import_object(path)
+        except _common.ImportDenied:  # it comes from elsewhere than its path says
+            guard.check_found(path, None)
+            raise
+        guard.check_found(path, found)
+        return found
+
+    def ask_and_adapt(val: Any, typehint: Any, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("serialize") and val is not None and _takes_code(typehint):
+            guard.check_code(val)
+        return adapt(val, typehint, *args, **{**kwargs, "enable_path": guard.follow_paths and kwargs.get("enable_path")})
+
+    def ask_and_adapt_any(val: Any, typehint: Any, serialize: bool, *args: Any, **kwargs: Any) -> Any:
+        if not serialize and _typehints.is_subclass_spec(val):
+            guard.check_code(val)
+        return adapt_any(val, typehint, serialize, *args, **kwargs)
+
+    def maybe_read(value: Any, enable_path: bool = True, simple_types: bool = False) -> Any:
+        return read(value, enable_path=enable_path and guard.follow_paths, simple_types=simple_types)
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(_common.parsing_settings.update, dict(_common.parsing_settings))
+        set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(guard.packages))
+        for owner, name, function in (
+            (_actions, "import_object", ask_and_import),
+            (_typehints, "import_object", ask_and_import),
+            (_typehints, "adapt_typehints", ask_and_adapt),
+            (_typehints, "adapt_classes_any", ask_and_adapt_any),
+            (_typehints, "parse_value_or_config", maybe_read),
+            (_actions, "parse_value_or_config", maybe_read),
+        ):
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, function)
+        yield
+
+
+def _takes_code(typehint: Any) -> bool:
+    """Whether an option takes a function, any class, or a module, rather than the class of what it returns."""
+    origin = _typehints.get_typehint_origin(typehint) or typehint
+    if origin in _typehints.callable_origin_types:
+        returned = _typehints.get_callable_return_type(typehint)
+        return returned is None or not _typehints.get_subclass_types(returned)
+    if origin in (type, _typehints.Type):
+        known = getattr(typehint, "__args__", ())
+        return not known or _typehints.accepts_any_value(known[0])
+    return typehint is ModuleType

@@ -1,25 +1,47 @@
 """Parsing command lines and configurations."""
 
+import copy
 import difflib
 import re
 import sys
+from argparse import ArgumentError
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.data import Data
-from experiments import lightning_patches  # noqa: F401 - what jsonargparse does otherwise
+from experiments import untrusted
+from experiments.callbacks.checkpointing import RunCheckpoint
 from modules.task import Task
 
 
 class LeydenParser(LightningArgumentParser):
-    """Says what is wrong in one sentence, with the nearest valid key."""
+    """Says what is wrong in one sentence, with the nearest valid key.
+
+    Attributes:
+        source: The file that holds what is parsed; None for what the user typed.
+    """
+
+    source: Path | None = None
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the sentence and exit with code 2."""
+        """Say what is wrong: exit with code 2, or raise an error if a file is at fault.
+
+        Raises:
+            MisconfigurationException: If it is.
+            ArgumentError: From the parser of a class, for that of the command line to tell.
+        """
         sentence = " ".join(line.strip() for line in str(ex or message).splitlines() if line.strip())
-        sys.stderr.write(f"leyden: {sentence}{self._nearest(sentence)}\n")
+        sentence += self._nearest(sentence)
+        if not self.exit_on_error:
+            raise ArgumentError(None, sentence) from ex
+        if self.source is not None:
+            raise MisconfigurationException(f"{self.source} holds a configuration that cannot be used: {sentence}")
+        sys.stderr.write(f"leyden: {sentence}\n")
         sys.exit(2)
 
     def _nearest(self, sentence: str) -> str:
@@ -33,18 +55,42 @@ class LeydenParser(LightningArgumentParser):
         return f" - did you mean {near[0]}?" if near else ""
 
 
-def instantiate(config: str) -> tuple[Task, Data[Any, Any]]:
-    """Make the task and the datamodule that a configuration describes.
+def check(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> None:
+    """See to it that a configuration from a file names nothing but known classes where options ask for them.
 
     Args:
-        config: The YAML text of a run.
+        config: The configuration, as data.
+        source: The file.
+        trust: Packages that may be named as well.
+
+    Raises:
+        MisconfigurationException: If it names anything else, or is wrong otherwise. Nothing of it was imported then.
     """
+    with untrusted.restricted(untrusted.Restriction(trust), source, config):
+        _parser(config, source).parse_object(copy.deepcopy(config))
+
+
+def instantiate(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data[Any, Any]]:
+    """Make the task and the datamodule that a configuration from a file describes, if ``check`` allows it."""
+    parts = {name: config[name] for name in ("model", "data")}
+    with untrusted.restricted(untrusted.Restriction(trust), source, config):
+        parser = _parser(parts, source)
+        made = parser.instantiate_classes(parser.parse_object(parts))
+    return made.model, made.data
+
+
+def _parser(sections: Container[str], source: Path) -> LeydenParser:
     parser = LeydenParser()
+    parser.source = source
+    parser.add_argument("--seed_everything", type=bool | int, default=0)
+    parser.add_argument("--name", type=str | None)
     parser.add_lightning_class_args(Task, "model", subclass_mode=True)
     parser.add_lightning_class_args(Data, "data", subclass_mode=True)
-    parts = {key: value for key, value in yaml.safe_load(config).items() if key in ("model", "data")}
-    made = parser.instantiate_classes(parser.parse_object(parts))
-    return made.model, made.data
+    if "trainer" in sections:
+        parser.add_lightning_class_args(Trainer, "trainer")
+    if "checkpoint" in sections:
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+    return parser
 
 
 def values_of(words: list[str], *options: str) -> list[str]:
