@@ -5,17 +5,19 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
+from datamodules.files.fingerprint import fingerprint
 from datamodules.sampling import BatchIndices, DistributedBatchSampler, BatchLayout
 from datamodules.types import Facts, Row
 
@@ -140,6 +142,11 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             writer.writerows(rows)
         return path
 
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The user's files and folders that the splits are drawn from: that they have changed is told."""
+        return ()
+
     # ---- what all of them share
 
     @property
@@ -162,7 +169,12 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs, learning the facts first if they are not known."""
         if self._facts is None:
-            self._facts = self.learn(self._raw("train"))
+            self._facts = replace(self.learn(self._raw("train")), fingerprint=fingerprint(self.sources))
+        elif self.restored and stage != "predict" and self._facts.fingerprint not in ("", fingerprint(self.sources)):
+            rank_zero_warn(
+                f"{', '.join(map(str, self.sources))}: not what the model was trained on, or changed since: examples "
+                "it was trained on may now be among those it is tested on"
+            )
         if stage == "predict":
             self.datasets["predict"] = self.examples(self._inputs(), train=False)
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):

@@ -14,6 +14,7 @@ Array = np.ndarray[Any, Any]
 Labels = Sequence[Hashable] | Array
 
 SPLITS = ("train", "val", "test")
+MANY = 1000  # classes that are not drawn from one by one
 
 
 def split_off(
@@ -118,9 +119,9 @@ def split_mask(
             torch.from_numpy(times >= cut) if isinstance(times, np.ndarray) else torch.tensor([t >= cut for t in times])
         )
     elif groups is not None:
-        off[_whole_groups(_members(groups), num, generator)] = True
+        off[_whole_groups(_parts(_numbered(groups)), num, generator)] = True
     elif stratify is not None:
-        off[_of_each_class(_members(stratify), num, generator)] = True
+        off[_of_each_class(_numbered(stratify), num, generator)] = True
     else:
         off[torch.randperm(size, generator=generator)[:num]] = True
     if not 0 < int(off.sum()) < size:
@@ -131,7 +132,7 @@ def split_mask(
     return off
 
 
-def _whole_groups(members: list[Tensor], num: int, generator: torch.Generator) -> Tensor:
+def _whole_groups(members: Sequence[Tensor], num: int, generator: torch.Generator) -> Tensor:
     taken: list[Tensor] = []
     count = 0
     for k in torch.randperm(len(members), generator=generator).tolist():
@@ -143,28 +144,37 @@ def _whole_groups(members: list[Tensor], num: int, generator: torch.Generator) -
     return torch.cat(taken or [min(members, key=len)])
 
 
-def _of_each_class(members: list[Tensor], num: int, generator: torch.Generator) -> Tensor:
-    share = num / sum(len(indices) for indices in members)
-    counts = [min(int(len(indices) * share), len(indices) - 1) for indices in members]
+def _of_each_class(ids: Tensor, num: int, generator: torch.Generator) -> Tensor:
+    sizes = ids.bincount().numpy()
+    exact = sizes * (num / len(ids))
+    counts = np.minimum(exact.astype(np.int64), np.maximum(sizes - 1, 0))
     # Largest remainder: what rounding down left over goes to the classes that lost most, at most one each.
-    missing = num - sum(counts)
-    for k in sorted(range(len(members)), key=lambda k: counts[k] - len(members[k]) * share):
-        if missing > 0 and counts[k] < len(members[k]) - 1:
-            counts[k] += 1
-            missing -= 1
+    losers = np.argsort(counts - exact, kind="stable")
+    losers = losers[counts[losers] < sizes[losers] - 1]
+    counts[losers[: max(0, num - counts.sum())]] += 1
+    if len(sizes) > MANY:  # one draw for all of them
+        keys = torch.rand(len(ids), generator=generator, dtype=torch.float64)
+        order = keys.argsort(stable=True)
+        order = order[ids[order].argsort(stable=True)]
+        first = np.cumsum(sizes) - sizes
+        rank = np.arange(len(ids)) - np.repeat(first, sizes)
+        return order[torch.from_numpy(rank < np.repeat(counts, sizes))]
     drawn = [
         indices[torch.randperm(len(indices), generator=generator)[:count]]
-        for indices, count in zip(members, counts, strict=True)
+        for indices, count in zip(_parts(ids), counts.tolist(), strict=True)
     ]
     return torch.cat(drawn)
 
 
-def _members(values: Labels) -> list[Tensor]:
+def _numbered(values: Labels) -> Tensor:
+    """The class or group of each example as a number without gaps."""
+    if isinstance(values, np.ndarray):  # a long table would be many times larger as Python objects
+        return torch.from_numpy(np.unique(values, return_inverse=True)[1])
+    numbers: dict[Hashable, int] = {}
+    return torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
+
+
+def _parts(ids: Tensor) -> tuple[Tensor, ...]:
     """Indices of the examples of each class or group."""
-    if isinstance(values, np.ndarray):
-        ids = torch.from_numpy(values)  # a long table would be many times larger as Python objects
-    else:
-        numbers: dict[Hashable, int] = {}
-        ids = torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
-    parts = ids.argsort(stable=True).split(ids.bincount().tolist())
-    return [part for part in parts if len(part)]
+    parts: tuple[Tensor, ...] = ids.argsort(stable=True).split(ids.bincount().tolist())
+    return parts

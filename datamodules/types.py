@@ -22,11 +22,15 @@ class Facts:
 
     A subclass for each kind of data adds its fields: numbers, strings, tensors, and lists and dictionaries of these.
 
+    Attributes:
+        fingerprint: Of the user's files that the splits were drawn from; empty if there are none.
+
     Raises:
         MisconfigurationException: If a value is anything else, which a checkpoint could not hold.
     """
 
     what: ClassVar[str] = "facts"  # for messages
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         for name, value in self.state().items():

@@ -9,22 +9,23 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy
 
 from datamodules.types import Batch, ClassFacts, ImageFacts, Row
-from modules.metrics import AUROC, CalibrationError
+from modules.metrics import AUROC, CalibrationError, MacroF1
 from modules.nets.tabular import prepare
 from modules.task import Step, Task
 
 EACH = 20  # so many classes at most have a column each in predictions
+RANKED = 1000  # with more classes AUROC, which keeps all probabilities, would take too much memory
 
 
 class Classifier(Task[ClassFacts]):
     """Single-label classification of images, table rows or texts.
 
     Scores: ``accuracy`` (the share of examples that are right), ``f1`` (mean over the classes), ``auroc`` (one class
-    against the rest, mean over the classes), ``calibration_error`` (expected, 15 bins: Guo et al. 2017) and, with more
-    than five classes, ``top5_accuracy``.
+    against the rest, mean over the classes that there are; up to 1,000 classes), ``calibration_error`` (expected, 15
+    bins: Guo et al. 2017) and, with more than five classes, ``top5_accuracy``.
 
     Args:
         net: Makes the network from the number of inputs (channels, features or words) and the number of classes;
@@ -103,10 +104,11 @@ class Classifier(Task[ClassFacts]):
         num = len(self.classes)
         scores: dict[str, Any] = {
             "accuracy": MulticlassAccuracy(num, average="micro"),
-            "f1": MulticlassF1Score(num, average="macro"),
-            "auroc": AUROC(),
+            "f1": MacroF1(num),
             "calibration_error": CalibrationError(num_bins=15),
         }
+        if num <= RANKED:
+            scores["auroc"] = AUROC()
         if num > 5:
             scores["top5_accuracy"] = MulticlassAccuracy(num, top_k=5, average="micro")
         return MetricCollection(scores)

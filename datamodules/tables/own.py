@@ -93,6 +93,11 @@ class Tabular(TableData):
         """The file's name."""
         return str(self.path)
 
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The table, unless it says itself which row belongs to which split."""
+        return [] if self.split_column else [self.path]
+
     def table(self) -> "DataFrame":
         """Read the file."""
         self.kinds.separator = separator_of(self.path, self.separator, self.encoding)

@@ -1,6 +1,6 @@
 """Scores that torchmetrics lacks, as sums that stay exact over any number of processes."""
 
-from modules.metrics.classes import AUROC, CalibrationError
+from modules.metrics.classes import AUROC, CalibrationError, MacroF1
 from modules.metrics.entities import EntityScores, TagScores
 from modules.metrics.forecasts import ForecastErrors, QuantileScores
 from modules.metrics.ranking import Ranking
@@ -15,6 +15,7 @@ __all__ = [
     "Distinct",
     "EntityScores",
     "ForecastErrors",
+    "MacroF1",
     "QuantileScores",
     "Ranking",
     "RegressionScores",

@@ -53,6 +53,35 @@ def binary_auroc(scores: Tensor, positive: Tensor) -> Tensor:
     return above / (num * (len(scores) - num))
 
 
+class MacroF1(Metric):
+    """F1, the harmonic mean of precision and recall, of each class; mean over the classes that are true or predicted.
+
+    Args:
+        num_classes: Number of classes; memory grows with it, not with its square.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    counts: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.add_state("counts", torch.zeros(3, num_classes, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add the probabilities ``(batch, classes)`` and the true classes ``(batch)``."""
+        predicted = preds.argmax(1)
+        some = (predicted[predicted == target], predicted, target)
+        self.counts += torch.stack([classes.bincount(minlength=self.num_classes) for classes in some])
+
+    def compute(self) -> Tensor:
+        """The mean."""
+        right, predicted, true = self.counts.to(DOUBLE)
+        there = predicted + true > 0
+        return (2 * right / (predicted + true))[there].mean()
+
+
 class CalibrationError(Metric):
     """Expected calibration error (Guo et al. 2017): how far the accuracy is from the confidence.
 

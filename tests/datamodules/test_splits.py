@@ -3,7 +3,7 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.splits import part_of, split_mask, split_off
+from datamodules.splits import SPLITS, assign, split_mask, split_off
 
 
 def check_partition(size, parts):
@@ -100,11 +100,26 @@ def test_masks_of_arrays():
     assert int(groups.sum()) in (3, 4)  # one whole group
 
 
-def test_held_out_splits_are_shares_of_what_those_before_them_left():
-    fractions, labels = {"test": 0.2, "val": 0.25}, list("aabbb") * 20
-    parts = {split: part_of(split, fractions, 100, seed=0, stratify=labels) for split in ("train", "val", "test")}
+def test_held_out_splits_are_shares_of_the_whole():
+    labels = list("aabbb") * 20
+    names = assign(100, seed=0, val=0.2, test=0.2, stratify=labels)
+    parts = {split: (names == k).nonzero()[0].tolist() for k, split in enumerate(SPLITS)}
     assert {split: len(part) for split, part in parts.items()} == {"train": 60, "val": 20, "test": 20}
-    assert sorted(i for part in parts.values() for i in part) == list(range(100))
     assert all([labels[i] for i in part].count("a") == 0.4 * len(part) for part in parts.values())
     assert parts["test"] == split_off(100, 0.2, seed=0, stratify=labels)[1]
-    assert part_of("val", {}, 3, seed=0) == [0, 1, 2]
+    assert assign(3, seed=0).tolist() == [0, 0, 0]
+    for share in (-0.1, 1.0):
+        with pytest.raises(MisconfigurationException, match="val_fraction"):
+            assign(10, seed=0, val=share)
+
+
+def test_many_classes_keep_their_shares():
+    classes = np.random.default_rng(0).permutation(np.repeat(np.arange(20_000), 5))
+    names = assign(len(classes), 3, val=0.2, test=0.2, stratify=classes)
+    assert np.bincount(names).tolist() == [60_000, 20_000, 20_000]
+    for split in range(3):
+        assert (np.bincount(classes[names == split], minlength=20_000) == [3, 1, 1][split]).all()
+    assert (assign(len(classes), 3, val=0.2, test=0.2, stratify=classes) == names).all()
+    assert (assign(len(classes), 4, val=0.2, test=0.2, stratify=classes) != names).any()
+    alone = assign(3000, 0, test=0.5, stratify=np.arange(3000) % 2999)  # a single example stays in training
+    assert (alone > 0).sum() <= 1

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 
-from modules.metrics import AUROC, CalibrationError
+from modules.metrics import AUROC, CalibrationError, MacroF1
 
 
 def scored(metric, preds, target, step=7):
@@ -70,3 +70,17 @@ def test_a_confidence_of_one_is_in_the_last_bin():
 
 def test_calibration_error_of_no_numbers_is_none():
     assert math.isnan(scored(CalibrationError(), torch.tensor([[math.nan, math.nan]]), torch.tensor([0])))
+
+
+def test_f1_is_scikit_learns_over_the_classes_that_are_there():
+    preds, target = softmax(50, 5), torch.tensor([0, 1, 3]).repeat(17)[:50]
+    preds[:, 4] = 0  # neither true nor predicted
+    wanted = f1_score(target, preds.argmax(1), average="macro")
+    assert scored(MacroF1(5), preds, target) == pytest.approx(wanted, abs=1e-12)
+    assert math.isnan(MacroF1(5).compute().item())
+
+
+def test_f1_of_many_classes_takes_little_memory():
+    preds = torch.zeros(3, 50_000)
+    preds[torch.arange(3), torch.tensor([7, 49_999, 7])] = 1
+    assert scored(MacroF1(50_000), preds, torch.tensor([7, 49_999, 8])) == pytest.approx((2 / 3 + 1 + 0) / 3)
