@@ -25,19 +25,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from benchmarks.probes import compare, train
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.series import ETT
 from modules.forecasting import Forecaster
-from modules.nets.forecasting.base import Sizes
-from modules.nets.forecasting.series import Linear, Recurrent
+from modules.nets.forecasting import LinearForecaster, RecurrentForecaster, Sizes
 
 HORIZON = 96
 CONTEXT = {"lstm": 96, "linear": 336}
 HIDDEN = 64
 BATCH = 32
 NETS: dict[str, Callable[[Sizes], nn.Module]] = {
-    "lstm": lambda sizes: Recurrent(sizes, "lstm", HIDDEN),
-    "linear": Linear,
+    "lstm": lambda sizes: RecurrentForecaster(sizes, "lstm", HIDDEN),
+    "linear": LinearForecaster,
 }
 
 
@@ -88,7 +87,7 @@ def cut_beforehand(kind: str) -> DataLoader[Any]:
     source = data(kind)
     source.setup("fit")
     windows = source.datasets["train"]
-    (history, _, _), target = windows.__getitems__(Draw(range(len(windows))))
+    (history, _, _), target = windows.__getitems__(BatchIndices(range(len(windows))))
     return DataLoader(TensorDataset(history.contiguous(), target.contiguous()), BATCH, shuffle=True, drop_last=True)
 
 
