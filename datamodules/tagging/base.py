@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
@@ -113,6 +114,8 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         """Sentences of a file, or of all files of a folder, without their tags."""
         files = [path] if path.is_file() else sorted(path.iterdir())
         self.predict_files = [file for file in files if file.is_file() and file.name[0] != "."]
+        if not self.predict_files:
+            raise MisconfigurationException(f"{path} holds no file of sentences")
         counts = zip(self.facts.words, self.facts.word_counts, strict=True)
         characters = sum(count for word, count in counts if len(word) == 1)
         by_character = characters > CHARACTERS * sum(self.facts.word_counts)

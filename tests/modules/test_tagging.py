@@ -165,6 +165,19 @@ def test_own_columns_without_a_test_file(leyden: Leyden) -> None:
     assert "test/entity_f1" in scores(leyden, run)
 
 
+def test_tables_of_tokens_in_and_out(leyden: Leyden, tmp_path: Path) -> None:
+    table = tmp_path / "train.csv"
+    rows = ["1;Anna;B-PER", "1;lives;O", "2;Leiden;B-LOC", "2;sleeps;O"] * 30
+    table.write_text("sentence_id;token;tag\n" + "\n".join(rows) + "\n")
+    run = fit(leyden, "own/tagging", *SMALL, "--data.path", table)
+    assert scores(leyden, run)["test/entity_f1"] > 0.9
+    new = tmp_path / "new.jsonl"
+    new.write_text('{"id": "007", "tokens": ["Anna", "sleeps"]}\n')
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", new) == 0
+    row = json.loads((run / "predictions.jsonl").read_text())
+    assert (row["id"], row["tokens"], row["prediction"]) == ("007", ["Anna", "sleeps"], ["B-PER", "O"])
+
+
 def test_hmm_counts_without_an_optimizer(leyden: Leyden, tmp_path: Path) -> None:
     run = fit(leyden, "tagging/ewt_hmm")
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)

@@ -185,6 +185,18 @@ def test_tables_get_two_columns(tmp_path: Path, write: Write) -> None:
     assert [list(tags) for tags in frame["prediction"]] == [["T0", "T1"], ["T0"]]
 
 
+def test_several_files_to_predict(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    with pytest.raises(MisconfigurationException, match="new holds no file of sentences"):
+        predict(tmp_path, folder)
+    (folder / "a.txt").write_text("Anna left\n")
+    (folder / "b.jsonl").write_text('{"tokens": ["Bo", "left"]}\n')
+    (folder / ".hidden").write_text("not this\n")
+    found = predict(tmp_path, folder).read_text()
+    assert [line.split("\t")[0] for line in found.splitlines()] == ["Anna", "left", "", "Bo", "left", ""]
+
+
 @pytest.mark.filterwarnings("ignore:1 tags of 200 chunks break IOB2")
 def test_a_file_is_judged_as_a_whole_before_it_is_split(tmp_path: Path) -> None:
     path = tmp_path / "train.conll"
