@@ -120,6 +120,17 @@ def share(size: int, split: str, val: float, test: float, seed: int, source: str
     return mine
 
 
+def check_fractions(val: float, test: float) -> None:
+    """Refuse shares of splits that are none, whether they are needed or not.
+
+    Raises:
+        MisconfigurationException: If one is not from 0 to below 1.
+    """
+    for name, value in (("val", val), ("test", test)):
+        if not 0 <= value < 1:
+            raise MisconfigurationException(f"data.{name}_fraction is {value}; it must be from 0 to below 1")
+
+
 def check_limits(num_tokens: int, max_length: int, max_tokens: int | None) -> None:
     """Refuse options of a vocabulary and of batches that nothing can be made with.
 

@@ -161,7 +161,7 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write ``predictions.jsonl``, and a table in which lists are JSON too."""
         lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-        # Half a character, which JSON may hold, is written as it was: `\\ud83d`.
+        # Half a character, which JSON may hold, is written as it was: `\ud83d`.
         (folder / "predictions.jsonl").write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
         return super().write([{name: _cell(value) for name, value in row.items()} for row in rows], folder)
 

@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.dialogue.base import DialogueData
 from datamodules.dialogue.reading import Dialogues, find_files, read_dialogues
-from datamodules.pairs import share
+from datamodules.pairs import check_fractions, share
 
 
 class DialogueText(DialogueData):
@@ -19,7 +19,7 @@ class DialogueText(DialogueData):
     - ``turns`` (or ``dialog``), a list of what is said: ``{"turns": ["Hello!", "Hi, how are you?"]}``;
     - ``messages``: ``[{"role": "user", "content": "..."}, {"role": "assistant", ...}]``, or ``conversations`` with
       ``from`` and ``value``: only what the assistant says is a reply, system messages are left out;
-    - ``question`` and ``answer`` (or ``prompt`` and ``completion`` or ``response``).
+    - ``question`` and ``answer``, ``prompt`` and ``completion`` or ``response``, ``instruction`` and ``output``.
 
     Splits without a file get a share of the training dialogues, drawn at random.
 
@@ -40,6 +40,7 @@ class DialogueText(DialogueData):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_fractions(val_fraction, test_fraction)
         self.path, self.separator = Path(path), separator
         self.fractions = {"val": val_fraction, "test": test_fraction}
         self._undivided: Dialogues | None = None  # read once for all splits

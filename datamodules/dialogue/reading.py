@@ -1,5 +1,6 @@
 """Reading dialogues."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +14,17 @@ from datamodules.files.rows import read_rows
 from datamodules.pairs import TABLES, find_splits, find_table, tables_in, text_of
 from datamodules.types import Row
 
-LISTS = ("turns", "messages", "conversations", "conversation", "dialog", "dialogue")  # columns of whole dialogues
+LISTS = (
+    "turns",
+    "messages",
+    "conversations",
+    "conversation",
+    "dialog",
+    "dialogue",
+    "utterances",
+)  # columns of whole ones
 PAIRS = (("question", "answer"), ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"))
+MORE = {"instruction": "input"}  # what belongs to a question, in a column of its own
 SPEAKER, TEXT = ("role", "from", "speaker"), ("content", "value", "text")  # keys of a turn
 REPLIERS = ("assistant", "gpt", "chatgpt", "model", "bot", "ai")
 NOBODY = ("system", "developer", "tool", "function")  # instructions and machinery, which nobody says
@@ -106,14 +116,16 @@ def read_dialogues(
 
 
 def _dialogue(row: Row, place: str, unanswered: bool) -> Dialogue:
+    cells = {str(name).strip().lower(): cell for name, cell in row.items()}
     for name in LISTS:
-        if name in row:
-            return _from_list(row[name], f"{place}, `{name}`", unanswered)
+        if name in cells:
+            return _from_list(cells[name], f"{place}, `{name}`", unanswered)
     for question, answer in PAIRS:
-        if question in row and (unanswered or answer in row):
-            columns = (question,) if unanswered else (question, answer)
-            return Dialogue([text_of(row[column], f"{place}, column `{column}`") for column in columns])
-    answers = [answer for question, answer in PAIRS if question in row]
+        if question in cells and (unanswered or answer in cells):
+            said = [_text(cells, name, place) for name in (question, MORE.get(question, ""))]
+            asked = "\n".join(text for text in said if text)
+            return Dialogue([asked] if unanswered else [asked, _text(cells, answer, place)])
+    answers = [answer for question, answer in PAIRS if question in cells]
     if answers:
         raise MisconfigurationException(
             f"{place} has no column `{'` or `'.join(answers)}`; there are: {', '.join(row)}"
@@ -124,7 +136,16 @@ def _dialogue(row: Row, place: str, unanswered: bool) -> Dialogue:
     )
 
 
+def _text(cells: Row, name: str, place: str) -> str:
+    return text_of(cells.get(name), f"{place}, column `{name}`")
+
+
 def _from_list(entries: Any, place: str, unanswered: bool) -> Dialogue:
+    if isinstance(entries, str):  # in a cell of a CSV
+        try:
+            entries = json.loads(entries)
+        except (ValueError, RecursionError):
+            entries = None
     if not isinstance(entries, list) or not entries:
         raise MisconfigurationException(
             f'{place} is not of the form ["...", "..."] or [{{"role": ..., "content": ...}}]'

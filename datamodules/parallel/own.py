@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.pairs import share
+from datamodules.pairs import check_fractions, share
 from datamodules.parallel.base import ParallelData
 from datamodules.parallel.reading import Files, Pairs, find_files, read_files, read_table
 
@@ -39,6 +39,7 @@ class ParallelText(ParallelData):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_fractions(val_fraction, test_fraction)
         self.path, self.separator = Path(path), separator
         self.fractions = {"val": val_fraction, "test": test_fraction}
         self._undivided: Pairs | None = None  # read once for all splits

@@ -1,5 +1,6 @@
 """Selection of replies, and the scores of dialogues."""
 
+import csv
 import json
 import math
 from functools import partial
@@ -174,6 +175,23 @@ def test_selection_learns_is_tested_and_predicts(leyden, config, tmp_path):
     assert [row["turns"] for row in rows] == [["Do you like milk?"], ["Do you like rice?"]]
     assert "milk" in rows[0]["reply"]
     assert "rice" in rows[1]["reply"]
+
+
+def test_odd_lines_and_columns_are_answered(leyden, config, tmp_path):
+    assert leyden("fit", "--config", config, "--trainer.max_epochs=1") == 0
+    run, lines = tmp_path / "runs" / "talks" / "0", ["", "  ", "🐶", "\0", "\u2028", "<me> <eos>", "x" * 5000]
+    (tmp_path / "odd.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    for batch_size in (1, 8):
+        odd = ["--data.predict_path", tmp_path / "odd.txt", f"--data.batch_size={batch_size}"]
+        assert leyden("predict", "--ckpt_path", run, *odd) == 0
+        with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["text"] for row in rows] == lines
+        assert all(row["reply"] for row in rows)
+    (tmp_path / "in.csv").write_text("ticket|question|shop\n007|Tea, please?|s1\n")
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "in.csv") == 0
+    (row,) = csv.DictReader((run / "predictions.csv").read_text().splitlines())
+    assert list(row.values())[:3] == ["007", "Tea, please?", "s1"]
 
 
 def _score(rank, folder):

@@ -257,6 +257,7 @@ def test_only_replies_are_replies(tmp_path):
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"candidates": -1}, "candidates is -1"),
         ({"val_fraction": 1.5}, "val_fraction is 1.5"),
+        ({"test_fraction": -0.1}, "test_fraction is -0.1; it must be from 0 to below 1"),
         ({"val_fraction": 0.0}, r"none of 3 examples are for the split val; raise data\.val_fraction"),
     ],
 )

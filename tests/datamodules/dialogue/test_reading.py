@@ -150,6 +150,22 @@ def test_a_table_is_read_alike_in_every_dialect(tmp_path, name, write):
     assert [row["id"] for row in rows] == ["01", "02"]
 
 
+def test_columns_of_other_names(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('Question ;ANSWER\n"Tea?";"No."\n')
+    assert read_dialogues(path).dialogues == [Dialogue(["Tea?", "No."])]
+    path.write_text("messages\n" + '"[{""role"": ""user"", ""content"": ""Tea?""}]"\n')
+    assert read_dialogues(path).dialogues == [Dialogue(["Tea?"])]
+    path = tmp_path / "a.jsonl"
+    rows = [
+        {"instruction": "Add.", "input": "1, 2", "output": "3"},
+        {"instruction": "Hi.", "input": "", "output": "Ho."},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_dialogues(path).dialogues == [Dialogue(["Add.\n1, 2", "3"]), Dialogue(["Hi.", "Ho."])]
+    assert read_dialogues(path, unanswered=True).dialogues[0] == Dialogue(["Add.\n1, 2"])
+
+
 def test_lists_in_parquet(tmp_path):
     pd.DataFrame({"dialog": [["Hello!", "Hi."]], "act": [[1, 2]]}).to_parquet(tmp_path / "a.parquet")
     assert read_dialogues(tmp_path / "a.parquet").dialogues == [Dialogue(["Hello!", "Hi."])]
