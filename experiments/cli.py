@@ -17,10 +17,10 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from datamodules.data import Data
 from experiments import checkpoint, events, runs
-from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
-from experiments.callbacks.non_finite import StopOnNonFinite
+from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.optimizer_overrides import Overrule, changes
 from experiments.callbacks.predictions import PredictionWriter
+from experiments.callbacks.signals import Interrupted
 from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, guarded, make_lean
 from experiments.messages import be_quiet, for_the_user, last_sentence
 from experiments.parsing import LeydenParser, check, values_of
@@ -148,7 +148,7 @@ class LeydenCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
-        self.trainer_defaults["callbacks"] = [PredictionWriter(), StopOnNonFinite(), self._overrule()]
+        self.trainer_defaults["callbacks"] = [PredictionWriter(), self._overrule()]
         kwargs["default_root_dir"] = str(self.run_folder)
         settings = self._get(self.config_init, "trainer")
         if self.subcommand == "fit":
@@ -166,12 +166,8 @@ class LeydenCLI(LightningCLI):
         off += (LearningRateMonitor,) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
         trainer = super().instantiate_trainer(**kwargs)
-        # What a loss spoils is not written; and what is written is of between two steps, before anything else is done
-        # for the next one. Lightning would let checkpoints come last.
-        first = (StopOnNonFinite, RunCheckpoint)
-        trainer.callbacks.sort(
-            key=lambda callback: next((i for i, kind in enumerate(first) if isinstance(callback, kind)), len(first))
-        )  # type: ignore[attr-defined]
+        # Lightning would let checkpoints come last.
+        trainer.callbacks.sort(key=lambda callback: not isinstance(callback, RunCheckpoint))  # type: ignore[attr-defined]
         make_lean(trainer, self.model, self.datamodule)
         avoid_emulation(trainer)
         allow_clipping(trainer)

@@ -80,7 +80,8 @@ def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModu
         trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
     if trainer.gradient_clip_val is None and _inherits(module, LightningModule, "configure_gradient_clipping"):
         trainer.precision_plugin._clip_gradients = _nothing  # type: ignore[method-assign]
-    # Every process learns of a signal by itself, and of those of the others without waiting for its device.
+    # RunCheckpoint listens to signals, and the processes tell each other of them without waiting for their devices.
+    trainer._signal_connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
     here = strategy.root_device.type == "cpu" and _inherits(strategy, Strategy, "batch_to_device")
     if here and all(_inherits(owner, DataHooks, hook) for owner in (module, data) for hook in _MOVING):

@@ -1,8 +1,10 @@
-"""Many processes: sharded weights (FSDP2), and batches whose results do not count."""
+"""Many processes: sharded weights (FSDP2), batches whose results do not count, decisions that all take together."""
 
+from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torchmetrics import MetricCollection
@@ -56,3 +58,22 @@ def update_uncounted(metrics: MetricCollection, preds: Any, target: Any) -> None
 
 def _kept(state: Any) -> Any:
     return state.clone() if isinstance(state, Tensor) else copy(state)
+
+
+class Agreement:
+    """Decisions that all processes take together, by way of their processors: no accelerator has to wait for them.
+
+    Args:
+        num_processes: How many there are. All of them make this together.
+    """
+
+    def __init__(self, num_processes: int) -> None:
+        self.group = torch.distributed.new_group(backend="gloo") if num_processes > 1 else None
+
+    def any(self, flags: Sequence[bool]) -> list[bool]:
+        """Whether each flag is set on any process."""
+        if self.group is None:
+            return list(flags)
+        votes = torch.tensor(flags, dtype=torch.int32)
+        torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX, group=self.group)
+        return [bool(vote) for vote in votes]

@@ -1,13 +1,9 @@
 """Checkpoints from which training goes on to the last bit."""
 
-import math
-import os
-import shutil
 import signal
 import time
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
@@ -15,22 +11,16 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments import events
-from experiments.callbacks.monitors import Monitor, check_name, less_is_better, monitors
+from experiments.callbacks.monitors import Monitor, check_name, less_is_better, monitors, rank
+from experiments.callbacks.non_finite import LossWatch
 from experiments.callbacks.resuming import keep, take_up
+from experiments.callbacks.signals import Interrupted, Signals
+from experiments.callbacks.writing import write_checkpoints
 from experiments.lightning_patches import set_root
 from experiments.runs import FOLDER, command
+from modules.distributed import Agreement
 
-
-class Interrupted(Exception):
-    """Training was asked to stop, and has written a checkpoint.
-
-    Attributes:
-        signum: The signal that asked.
-    """
-
-    def __init__(self, signum: int, message: str) -> None:
-        super().__init__(message)
-        self.signum = signum
+FIRST = 60.0  # seconds after which there is a checkpoint in any case
 
 
 class RunCheckpoint(Checkpoint):
@@ -38,8 +28,11 @@ class RunCheckpoint(Checkpoint):
 
     Both are written between two training steps, when everything that belongs to the step before (validation,
     schedulers, other callbacks) is done: so the state in the file is complete, and a run that goes on from it is
-    equal, bit for bit, to one that was never stopped. Ctrl-C, SIGTERM and SIGUSR1 write ``last.ckpt`` after the step
-    at hand and end the program.
+    equal, bit for bit, to one that was never stopped. The first one is written after the first validation or minute.
+    Ctrl-C, SIGTERM and SIGUSR1 write ``last.ckpt`` after the step at hand and end the program; a loss that is NaN or
+    infinite ends it with an error, before anything is written.
+
+    It comes first among the callbacks, so that nothing is done for the next step before the state is written.
 
     Args:
         monitor: The validation score that chooses the best checkpoint. A score that is no number is never better, and
@@ -62,10 +55,12 @@ class RunCheckpoint(Checkpoint):
         self.best_step = 0
         self.directions: dict[str, bool | None] = {}
         self._due: set[str] = set()
-        self._last_step = self._last_time = 0.0
+        self._last_step = 0
+        self._last_time = 0.0
+        self._written = False  # whether this run has a checkpoint
+        self._moved = False  # whether anything was trained since the last one
         self._resume: dict[str, Any] | None = None
-        self._signal: int | None = None
-        self._handlers: dict[int, Any] = {}
+        self._signals, self._losses = Signals(), LossWatch()
 
     @property
     def state_key(self) -> str:
@@ -112,29 +107,21 @@ class RunCheckpoint(Checkpoint):
     # ---- when to write
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Learn the folder of the run from the first process."""
+        """Learn the folder of the run from the first process, and listen to signals."""
         set_root(trainer, trainer.strategy.broadcast(trainer.default_root_dir))
         self.folder = Path(trainer.default_root_dir) / FOLDER
+        if stage == "fit":
+            self._signals.listen()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check what is monitored, start the clock and listen to signals."""
+        """Check what is monitored, and start the clock."""
         if trainer.ckpt_path is not None:  # there was no sanity check
             self._check_names(trainer, {*self.directions, *(self._resume or {}).get("metrics", {})})
         for monitor in self._monitors(trainer):
             less_is_better(monitor, self.directions)
+        self._agreement = Agreement(trainer.world_size)
         self._last_time, self._last_step = time.monotonic(), trainer.global_step
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            self._handlers[signum] = signal.signal(signum, self._on_signal)
-
-    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        if self._signal is not None and signum == signal.SIGINT:  # asked twice: do not wait for the step
-            raise KeyboardInterrupt
-        self._signal = signum
-
-    def _forget_signals(self) -> None:
-        while self._handlers:
-            signum, handler = self._handlers.popitem()
-            signal.signal(signum, handler)
+        self._written, self._signals.waits = trainer.ckpt_path is not None, True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note whether the score is the best so far."""
@@ -143,27 +130,24 @@ class RunCheckpoint(Checkpoint):
         scores = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         self._check_names(trainer, set(trainer.callback_metrics))
         self.directions |= pl_module.directions  # type: ignore[arg-type, operator]
-        if not self.best_scores or self._rank(scores) < self._rank(self.best_scores):
+        less = less_is_better(Monitor("checkpoint", self.monitor, self.mode), self.directions)
+        if not self.best_scores or rank(scores, self.monitor, less) < rank(self.best_scores, self.monitor, less):
             self.best_scores, self.best_step = scores, trainer.global_step
             self._due.add("best")
+        if not self._written:
+            self._due.add("last")
 
-    def _rank(self, scores: dict[str, float]) -> tuple[bool, float, float]:
-        less = less_is_better(Monitor("checkpoint", self.monitor, self.mode), self.directions)
-        score, loss = scores[self.monitor], scores.get("val/loss", math.nan)
-        # Only numbers can be compared.
-        rank = 0.0 if math.isnan(score) else score if less else -score
-        return math.isnan(score), rank, math.inf if math.isnan(loss) else loss
-
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Note whether so many steps, or so much time, have passed."""
-        steps, interval = self.every_n_train_steps, self.train_time_interval
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the loss, and note whether so many steps have passed."""
+        self._moved = True
+        if isinstance(outputs, dict) and "loss" in outputs:
+            self._losses.keep(outputs["loss"], trainer, batch_idx)
+        steps = self.every_n_train_steps
         if steps and trainer.global_step != self._last_step and trainer.global_step % steps == 0:
             self._last_step = trainer.global_step
             self._due.add("last")
-        if interval:
-            late = time.monotonic() - self._last_time > interval.total_seconds()
-            if trainer.strategy.broadcast(late):  # the clocks of the processes differ
-                self._due.add("last")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """An epoch is over."""
@@ -174,59 +158,48 @@ class RunCheckpoint(Checkpoint):
         if self._resume is not None:
             take_up(trainer, pl_module, self._resume)
             self._resume = None
-        stop = self._signal is not None
-        if trainer.world_size > 1:
-            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
-        if stop:
-            self._due.add("last")
-        self._write(trainer)
-        if stop:
+        received = self._signals.received
+        if self._between_steps(trainer, received is not None):
             go_on = command("fit --ckpt_path", self.folder.parent)
-            raise Interrupted(
-                self._signal or signal.SIGTERM, f"stopped at step {trainer.global_step}; go on with: {go_on}"
-            )
+            raise Interrupted(received or signal.SIGTERM, f"stopped at step {trainer.global_step}; go on with: {go_on}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what is due after the last step."""
-        self._write(trainer)
-        self._forget_signals()
+        self._between_steps(trainer, False)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        self._signals.give_back()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give the signals back."""
-        self._forget_signals()
+        self._signals.give_back()
+
+    def _between_steps(self, trainer: Trainer, asked: bool) -> bool:
+        """Write what is due; whether any process was asked to stop."""
+        wrong = self._losses.look(trainer, wait=bool(self._due) or asked)
+        stop, late, spoiled = self._agreement.any([asked, self._is_late(), wrong is not None])
+        if (stop or late) and not spoiled:
+            wrong = self._losses.look(trainer, wait=True)
+            spoiled = self._agreement.any([wrong is not None])[0]
+            self._due.add("last")
+        if spoiled:
+            raise MisconfigurationException(wrong or "the loss is no finite number on another process")
+        if self._due and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            write_checkpoints(trainer, self.folder, sorted(self._due))
+            self._written = True
+        if "last" in self._due:
+            self._last_time, self._moved = time.monotonic(), False
+        self._due.clear()
+        return stop
+
+    def _is_late(self) -> bool:
+        interval = self.train_time_interval.total_seconds() if self.train_time_interval else None
+        if not self._written:
+            interval = FIRST if interval is None else min(FIRST, interval)
+        return interval is not None and self._moved and time.monotonic() - self._last_time > interval
 
     # ---- what to write
-
-    def _write(self, trainer: Trainer) -> None:
-        written: Path | None = None
-        for name in sorted(self._due):
-            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-                path = self.folder / f"{name}.ckpt"
-                self._write_one(trainer, path, written)
-                written = path
-        if "last" in self._due:
-            self._last_time = time.monotonic()
-        self._due.clear()
-
-    def _write_one(self, trainer: Trainer, path: Path, same: Path | None) -> None:
-        # Written beside and renamed, so that an interrupted or failed write leaves the previous file as it was.
-        beside = path.with_suffix(".tmp")
-        try:
-            if same is None or same.is_dir():  # sharded strategies write a folder
-                trainer.save_checkpoint(beside, weights_only=False)
-            elif trainer.is_global_zero:  # a copy, no link: should one file be damaged, the other is not
-                shutil.copyfile(same, beside)
-            if trainer.is_global_zero:
-                _sync(beside)
-                os.replace(beside, path)
-        except (OSError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "write" not in str(error):
-                raise
-            beside.unlink(missing_ok=True)
-            raise MisconfigurationException(
-                f"{path} could not be written ({str(error).splitlines()[0]}); the checkpoint before it is untouched. "
-                f"Make room, then: {command('fit --ckpt_path', path.parent.parent)}"
-            ) from error
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to go on to the last bit."""
@@ -239,9 +212,3 @@ class RunCheckpoint(Checkpoint):
         """Keep the state until the first step."""
         if trainer.state.fn == "fit":
             self._resume = checkpoint.get("resume")
-
-
-def _sync(path: Path) -> None:
-    if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())

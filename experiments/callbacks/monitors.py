@@ -1,6 +1,7 @@
 """Scores that something monitors, and the direction in which they are better."""
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -69,3 +70,16 @@ def less_is_better(monitor: Monitor, directions: Directions) -> bool:
             f"say mode {'max' if more else 'min'}"
         )
     return monitor.mode == "min" if more is None else not more
+
+
+def rank(scores: Mapping[str, float], score: str, less: bool) -> tuple[bool, float, float]:
+    """The lower, the better: what is no number comes last, and of equal scores the lower ``val/loss`` counts.
+
+    Args:
+        scores: Scores of a validation.
+        score: The one that is monitored.
+        less: Whether less of it is better.
+    """
+    value, loss = scores[score], scores.get("val/loss", math.nan)
+    signed = 0.0 if math.isnan(value) else value if less else -value  # only numbers can be compared
+    return math.isnan(value), signed, math.inf if math.isnan(loss) else loss

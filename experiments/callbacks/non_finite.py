@@ -1,45 +1,68 @@
 """A loss that is no number ends training at once, before a checkpoint can be spoiled."""
 
 import math
-from typing import Any
+from collections import deque
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+import torch
+from lightning.pytorch import Trainer
 from torch import Tensor
 
+from experiments.runs import FOLDER
 
-class StopOnNonFinite(Callback):
-    """Stops when the loss is NaN or infinite, naming the step, the examples of the batch and the last checkpoint.
 
-    On an accelerator the loss of a step is looked at during the next one, so that the device need not wait.
-    """
+class _Kept(NamedTuple):
+    loss: Tensor
+    arrived: torch.cuda.Event | None  # None where the loss is in the memory of the processor anyway
+    step: int
+    epoch: int
+    batch: int
+
+
+class LossWatch:
+    """Finds losses that are NaN or infinite, without making an accelerator wait for each."""
 
     def __init__(self) -> None:
-        self._waiting: tuple[Tensor, int, int] | None = None
+        self._kept: deque[_Kept] = deque()
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Look at the loss of the step before: in time, as checkpoints are written after this."""
-        if self._waiting is None:
-            return
-        (loss, epoch, position), self._waiting = self._waiting, None
-        if math.isfinite(loss.item()):
-            return
-        batches = trainer.datamodule.batches("train")  # type: ignore[attr-defined]
-        batches.set_epoch(epoch)
-        indices = ", ".join(map(str, batches[position]))
-        raise MisconfigurationException(
-            f"the loss is {loss.item()} at step {trainer.global_step} (epoch {epoch}, batch {position}, "
-            f"training examples {indices}); the checkpoints in {trainer.default_root_dir} are from before. "
-            "A lower learning rate (--model.optimizer.lr) or clipping (--trainer.gradient_clip_val) may help"
-        )
+    def keep(self, loss: Tensor, trainer: Trainer, batch: int) -> None:
+        """Keep the loss of a training step, to look at it when it has arrived."""
+        loss, arrived = loss.detach(), None
+        if loss.is_cuda:
+            loss, arrived = loss.to("cpu", non_blocking=True), torch.cuda.Event()
+            arrived.record()
+        self._kept.append(_Kept(loss, arrived, trainer.global_step, trainer.current_epoch, batch))
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Keep the loss."""
-        if isinstance(outputs, dict) and "loss" in outputs:
-            self._waiting = outputs["loss"].detach(), trainer.current_epoch, batch_idx
+    def look(self, trainer: Trainer, wait: bool) -> str | None:
+        """Look at the losses that have arrived.
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the last loss of an epoch too."""
-        self.on_train_batch_start(trainer, pl_module, None, 0)
+        Args:
+            trainer: Knows the examples.
+            wait: Whether to wait for all of them: before a checkpoint is written.
+
+        Returns:
+            A sentence if one of them is no number; it names the step, the examples and what may help.
+        """
+        while self._kept:
+            kept = self._kept[0]
+            if kept.arrived is not None and not wait and not kept.arrived.query():
+                return None
+            if kept.arrived is not None:
+                kept.arrived.synchronize()
+            self._kept.popleft()
+            if not math.isfinite(kept.loss):
+                return _sentence(trainer, kept)
+        return None
+
+
+def _sentence(trainer: Trainer, kept: _Kept) -> str:
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    indices = ", ".join(map(str, data.batches("train", kept.epoch)[kept.batch]))
+    folder = Path(trainer.default_root_dir) / FOLDER
+    before = f"; the checkpoints in {folder} are from before" if any(folder.glob("*.ckpt")) else ""
+    return (
+        f"the loss is {float(kept.loss)} at step {kept.step} (epoch {kept.epoch}, batch {kept.batch}, "
+        f"training examples {indices}){before}. A lower learning rate (--model.optimizer.lr) or clipping (--trainer.gradient_clip_val) "
+        "may help"
+    )
