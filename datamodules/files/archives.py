@@ -58,7 +58,7 @@ def check_archive(path: Path) -> None:
         raise MisconfigurationException(f"{path} holds more than {MEMBERS:,} files")
     for name, _, link in contents:
         parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[:1]:
+        if parts.is_absolute() or ".." in parts.parts or name[1:2] == ":":
             raise MisconfigurationException(f"{path} holds a file whose path leads out of the archive: {name}")
         if link:
             raise MisconfigurationException(f"{path} holds a link, which is not followed: {name}")

@@ -79,7 +79,8 @@ class MacroF1(Metric):
         """The mean."""
         right, predicted, true = self.counts.to(DOUBLE)
         there = predicted + true > 0
-        return (2 * right / (predicted + true))[there].mean()
+        scores: Tensor = (2 * right / (predicted + true))[there]
+        return scores.mean()
 
 
 class CalibrationError(Metric):

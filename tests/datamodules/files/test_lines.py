@@ -1,0 +1,42 @@
+"""Lines of texts."""
+
+import gzip
+
+import pytest
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.files import dialect
+from datamodules.files.lines import read_lines
+
+TEXT = "one\ntwo\r\n\nwith \r and \u2028 and \x85 inside\nlast ä"
+LINES = ["one", "two", "", "with \r and \u2028 and \x85 inside", "last ä"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_only_line_feeds_end_a_line(tmp_path, encoding):
+    (tmp_path / "t.txt").write_bytes(TEXT.encode(encoding))
+    assert list(read_lines(tmp_path / "t.txt")) == LINES
+    (tmp_path / "t.txt.gz").write_bytes(gzip.compress(TEXT.encode(encoding)))
+    assert list(read_lines(tmp_path / "t.txt.gz")) == LINES
+
+
+def test_a_single_nul_is_text(tmp_path):
+    (tmp_path / "t.txt").write_bytes(b"a\0b\nlonger line of text\n")
+    assert list(read_lines(tmp_path / "t.txt")) == ["a\0b", "longer line of text"]
+
+
+def test_a_byte_that_does_not_fit_is_named_with_its_line(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"gut\n" * 5000 + "schön\n".encode("cp1252"))
+    with pytest.raises(MisconfigurationException, match=r"line 5001: byte 0xf6 is not UTF-8; .*--data.encoding cp1252"):
+        list(read_lines(path))
+    assert list(read_lines(path, "cp1252"))[-1] == "schön"
+    with pytest.raises(MisconfigurationException, match=r"line 5001: byte 0xf6 is not ASCII"):
+        list(read_lines(path, "ascii"))
+
+
+def test_a_line_that_is_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(dialect, "MAX_LINE", 50)
+    (tmp_path / "t.txt").write_text("short\n" + "x" * 51 + "\n")
+    with pytest.raises(MisconfigurationException, match="line 2 has more than 50 characters"):
+        list(read_lines(tmp_path / "t.txt"))

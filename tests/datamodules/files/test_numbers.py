@@ -1,0 +1,107 @@
+"""Numbers as people write them: told from the whole column, or refused."""
+
+import math
+
+import pandas as pd
+import pytest
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.files.frame import read_frame, texts_to
+from datamodules.files.numbers import NumberFormat, find_formats, parse
+
+
+def formats(*texts, decimal=None, separator=",", **others):
+    columns = {name: pd.Series(values, dtype="str") for name, values in {"x": texts, **others}.items()}
+    return find_formats(columns, decimal, separator, "t.csv")
+
+
+def numbers(*texts, **options):
+    how = formats(*texts, **options)["x"]
+    return texts_to(pd.Series(texts, dtype="str"), lambda some: parse(some, how)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "wanted"),
+    [
+        (["1", "-2.5", "+3e2", ".5", "7."], {}, [1, -2.5, 300, 0.5, 7]),
+        (["1,5", "2,25", "3"], {"separator": ";"}, [1.5, 2.25, 3]),
+        (["1,234.5", "12"], {}, [1234.5, 12]),
+        (["1.234,5", "12"], {"separator": ";"}, [1234.5, 12]),
+        (["1,234,567", "1,234"], {}, [1234567, 1234]),
+        (["12,34,567.5", "1"], {}, [1234567.5, 1]),
+        (["1 234,5", "1\u00a0234,25", "1\u202f000,0"], {"separator": ";"}, [1234.5, 1234.25, 1000]),
+        (["1'234.5", "1\u2019000"], {}, [1234.5, 1000]),
+        (["\u22125", "3"], {}, [-5, 3]),
+        ([" 1.5 ", "2"], {}, [1.5, 2]),
+        (["$1.50", "-$2", "$ 3"], {}, [1.5, -2, 3]),
+        (["1,50 €", "2€", "3 €"], {"separator": ";"}, [1.5, 2, 3]),
+        (["EUR 1.50", "2 EUR", "3"], {}, [1.5, 2, 3]),
+        (["5%", "6.5 %"], {}, [5, 6.5]),
+        # what one column cannot tell, another one does
+        (["1,234", "5,678"], {"separator": ";", "y": ["0,5", "1,25"]}, [1.234, 5.678]),
+        (["1.234", "5.678"], {"separator": ";", "y": ["0,5", "1,25"]}, [1234, 5678]),
+        (["1,234", "5,678"], {"y": ["0.5", "1.25"]}, [1234, 5678]),
+        (["1,234", "5,678"], {"decimal": ","}, [1.234, 5.678]),
+        (["1,234", "5,678"], {"decimal": "."}, [1234, 5678]),
+        (["1,234", "0,678"], {"separator": ";"}, [1.234, 0.678]),  # no number begins with a group of zeros
+        (["1.234", "5.678"], {}, [1.234, 5.678]),  # where commas separate the cells, full stops are decimal
+    ],
+)
+def test_formats_are_told_from_the_whole_table(texts, options, wanted):
+    assert numbers(*texts, **options) == wanted
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "message"),
+    [
+        (["1,234", "5,678"], {"separator": ";"}, "whether `1,234` in column `x` is 1.234 or 1234 cannot be told"),
+        (["1,234", "5,678"], {}, "--data.decimal"),
+        (["1.234", "5.678"], {"separator": ";"}, "whether `1.234` in column `x` is 1.234 or 1234 cannot be told"),
+        (["1,234", "5,678"], {"y": ["0.5"], "z": ["0,5"]}, "cannot be told"),
+        (["$5", "5 €"], {}, r"several units \(\$, €\)"),
+        (["5%", "0.05"], {}, r"several units \(%, none\)"),
+    ],
+)
+def test_what_could_mean_two_things_is_refused(texts, options, message):
+    with pytest.raises(MisconfigurationException, match=message):
+        formats(*texts, **options)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["01067", "80331"],
+        ["007", "12"],
+        ["1A", "2B"],
+        ["2024-01-02"],
+        ["1-2"],
+        ["12:30"],
+        ["1.2.3"],
+        ["NA", "null", ""],
+        ["a"] * 2 + ["1"] * 8,
+        ["0x1F"],
+    ],
+)
+def test_codes_and_names_are_no_numbers(texts):
+    assert formats(*texts) == {}
+
+
+def test_nine_in_ten_numbers_are_meant_as_numbers():
+    texts = [str(k) for k in range(9)] + ["typo"]
+    assert formats(*texts) == {"x": NumberFormat()}
+    assert math.isnan(numbers(*texts)[-1])
+
+
+def test_a_format_is_held_to():
+    series = pd.Series(["1,5", "1.5", "1.500", "12.34"], dtype="str")
+    read = texts_to(series, lambda some: parse(some, NumberFormat(",", ".")))
+    assert read[0] == 1.5
+    assert read[2] == 1500
+    assert math.isnan(read[1])
+    assert math.isnan(read[3])
+
+
+def test_no_digit_of_a_number_is_lost(tmp_path):
+    texts = ["12345678.123456789", "0.1", "400000003", "9007199254740993", "1e-300"]
+    (tmp_path / "t.csv").write_text("x\n" + "\n".join(texts) + "\n")
+    assert read_frame(tmp_path / "t.csv")["x"].tolist() == [float(text) for text in texts]
