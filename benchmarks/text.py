@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.probes import Stopwatch, compare, train
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from datamodules.text import SST2
 from modules.classification import Classifier
 from modules.nets.pretrained import PretrainedClassifier
@@ -32,8 +32,8 @@ def ours(task: Classifier, data: SST2, steps: int) -> float:
 
 def plain_lstm(data: SST2, steps: int) -> float:
     """A loop as in a tutorial: all sentences padded once to the longest, shuffled, AdamW."""
-    tokens, target = data.datasets["train"].__getitems__(Draw(range(len(data.datasets["train"]))))
-    net = TextRNN(data.num_inputs, 2)
+    tokens, target = data.datasets["train"].__getitems__(BatchIndices(range(len(data.datasets["train"]))))
+    net = TextRNN(data.facts.num_inputs, 2)
     recurrent = torch.nn.LSTM(100, 100, batch_first=True, bidirectional=True)
     net.recurrent = None  # type: ignore[assignment]
     optimizer = torch.optim.AdamW([*net.parameters(), *recurrent.parameters()], lr=1e-3)
@@ -68,7 +68,8 @@ def hugging_face(data: SST2, model: str, steps: int) -> float:
     tokenizer = AutoTokenizer.from_pretrained(model)
     texts = list(data.read("train"))
     encoded = tokenizer([text.text for text in texts], truncation=True)["input_ids"]
-    rows = [{"input_ids": ids, "labels": int(text.label or 0)} for ids, text in zip(encoded, texts, strict=True)]
+    labels = [data.facts.classes.index(text.label or "") for text in texts]
+    rows = [{"input_ids": ids, "labels": label} for ids, label in zip(encoded, labels, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
             folder,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -21,7 +21,7 @@ from datamodules.splits import SPLITS, assign
 from datamodules.text.examples import MappedRagged, TextExamples, encode
 from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
 from datamodules.text.subwords import SubwordNgrams
-from datamodules.tokens import SPECIAL, Tokens, num_unspaced
+from datamodules.tokens import SPECIAL, Kind, Tokens, num_unspaced
 from datamodules.types import Row, SubwordTokens, TextFacts
 
 TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
@@ -105,8 +105,9 @@ class TextData(Data[Texts, TextFacts], ABC):
             )
 
     def _fit(self, texts: Iterator[str]) -> Tokens:
-        if self.tokenizer in ("words", "bpe", "wordpiece"):
-            return Tokens.learn(texts, self.tokenizer, self.num_tokens, self.min_count, self.lowercase)
+        for kind in get_args(Kind):
+            if kind == self.tokenizer:
+                return Tokens.learn(texts, kind, self.num_tokens, self.min_count, self.lowercase)
         return Tokens.pretrained(self.tokenizer)
 
     # ---- reading
