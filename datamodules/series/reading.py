@@ -231,8 +231,10 @@ class SeriesReader(NamedTuple):
         if self.id is None:
             yield "", np.arange(len(frame))
             return
-        for name, where in frame.groupby(self.id, sort=False, observed=True).indices.items():
-            yield str(int(name) if isinstance(name, float) and name.is_integer() else name), np.asarray(where)
+        codes, names = frame[self.id].factorize()
+        parts = np.split(codes.argsort(kind="stable"), np.bincount(codes).cumsum()[:-1])
+        for name, where in zip(names.tolist(), parts, strict=True):
+            yield str(int(name) if isinstance(name, float) and name.is_integer() else name), where
 
     def _segment(
         self, name: str, rows: "DataFrame", times: "DatetimeIndex", targets: list[str], rules: Rules, source: str

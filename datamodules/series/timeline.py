@@ -164,12 +164,12 @@ def infer_frequency(times: "DatetimeIndex", source: str) -> str:
     whole = frequency(times)
     if whole:
         return whole
-    between = pd.Series(times[1:] - times[:-1])
-    usual = between.mode()[0]
+    between = (times[1:] - times[:-1]).to_numpy()
+    usual = pd.Series(between).mode()[0]
     weekdays = times.day_of_week.max() < 5 and times[-1] - times[0] > pd.Timedelta(days=7)
     if usual == pd.Timedelta(days=1) and weekdays:
         return "B"  # working days, some of them holidays
-    if usual < pd.Timedelta(days=28) and (between % usual == pd.Timedelta(0)).mean() > 0.5:
+    if usual < pd.Timedelta(days=28) and np.mean(between % usual.to_timedelta64() == 0) > 0.5:
         days = usual / pd.Timedelta(days=1)
         whole_days = f"{int(days)}D".removeprefix("1" if days == 1 else "")
         return whole_days if days.is_integer() else str(pd.tseries.frequencies.to_offset(usual).freqstr)

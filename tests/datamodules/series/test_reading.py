@@ -306,8 +306,11 @@ def shops(*names, size=60):
 
 
 def test_names_of_series_stay_as_they_are_written(tmp_path):
-    path = write(tmp_path, shops("007", "12", "3"))
-    assert [segment.name for segment in read(path, id="shop", targets=["y"]).segments] == ["007", "12", "3"]
+    table = shops("south", "007", "12")
+    path = write(tmp_path, table.assign(y=np.arange(180.0)).sort_values("day", kind="stable"))  # a day below a day
+    found = read(path, id="shop", targets=["y"]).segments
+    assert [segment.name for segment in found] == ["south", "007", "12"]
+    assert [segment.frame.y.tolist() for segment in found] == [list(range(k, k + 60)) for k in (0, 60, 120)]
     shops("7", "12").astype({"shop": int}).to_parquet(tmp_path / "f.parquet")
     assert [segment.name for segment in read(tmp_path / "f.parquet", id="shop").segments] == ["7", "12"]
 
