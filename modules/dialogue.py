@@ -75,7 +75,7 @@ class ResponseSelector(Task[ChoiceFacts]):
 
     def metrics(self) -> MetricCollection:
         """Recall and mean reciprocal rank."""
-        return MetricCollection({"ranking": Ranking((1, 5))})
+        return MetricCollection({"ranking": Ranking()})
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Unit vectors ``(texts, features)`` of texts ``(texts, length)``."""

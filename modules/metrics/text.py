@@ -102,7 +102,7 @@ class Distinct(Metric):
     """
 
     full_state_update = False
-    higher_is_better = True
+    higher_is_better = {"distinct_1": True, "distinct_2": True}  # type: ignore[assignment]  # noqa: RUF012
     size: Tensor
 
     def __init__(self) -> None:

@@ -99,6 +99,9 @@ def test_index_follows_the_weights():
     task.on_fit_start()
     assert task.predict_step(ChoiceBatch(CONTEXTS, None, None), 0) != before
     assert not any("index" in name for name in task.state_dict())
+    assert task.directions == dict.fromkeys(("val/recall_at_1", "val/recall_at_5", "val/mrr"), True) | {
+        "val/loss": False
+    }
 
 
 def test_temperature_draws_from_the_softmax():

@@ -104,7 +104,9 @@ def test_perplexity_is_the_exponential_of_the_loss_of_a_token(tmp_path: Path) ->
     losses = [output.loss.item() * int(output.size) for output in steps]
     mean = sum(losses) / sum(int(output.size) for output in steps)
     assert scores["val/perplexity"] == pytest.approx(math.exp(mean), rel=1e-5)
-    assert task.directions["val/perplexity"] is False
+    task, _ = built(distinct=True)
+    more = dict.fromkeys(("val/bleu", "val/chrf", "val/distinct_1", "val/distinct_2"), True)
+    assert task.directions == more | {"val/loss": False, "val/perplexity": False}
 
 
 def test_targets_end_where_they_must_and_an_empty_source_stays_empty() -> None:

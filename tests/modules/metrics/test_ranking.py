@@ -7,7 +7,7 @@ from modules.metrics import Ranking
 def test_ranking_is_brute_force():
     torch.manual_seed(0)
     scores, target = torch.randn(50, 10).round(decimals=1), torch.randint(10, (50,))
-    metric = Ranking((1, 5))
+    metric = Ranking()
     metric.update(scores[:20], target[:20])
     metric.update(scores[20:], target[20:])
     ranks = [sum(float(s) >= float(row[t]) for s in row) for row, t in zip(scores, target, strict=True)]
