@@ -80,9 +80,6 @@ def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModu
         trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
     if trainer.gradient_clip_val is None and _inherits(module, LightningModule, "configure_gradient_clipping"):
         trainer.precision_plugin._clip_gradients = _nothing  # type: ignore[method-assign]
-    # RunCheckpoint listens to signals, and the processes tell each other of them without waiting for their devices.
-    trainer._signal_connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
-    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
     here = strategy.root_device.type == "cpu" and _inherits(strategy, Strategy, "batch_to_device")
     if here and all(_inherits(owner, DataHooks, hook) for owner in (module, data) for hook in _MOVING):
         strategy.batch_to_device = _same  # type: ignore[method-assign]
@@ -175,7 +172,16 @@ def allow_clipping(trainer: Trainer) -> None:
         precision.clip_gradients = MethodType(Precision.clip_gradients, precision)  # type: ignore[method-assign]
 
 
-# ---- a folder that is known only when the processes can talk
+# ---- folder and signals
+
+
+def leave_signals(trainer: Trainer) -> None:
+    """Keep the trainer from listening to signals, and its processes from asking each other of them at every step.
+
+    ``RunCheckpoint`` does both, and no device has to wait for it.
+    """
+    trainer._signal_connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
 
 
 def set_root(trainer: Trainer, folder: str) -> None:

@@ -16,7 +16,7 @@ from experiments.callbacks.non_finite import LossWatch
 from experiments.callbacks.resuming import keep, take_up
 from experiments.callbacks.signals import Interrupted, Signals
 from experiments.callbacks.writing import write_checkpoints
-from experiments.lightning_patches import set_root
+from experiments.lightning_patches import leave_signals, set_root
 from experiments.runs import FOLDER, command
 from modules.distributed import Agreement
 
@@ -111,6 +111,7 @@ class RunCheckpoint(Checkpoint):
         set_root(trainer, trainer.strategy.broadcast(trainer.default_root_dir))
         self.folder = Path(trainer.default_root_dir) / FOLDER
         if stage == "fit":
+            leave_signals(trainer)
             self._signals.listen()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -62,7 +62,7 @@ def _sentence(trainer: Trainer, kept: _Kept) -> str:
     folder = Path(trainer.default_root_dir) / FOLDER
     before = f"; the checkpoints in {folder} are from before" if any(folder.glob("*.ckpt")) else ""
     return (
-        f"the loss is {float(kept.loss)} at step {kept.step} (epoch {kept.epoch}, batch {kept.batch}, "
-        f"training examples {indices}){before}. A lower learning rate (--model.optimizer.lr) or clipping (--trainer.gradient_clip_val) "
-        "may help"
+        f"the loss is {float(kept.loss)} at step {kept.step} (epoch {kept.epoch}, batch {kept.batch}, training "
+        f"examples {indices}){before}. A lower learning rate (--model.optimizer.lr) or clipping "
+        "(--trainer.gradient_clip_val) may help"
     )

@@ -1,4 +1,5 @@
 import glob
+from typing import ClassVar
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from datamodules.types import ClassFacts
 from experiments.callbacks.curvature import Curvature, hessian, hessian_product, hutchinson, lanczos, loss_of
 from modules.classification import Classifier
 from modules.task import Step
@@ -94,7 +96,8 @@ def test_frozen_parameters_are_left_out() -> None:
 
 
 class Points(LightningDataModule):
-    classes, class_counts, num_inputs = ["a", "b"], [20, 20], 3
+    facts, restored = ClassFacts(classes=["a", "b"], class_counts=[20, 20], num_inputs=3), False
+    counted: ClassVar = {"val": 5}
 
     def train_dataloader(self) -> DataLoader:
         generator = torch.Generator().manual_seed(0)

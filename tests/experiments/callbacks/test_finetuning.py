@@ -13,22 +13,25 @@ from torch import Tensor, nn
 
 from datamodules.data import Data
 from datamodules.tables.examples import TensorExamples
-from experiments.callbacks.checkpointing import Interrupted, RunCheckpoint
+from datamodules.types import ClassFacts
+from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.finetuning import FineTuning, find_stages
+from experiments.callbacks.signals import Interrupted
 from modules.classification import Classifier
 from modules.nets.images import TorchvisionModel
+from modules.nets.loading import PretrainedNet
 
 ROOT = Path(__file__).parents[3]
 
 
-class Points(Data[Tensor]):
-    classes, class_counts, num_inputs = ["a", "b"], [20, 20], 3
+class Points(Data[Tensor, ClassFacts]):
+    makes = ClassFacts
 
     def read(self, split: str) -> Tensor:
         return torch.randn(24, 3, generator=torch.Generator().manual_seed(len(split)))
 
-    def learn(self, train: Tensor) -> None:
-        pass
+    def learn(self, train: Tensor) -> ClassFacts:
+        return ClassFacts(classes=["a", "b"], class_counts=[20, 20], num_inputs=3)
 
     def examples(self, raw: Tensor, train: bool) -> TensorExamples:
         return TensorExamples(raw, (raw.sum(1) > 0).long())
@@ -47,6 +50,15 @@ class Net(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.head(self.body(inputs))
+
+
+class Untrained(Net, PretrainedNet):
+    """May have pretrained weights, and was asked for none."""
+
+    is_pretrained = False
+
+    def load_pretrained(self) -> None:
+        """Nothing."""
 
 
 class Watch(Callback):
@@ -71,9 +83,9 @@ class Watch(Callback):
         self.adapted.append([c["1.running_mean"] for c in changed[:-1]])
 
 
-def fit(folder, *callbacks, epochs=4, lr=0.1, ckpt_path=None, optimizer=torch.optim.SGD, batch_size=8):
+def fit(folder, *callbacks, epochs=4, lr=0.1, ckpt_path=None, optimizer=torch.optim.SGD, batch_size=8, net=Net):
     seed_everything(0)
-    task = Classifier(Net, optimizer=lambda parameters: optimizer(parameters, lr=lr))
+    task = Classifier(net, optimizer=lambda parameters: optimizer(parameters, lr=lr))
     trainer = Trainer(
         max_epochs=epochs, callbacks=list(callbacks), logger=False, accelerator="cpu",
         enable_checkpointing=any(isinstance(c, RunCheckpoint) for c in callbacks),
@@ -99,6 +111,16 @@ def test_each_policy_trains_what_it_says_in_each_epoch(tmp_path, options, expect
     # The observer comes first, so that it sees the network before an epoch's unfreezing.
     fit(tmp_path, watch, FineTuning(**options), epochs=5)
     assert ["".join(str(int(stage)) for stage in epoch) for epoch in watch.trained] == expected
+
+
+def test_it_stays_out_where_there_is_nothing_to_fine_tune(tmp_path) -> None:
+    watch, options = Watch(), {"policy": "unfreeze_at", "epoch": 2, "factor": 0.1, "batch_norm": "frozen"}
+    with pytest.warns(UserWarning, match="FineTuning stays out: the network has no pretrained weights"):
+        task, _ = fit(tmp_path, watch, FineTuning(**options), net=Untrained)
+    assert watch.trained == [[True] * 4] * 4
+    assert watch.adapted == [[True] * 3] * 4
+    for name, value in fit(tmp_path, net=Untrained)[0].state_dict().items():
+        assert torch.equal(task.state_dict()[name], value)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +233,7 @@ def test_two_processes_train_as_one(tmp_path) -> None:
         last = tmp_path / str(devices) / "0" / "checkpoints" / "last.ckpt"
         states.append(torch.load(last, weights_only=True)["state_dict"])
     start = TorchvisionModel(3, 2, "squeezenet1_1", str(ROOT / "tests/samples/pretrained/squeezenet1_1_features.pth"))
+    start.load_pretrained()
     begun = {f"net.{name}": value for name, value in start.state_dict().items()}
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, atol=1e-5, rtol=1e-4)
