@@ -13,7 +13,7 @@ from modules.nets.forecasting.series import Linear
 from torch import Tensor, nn
 
 from datamodules.data import Data
-from datamodules.sampling import Batches, mix
+from datamodules.sampling import DistributedBatchSampler, mix
 from datamodules.types import (
     BEGIN,
     END,
@@ -260,7 +260,7 @@ def by_hand(name: str, batches: list[list[int]]) -> dict[str, Tensor]:
 
 
 def order(batch_size: int) -> list[list[int]]:
-    return list(Batches(SIZE, batch_size, shuffle=True))
+    return list(DistributedBatchSampler(SIZE, batch_size, shuffle=True))
 
 
 def test_replies_compete_in_their_own_batch() -> None:

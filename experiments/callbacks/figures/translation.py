@@ -4,7 +4,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from datamodules.sampling import Draw
+from datamodules.sampling import BatchIndices
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due
 
 
@@ -31,7 +31,7 @@ class TranslationSamples(EvaluationFigures):
             return
         examples = trainer.datamodule.datasets["val"]  # type: ignore[attr-defined]
         num = min(self.num_samples, len(examples))
-        source, target, references = examples.__getitems__(Draw([i * len(examples) // num for i in range(num)]))
+        source, target, references = examples.__getitems__(BatchIndices([i * len(examples) // num for i in range(num)]))
         source, target = source.to(pl_module.device), target.to(pl_module.device)
         texts = pl_module.write(source, pl_module.val_beam_size)
         pictures = pl_module.attention(source, target)
