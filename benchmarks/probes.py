@@ -134,7 +134,7 @@ class Points(Data[tuple[Tensor, Tensor]]):
         self.size = size
 
     def read(self, split: str) -> tuple[Tensor, Tensor]:
-        """BatchIndices the points."""
+        """Draw the points."""
         return points(split, self.size if split == "train" else self.size // 10)
 
     def learn(self, train: tuple[Tensor, Tensor]) -> None:

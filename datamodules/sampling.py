@@ -58,7 +58,7 @@ class DistributedBatchSampler(Sampler[BatchIndices]):
         lengths: Length of each example. Batches are then filled with examples of similar length.
         max_tokens: If given, a batch of one process holds so many examples that (number of examples) x (longest
             length) is at most this (a single longer example makes a batch of its own), and ``batch_size`` is not used.
-        shuffle: BatchIndices a new order in every epoch.
+        shuffle: Draw a new order in every epoch.
         seed: Seed of the order.
         epoch: Epoch of the next iteration.
         past: Layouts of that epoch so far, in turn, because it was trained on before a restart.

@@ -76,7 +76,7 @@ class SkipGram(Task[CorpusFacts]):
     # ---- training
 
     def negatives(self, num_segments: int) -> Tensor:
-        """BatchIndices words ``(segments, shared)`` by the noise distribution."""
+        """Draw words ``(segments, shared)`` by the noise distribution."""
         drawn = torch.rand(num_segments, self.num_shared, dtype=torch.float64, device=self.device)
         return torch.searchsorted(self.noise, drawn).clamp_(max=len(self.words) - 1)  # type: ignore[arg-type]
 

@@ -36,8 +36,8 @@ class Translator(Task[PairFacts]):
         val_beam_size: The same in validation, where it should cost little.
         length_penalty: The search divides a log-probability by so high a power of the length.
         temperature: If not 0, test and prediction draw by chance instead; below 1 they keep to what is probable.
-        top_k: BatchIndices from so many of the most probable tokens; from all if None.
-        top_p: BatchIndices from the fewest tokens that have this probability together.
+        top_k: Draw from so many of the most probable tokens; from all if None.
+        top_p: Draw from the fewest tokens that have this probability together.
         max_length: Tokens of the longest target; twice those of the source, and ten, if None.
         distinct: Also score how diverse the texts are, as of replies in dialogues.
         decay_all: Whether weight decay also pulls on norms, biases and embeddings.
@@ -116,7 +116,7 @@ class Translator(Task[PairFacts]):
         Args:
             source: Token ids, each row ended by ``END``.
             beam_size: Hypotheses that the search keeps open; 1 takes the best token each time.
-            sampling: BatchIndices the tokens by chance instead.
+            sampling: Draw the tokens by chance instead.
         """
         lengths = (source != PAD).sum(1)  # (batch)
         limits = 2 * lengths + 10 if self.max_length is None else torch.full_like(lengths, self.max_length)

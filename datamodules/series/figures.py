@@ -27,7 +27,7 @@ class Panel(NamedTuple):
 
 
 def draw_forecasts(panels: Sequence[Panel], columns: int = 1, levels: Sequence[float] = ()) -> Any:
-    """BatchIndices each forecast after what it looks back on.
+    """Draw each forecast after what it looks back on.
 
     Args:
         panels: The forecasts, row by row.

@@ -46,7 +46,7 @@ class ClassificationFigures(EvaluationFigures):
             self._mistakes = sorted(self._mistakes, key=lambda found: -found[0])[: self.num_mistakes]
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """BatchIndices."""
+        """Draw."""
         if self._matrix is None:
             return
         counts = self._matrix.compute().cpu()  # of all processes

@@ -39,7 +39,7 @@ class ForecastFigures(EvaluationFigures):
             self.panels.append(Panel(name, before, past[:, k], ahead, forecast[:, k], truth[:, k], naive[:, k]))
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """BatchIndices them."""
+        """Draw them."""
         task: Forecaster = pl_module
         panels, self.panels = self.panels, []
         if panels and trainer.is_global_zero:

@@ -49,7 +49,7 @@ class TaggingFigures(EvaluationFigures):
         return matrix.to(task.device), EntityScores(task.tags).to(task.device)
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """BatchIndices."""
+        """Draw."""
         matrix, entities = self._metrics or self._make(pl_module)
         found, self._sentences, self._metrics = self._sentences, [], None
         counts = matrix.compute().cpu()[:-1, :-1]  # of all processes
