@@ -8,10 +8,12 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BaseFinetuning
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
+
+from modules.nets.loading import PretrainedNet
 
 
 class FineTuning(BaseFinetuning):
@@ -19,6 +21,7 @@ class FineTuning(BaseFinetuning):
 
     What is trained follows from the epoch alone, so a run that goes on from a checkpoint is the same to the last bit.
     A frozen stage at the bottom costs no backward pass. The network must have an attribute ``head``, its last layer.
+    A network that may have pretrained weights and was asked for none is trained as if this callback were not there.
 
     Args:
         policy: ``head_only`` trains the head (feature extraction); ``all`` trains everything from the start;
@@ -78,6 +81,13 @@ class FineTuning(BaseFinetuning):
                 f"{type(trainer.strategy).__name__}"
             )
         pl_module.configure_model()  # it is called again, and has nothing to do then
+        nets = [module for module in pl_module.modules() if isinstance(module, PretrainedNet)]
+        if nets and not any(net.is_pretrained for net in nets):
+            rank_zero_warn(
+                "FineTuning stays out: the network has no pretrained weights (model.net.weights), so all of it is "
+                "trained from the start"
+            )
+            return
         super().setup(trainer, pl_module, stage)
 
     def freeze_before_training(self, pl_module: LightningModule) -> None:
@@ -97,6 +107,8 @@ class FineTuning(BaseFinetuning):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Unfreeze what is due."""
+        if not self.stages:
+            return
         before = self.first
         for optimizer in trainer.optimizers:
             self.finetune_function(pl_module, trainer.current_epoch, optimizer)

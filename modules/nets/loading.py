@@ -16,6 +16,11 @@ class PretrainedNet(nn.Module, ABC):
     They are loaded after the network is made, and only if no checkpoint brings the weights.
     """
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it was asked for pretrained weights."""
+        return True
+
     @abstractmethod
     def load_pretrained(self) -> None:
         """Load the pretrained weights, if the network was asked for any."""

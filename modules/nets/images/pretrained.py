@@ -71,6 +71,11 @@ class TorchvisionModel(PretrainedNet):
         """The new last layer."""
         return self.model.get_submodule(self.head_name)
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it was asked for pretrained weights."""
+        return self.weights is not None
+
     def load_pretrained(self) -> None:
         """Load the weights of all layers but the new one."""
         if self.weights is None:
