@@ -33,7 +33,7 @@ class Sentence(NamedTuple):
     rows: Sequence[int] = ()
 
 
-class Line(NamedTuple):
+class ColumnLine(NamedTuple):
     """A line of a file with a word a line.
 
     Attributes:
@@ -81,7 +81,7 @@ def read_columns(
     return _sentences(path, _columns(lines, word, target), faults)
 
 
-def _columns(lines: Sequence[str], word: int, target: int | None) -> Iterator[Line]:
+def _columns(lines: Sequence[str], word: int, target: int | None) -> Iterator[ColumnLine]:
     plain = [line for line in lines if line.strip(BLANKS) and not line.startswith(("#", "-DOCSTART-"))]
     separator = "\t" if any("\t" in line.strip(BLANKS) for line in plain) else None
     rows = [split(line, separator) for line in plain]
@@ -93,9 +93,9 @@ def _columns(lines: Sequence[str], word: int, target: int | None) -> Iterator[Li
         fields = split(line, separator)
         if not line.strip(BLANKS) or fields[0] == "-DOCSTART-":
             inside = False
-            yield Line(number, line, ends=True)
+            yield ColumnLine(number, line, ends=True)
         elif _is_comment(line, fields, width, inside, separator is None and _last(fields, target) not in tags):
-            yield Line(number, line)
+            yield ColumnLine(number, line)
         else:
             inside = True
             fault = ""
@@ -106,9 +106,9 @@ def _columns(lines: Sequence[str], word: int, target: int | None) -> Iterator[Li
             elif not fields[word]:
                 fault = f"there is no word in column {word}: {line!r}"
             if fault:
-                yield Line(number, line, "", fault=fault)
+                yield ColumnLine(number, line, "", fault=fault)
             else:
-                yield Line(number, line, fields[word], None if target is None else fields[target])
+                yield ColumnLine(number, line, fields[word], None if target is None else fields[target])
 
 
 def split(line: str, separator: str | None) -> list[str]:
@@ -148,20 +148,20 @@ def read_conllu(
         MisconfigurationException: If a line does not have ten columns, or the file has no sentence.
     """
 
-    def lines() -> Iterator[Line]:
+    def lines() -> Iterator[ColumnLine]:
         for number, line in enumerate(read_lines(path, encoding), start=1):
             fields = line.split("\t")
             if not line.strip(BLANKS):
-                yield Line(number, line, ends=True)
+                yield ColumnLine(number, line, ends=True)
             elif line.startswith("#"):
-                yield Line(number, line)
+                yield ColumnLine(number, line)
             elif len(fields) != 10:
-                yield Line(number, line, "", fault=f"{len(fields)} column(s) instead of the ten of CoNLL-U")
+                yield ColumnLine(number, line, "", fault=f"{len(fields)} column(s) instead of the ten of CoNLL-U")
             elif fields[0].isdigit():
                 tag = None if target is None else _conllu_tag(fields, target)
-                yield Line(number, line, fields[CONLLU["form"]], tag)
+                yield ColumnLine(number, line, fields[CONLLU["form"]], tag)
             else:
-                yield Line(number, line)
+                yield ColumnLine(number, line)
 
     return _sentences(path, lines(), faults)
 
@@ -173,11 +173,11 @@ def _conllu_tag(fields: list[str], target: str) -> str:
     return features.get(target, "_")
 
 
-def _sentences(path: Path, lines: Iterable[Line], faults: Faults | None) -> list[Sentence]:
+def _sentences(path: Path, lines: Iterable[ColumnLine], faults: Faults | None) -> list[Sentence]:
     faults = Faults("stop", str(path)) if faults is None else faults
     found: list[Sentence] = []
-    block: list[Line] = []
-    for line in (*lines, Line(0, "", ends=True)):
+    block: list[ColumnLine] = []
+    for line in (*lines, ColumnLine(0, "", ends=True)):
         block.append(line)
         if not line.ends:
             continue
