@@ -15,6 +15,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from datamodules.types import Facts, Row
 from modules.accumulation import WholeBatch
 from modules.distributed import shard, update_uncounted
+from modules.faults import told
 from modules.metrics.directions import directions
 from modules.nets.loading import PretrainedNet
 from modules.optimisation import Schedule, parameter_groups
@@ -66,7 +67,7 @@ class Task(LightningModule, ABC, Generic[F]):
         super().__init__()
         self.optimizer, self.scheduler, self.interval, self.decay_all = optimizer, scheduler, interval, decay_all
         self.restored = False  # whether a checkpoint brings the weights
-        self.built = False
+        self.built = self.tried = False
         self.whole_batch = WholeBatch()
         self.directions: dict[str, bool | None] = {}  # whether more is better of each validation score
 
@@ -124,9 +125,9 @@ class Task(LightningModule, ABC, Generic[F]):
         if self._trainer is not None:
             data = self.trainer.datamodule  # type: ignore[attr-defined]
             self.use(data.facts, type(data).__name__, data.restored)
-        self.build()
-        if not self.restored:
-            for module in list(self.modules()):
+        with told("the network cannot be made"):
+            self.build()
+            for module in [] if self.restored else list(self.modules()):
                 if isinstance(module, PretrainedNet):
                     module.load_pretrained()
         if self.device_mesh is not None:  # ModelParallelStrategy
@@ -141,11 +142,20 @@ class Task(LightningModule, ABC, Generic[F]):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of a batch, logged every ``log_every_n_steps`` steps."""
-        output = self.step(batch)
+        output = self._tried_step(batch)
         # On small networks logging costs as much as the step, so nothing is logged that is not written.
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss", output.loss, prog_bar=True)
         return self.whole_batch.weigh(output.loss, output.size, batch_idx, self.trainer)
+
+    def _tried_step(self, batch: Any) -> Step:
+        if self.tried:
+            return self.step(batch)
+        # A network that does not go with the data, or its options with each other, fails at once or never.
+        with told(f"{type(self).__name__} cannot use the first batch", AttributeError, LookupError):
+            output = self.step(batch)
+        self.tried = True
+        return output
 
     def on_after_backward(self) -> None:
         """Make the gradient of accumulated batches that of the whole."""
@@ -175,7 +185,7 @@ class Task(LightningModule, ABC, Generic[F]):
         return counted
 
     def _evaluate(self, batch: Any, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
-        output = self.step(batch)
+        output = self._tried_step(batch)
         if not counts:
             update_uncounted(metrics, output.preds, output.target)
             return None
@@ -216,10 +226,8 @@ class Task(LightningModule, ABC, Generic[F]):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and scheduler, wired as Lightning expects them."""
-        try:
+        with told("the optimizer cannot be made"):  # an option out of range, or parameters that it cannot train
             optimizer = self.optimizer(parameter_groups(self, self.decay_all))
-        except ValueError as error:  # an option out of range, or parameters that this optimizer cannot train
-            raise MisconfigurationException(f"the optimizer cannot be made: {error}") from error
         if isinstance(optimizer, torch.optim.LBFGS) and self.trainer.accumulate_grad_batches > 1:
             raise MisconfigurationException(
                 "LBFGS computes the loss of a batch several times a step, so it cannot accumulate batches: "
@@ -229,7 +237,8 @@ class Task(LightningModule, ABC, Generic[F]):
             group["lr"] = group["lr"] * group["rate"]
         if self.scheduler is None:
             return optimizer
-        scheduler = self.scheduler(optimizer)
+        with told("the scheduler cannot be made"):
+            scheduler = self.scheduler(optimizer)
         interval = self.interval or ("step" if isinstance(scheduler, Schedule) else "epoch")
         if isinstance(scheduler, Schedule):
             scheduler.plan(self._num_steps() if interval == "step" else self.trainer.max_epochs or -1)

@@ -1,0 +1,38 @@
+"""What libraries say of options they cannot use, as one sentence for whoever chose them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+LONGEST = 300  # characters that are repeated
+KINDS = (ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError, ImportError, IndexError)
+
+
+@contextmanager
+def told(what: str, *further: type[Exception]) -> Iterator[None]:
+    """Say in one sentence what went wrong while the user's options were put to use.
+
+    Args:
+        what: What could not be done.
+        further: Kinds of errors that mean it as well, beside those that libraries raise of wrong values.
+
+    Raises:
+        MisconfigurationException: Instead of such an error, which is its cause.
+    """
+    try:
+        yield
+    except (*KINDS, *further) as error:
+        lines = str(error).strip().splitlines() or [""]
+        said = f"{type(error).__name__}: {lines[0]}" if isinstance(error, (*further, AssertionError)) else lines[0]
+        raise MisconfigurationException(f"{what}{_where(error)}: {said[:LONGEST] or type(error).__name__}") from error
+
+
+def _where(error: Exception) -> str:
+    """The class that was being made, if one was."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "__init__" and "self" in trace.tb_frame.f_locals:
+            return f" ({type(trace.tb_frame.f_locals['self']).__name__})"
+        trace = trace.tb_next
+    return ""
