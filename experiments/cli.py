@@ -22,10 +22,11 @@ from experiments.callbacks.optimizer_overrides import Overrule, changes
 from experiments.callbacks.predictions import PredictionWriter
 from experiments.callbacks.signals import Interrupted
 from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, guarded, make_lean
-from experiments.messages import be_quiet, for_the_user, last_sentence
+from experiments.messages import REPORT, be_quiet, for_the_user, last_sentence
 from experiments.parsing import LeydenParser, check, values_of
 from experiments.saved_config import SaveConfig
 from experiments.untrusted import Restriction, import_paths, read_carried
+from modules.faults import told
 from modules.task import Task
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
@@ -101,7 +102,7 @@ class LeydenCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make what was parsed."""
-        with self._restricted():
+        with self._restricted(), told("these options cannot be used"):
             super().instantiate_classes()
 
     def _restricted(self) -> AbstractContextManager[None]:
@@ -247,9 +248,11 @@ def main(args: list[str] | None = None) -> int:
         rank_zero_only(print)(f"\n{stop}")
         return 128 + stop.signum
     except Exception as error:
-        told = for_the_user(error)
-        if told is None:
+        mendable = for_the_user(error)
+        if mendable is None:
+            sys.stderr.write(f"leyden: {REPORT}\n")
+        if mendable is None or sys.flags.dev_mode:
             raise
-        sys.stderr.write(f"leyden: {last_sentence(told)}\n")
+        sys.stderr.write(f"leyden: {last_sentence(mendable)}\n")
         return 1
     return 0 if cli.trainer.state.status != "interrupted" else 130

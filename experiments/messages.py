@@ -1,9 +1,14 @@
 """What the user is told, and what not."""
 
 import logging
+import re
 import warnings
+from collections.abc import Sequence
 
+import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+REPORT = "this is a fault of the program, not of yours: please report it with the command and all that follows"
 
 
 def be_quiet() -> None:
@@ -28,14 +33,83 @@ def for_the_user(error: BaseException | None) -> Exception | None:
     """The error that the user can mend, if it is one."""
     # The parser wraps what a task or datamodule says when it is made.
     while error is not None:
-        if isinstance(error, MisconfigurationException | FileNotFoundError | PermissionError):
+        if isinstance(error, MisconfigurationException | OSError | torch.OutOfMemoryError):
+            return error
+        if isinstance(error, Exception) and _raised_by_lightning(error):
             return error
         error = error.__cause__
     return None
 
 
+def _raised_by_lightning(error: Exception) -> bool:
+    """Whether Lightning itself refuses something: what it checks is what the user asked of the trainer."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    kinds = ValueError | TypeError | RuntimeError | ImportError | NotImplementedError
+    return (
+        isinstance(error, kinds) and trace is not None and trace.tb_frame.f_globals["__name__"].startswith("lightning.")
+    )
+
+
 def last_sentence(error: Exception) -> str:
-    """What an error says."""
+    """What an error says, in one line."""
     # Out of a worker process comes the whole traceback; its last line says what happened.
     text = str(error).strip()
-    return text.splitlines()[-1].split(": ", 1)[-1] if "Original Traceback" in text else text
+    if "Original Traceback" in text:
+        return text.splitlines()[-1].split(": ", 1)[-1]
+    if isinstance(error, OSError) and error.strerror is not None and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(text.split()) or type(error).__name__
+
+
+# How the parser says that there is no such option: of which group, and which.
+UNKNOWN = (
+    r"(?:(?:Group|Subcommand) '(\w+)' does not accept option|Option|Key|unrecognized arguments:) '?(?:--)?([^\s'=]+)"
+)
+LONGEST = 200  # characters of a value that are repeated
+
+_NAMES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "NoneType": "null"}
+_NAMES |= {"list": "a list", "Sequence": "a list", "Iterable": "a list", "tuple": "a list", "dict": "a mapping"}
+
+
+def readable(texts: Sequence[str]) -> str:
+    """What the parser of the command line found wrong, in one sentence.
+
+    Args:
+        texts: What it said, from the whole command line down to the value at fault.
+    """
+    keys, wanted, said = list[str](), "", ""
+    for text in texts:
+        if said.startswith(text):  # and adds the nearest option
+            continue
+        said = text
+        if key := re.match(r'Parser key "([^"]+)"', said):
+            if key[1] not in keys[-1:]:
+                keys.append(key[1])
+            wanted = ""
+        if kinds := re.search(r"Subtypes: (\[.*?\]) Errors:", said):
+            wanted = kinds[1]
+    option = ".".join(keys)
+    if unknown := re.match(UNKNOWN, said):
+        group = option or unknown[1]
+        nearest = re.search(r" - did you mean .*", said)
+        return f"{f'{group} has' if group else 'there is'} no option {unknown[2]}{nearest[0] if nearest else ''}"
+    if name := re.match(r"Expected a dot import path string: (.*)", said):
+        said = f"there is no class {name[1]}"
+    if expected := re.match(r"Expected an? (.*?)(?:\. Got value: (.*))?$", said):
+        given = f"{expected[2][:LONGEST]} is not" if expected[2] else "it must be"
+        said = f"{given} {_kinds(wanted or expected[1])}"
+    said = re.sub(r"^the following arguments are required: ", "it needs ", said)
+    return f"{option}: {said}" if option else said
+
+
+def _kinds(types: str) -> str:
+    """The names of types as ``repr`` writes them."""
+    found = []
+    for kind in re.findall(r"<class '([\w.]+)'>|(?:typing\.)?Literal\[(.*?)\]|([\w.]+)(?=\[)", types):
+        name = kind[1] or (kind[0] or kind[2]).rpartition(".")[2]
+        name = name.replace("'", "") if kind[1] else _NAMES.get(name, f"a {name}")
+        if name not in found:
+            found.append(name)
+    return " or ".join(found) or types

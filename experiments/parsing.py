@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.data import Data
 from experiments import untrusted
 from experiments.callbacks.checkpointing import RunCheckpoint
+from experiments.messages import UNKNOWN, readable
 from modules.task import Task
 
 
@@ -35,23 +36,29 @@ class LeydenParser(LightningArgumentParser):
             MisconfigurationException: If it is.
             ArgumentError: From the parser of a class, for that of the command line to tell.
         """
-        sentence = " ".join(line.strip() for line in str(ex or message).splitlines() if line.strip())
-        sentence += self._nearest(sentence)
+        said = " ".join(str(ex or message).split())
+        said += self._nearest(said, getattr(ex, "subcommand_parser", self))
         if not self.exit_on_error:
-            raise ArgumentError(None, sentence) from ex
+            raise ArgumentError(None, said) from ex
+        texts = [said]
+        while ex is not None and ex.__cause__ is not None:
+            ex = ex.__cause__  # type: ignore[assignment]
+            texts.append(" ".join(str(ex).split()))
+        sentence = readable(texts)
         if self.source is not None:
             raise MisconfigurationException(f"{self.source} holds a configuration that cannot be used: {sentence}")
         sys.stderr.write(f"leyden: {sentence}\n")
         sys.exit(2)
 
-    def _nearest(self, sentence: str) -> str:
-        if unknown := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", sentence):
-            keys = re.findall(r"\w+", unknown[2])
-        elif unknown := re.search(r"(?:Key|Option|arguments?:?) '?(?:--)?([\w.+]+)", sentence):
-            keys = [action.dest for action in self._actions if not action.dest.endswith(".help")]
+    def _nearest(self, said: str, parser: LightningArgumentParser) -> str:
+        if unknown := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", said):
+            wrong, keys = unknown[1], re.findall(r"\w+", unknown[2])
+        elif unknown := re.match(UNKNOWN, said):
+            wrong = f"{unknown[1]}.{unknown[2]}" if said.startswith("Group") else unknown[2]
+            keys = [action.dest for action in parser._actions if not action.dest.endswith(".help")]
         else:
             return ""
-        near = difflib.get_close_matches(unknown[1].split("=")[0], keys, n=1)
+        near = difflib.get_close_matches(wrong, keys, n=1)
         return f" - did you mean {near[0]}?" if near else ""
 
 
