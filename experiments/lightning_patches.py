@@ -299,7 +299,9 @@ def guarded(guard: Guard) -> Iterator[None]:
     def ask_and_adapt(val: Any, typehint: Any, *args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("serialize") and val is not None and _takes_code(typehint):
             guard.check_code(val)
-        return adapt(val, typehint, *args, **{**kwargs, "enable_path": guard.follow_paths and kwargs.get("enable_path")})
+        return adapt(
+            val, typehint, *args, **{**kwargs, "enable_path": guard.follow_paths and kwargs.get("enable_path")}
+        )
 
     def ask_and_adapt_any(val: Any, typehint: Any, serialize: bool, *args: Any, **kwargs: Any) -> Any:
         if not serialize and _typehints.is_subclass_spec(val):

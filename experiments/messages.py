@@ -24,6 +24,7 @@ def be_quiet() -> None:
         ".*LeafSpec.*",
         ".*callbacks used to create the checkpoint need to be provided.*",  # their part is in the weights
         ".*WeightAveraging doesn't support sharding.*",
+        ".*ReduceLROnPlateau conditioned on metric.*",  # before the first validation
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.msg)
@@ -64,24 +65,23 @@ def last_sentence(error: Exception) -> str:
 
 
 # How the parser says that there is no such option: of which group, and which.
-UNKNOWN = (
-    r"(?:(?:Group|Subcommand) '(\w+)' does not accept option|Option|Key|unrecognized arguments:) '?(?:--)?([^\s'=]+)"
-)
+UNKNOWN = r"(?:(?:Group|Subcommand) '(\w+)' does not accept option|Option|Key|unrecognized arguments:) '?([^\s'=]+)"
 LONGEST = 200  # characters of a value that are repeated
 
 _NAMES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "NoneType": "null"}
 _NAMES |= {"list": "a list", "Sequence": "a list", "Iterable": "a list", "tuple": "a list", "dict": "a mapping"}
 
 
-def readable(texts: Sequence[str]) -> str:
+def readable(texts: Sequence[str], words: Sequence[str] = ()) -> str:
     """What the parser of the command line found wrong, in one sentence.
 
     Args:
         texts: What it said, from the whole command line down to the value at fault.
+        words: The command line.
     """
     keys, wanted, said = list[str](), "", ""
     for text in texts:
-        if said.startswith(text):  # and adds the nearest option
+        if said.startswith(text):  # which adds the nearest option
             continue
         said = text
         if key := re.match(r'Parser key "([^"]+)"', said):
@@ -90,26 +90,45 @@ def readable(texts: Sequence[str]) -> str:
             wanted = ""
         if kinds := re.search(r"Subtypes: (\[.*?\]) Errors:", said):
             wanted = kinds[1]
-    option = ".".join(keys)
+    option = re.sub(_COMMAND, "", ".".join(keys))
     if unknown := re.match(UNKNOWN, said):
-        group = option or unknown[1]
-        nearest = re.search(r" - did you mean .*", said)
-        return f"{f'{group} has' if group else 'there is'} no option {unknown[2]}{nearest[0] if nearest else ''}"
+        return _unknown(unknown[2], option or re.sub(f"{_COMMAND}?$", "", f"{unknown[1] or ''}."), said)
+    if missing := re.match(r"the following arguments are required: (.*)", said):
+        return f"{option or 'the command'} needs {re.sub(_COMMAND, '', missing[1])}"
+    if empty := re.match(r"argument (?:-\w/)?--(\S+): expected (?:one|at least one) argument", said):
+        return f"{_without_value(empty[1], words)} needs a value"
     if name := re.match(r"Expected a dot import path string: (.*)", said):
         said = f"there is no class {name[1]}"
     if expected := re.match(r"Expected an? (.*?)(?:\. Got value: (.*))?$", said):
         given = f"{expected[2][:LONGEST]} is not" if expected[2] else "it must be"
         said = f"{given} {_kinds(wanted or expected[1])}"
-    said = re.sub(r"^the following arguments are required: ", "it needs ", said)
     return f"{option}: {said}" if option else said
 
 
+_COMMAND = r"\b(?:fit|validate|test|predict)\."
+
+
+def _unknown(name: str, group: str, said: str) -> str:
+    if not name.startswith("-") and said.startswith("unrecognized"):
+        return f"{name} is no option: these begin with --"
+    nearest = re.search(r" - did you mean .*", said)
+    return f"{group + ' has' if group else 'there is'} no option {name.removeprefix('--')}{nearest[0] if nearest else ''}"
+
+
+def _without_value(option: str, words: Sequence[str]) -> str:
+    """The word that is followed by no value; the parser knows only what it begins with."""
+    for word, following in zip(words, (*words[1:], "--"), strict=True):
+        if following.startswith("--") and word.startswith(f"--{option}") and "=" not in word:
+            return word
+    return f"--{option}"
+
+
 def _kinds(types: str) -> str:
-    """The names of types as ``repr`` writes them."""
+    """The names of types, from how Python writes these."""
     found = []
     for kind in re.findall(r"<class '([\w.]+)'>|(?:typing\.)?Literal\[(.*?)\]|([\w.]+)(?=\[)", types):
-        name = kind[1] or (kind[0] or kind[2]).rpartition(".")[2]
-        name = name.replace("'", "") if kind[1] else _NAMES.get(name, f"a {name}")
+        name = (kind[0] or kind[2]).rpartition(".")[2]
+        name = kind[1].replace("'", "") if kind[1] else _NAMES.get(name, f"a {name}")
         if name not in found:
             found.append(name)
     return " or ".join(found) or types

@@ -25,9 +25,11 @@ class LeydenParser(LightningArgumentParser):
 
     Attributes:
         source: The file that holds what is parsed; None for what the user typed.
+        words: What the user typed.
     """
 
     source: Path | None = None
+    words: Sequence[str] = ()
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong: exit with code 2, or raise an error if a file is at fault.
@@ -44,7 +46,7 @@ class LeydenParser(LightningArgumentParser):
         while ex is not None and ex.__cause__ is not None:
             ex = ex.__cause__  # type: ignore[assignment]
             texts.append(" ".join(str(ex).split()))
-        sentence = readable(texts)
+        sentence = readable(texts, self.words)
         if self.source is not None:
             raise MisconfigurationException(f"{self.source} holds a configuration that cannot be used: {sentence}")
         sys.stderr.write(f"leyden: {sentence}\n")
