@@ -151,9 +151,9 @@ def _tell(texts: list[str], column: "Column[Any]", source: str, order: str) -> D
     import pandas as pd
 
     sample = texts[:: max(1, len(texts) // 50)]
-    counts = {pattern: sum(pattern.fullmatch(text) is not None for text in sample) for pattern in ORDERS}
+    known = [pattern for pattern, other in ORDERS.items() if not order or other in ("", order)]
+    counts = {pattern: sum(pattern.fullmatch(text) is not None for text in sample) for pattern in known}
     likely = [pattern for pattern, count in counts.items() if count and count == max(counts.values())]
-    likely = [pattern for pattern in likely if ORDERS[pattern] == order] or likely
     if not likely and pd.api.types.is_numeric_dtype(column.dtype):
         raise _only_numbers(column, source)
     fits = [sum(pattern.fullmatch(text) is not None for text in texts) for pattern in likely]

@@ -1,6 +1,5 @@
 """What all series in time have in common: splits along time, scaling, windows, dated forecasts."""
 
-import zoneinfo
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import islice
@@ -11,24 +10,29 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-from torch import Tensor
 
 from datamodules.data import Data
-from datamodules.files.dates import read_dates
 from datamodules.files.fetch import fetch
 from datamodules.series.figures import draw_forecasts
 from datamodules.series.forecasts import forecast_panels, forecast_table
 from datamodules.series.reading import Layout, Reading, SeriesReader
 from datamodules.series.scaling import (
     constant,
-    mean_and_std,
+    learn_scaling,
     numbers_of,
-    refuse_rounding,
-    seasonal_error,
     warn_of_units,
 )
-from datamodules.series.segments import Segment, cut, extend
-from datamodules.series.timeline import Field, Gaps, Rules, calendar_features, usual_season
+from datamodules.series.segments import Segment, cut, extend, warn_of_ends
+from datamodules.series.timeline import (
+    Field,
+    Gaps,
+    Rules,
+    border_rows,
+    calendar_features,
+    check_steps,
+    check_zone,
+    usual_season,
+)
 from datamodules.series.windows import ScaledSegment, Windows
 from datamodules.splits import assign
 from datamodules.types import Row, SeriesFacts
@@ -108,13 +112,8 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
                 raise MisconfigurationException(f"data.{name} is {value}; it must be at least 1")
         if borders is not None and len(borders) not in (2, 3):
             raise MisconfigurationException("data.borders has two times: the start of validation and of test")
-        if zone is not None:
-            try:
-                zoneinfo.ZoneInfo(zone)
-            except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
-                raise MisconfigurationException(
-                    f"data.zone: there is no zone `{zone}`; one is Europe/Paris, for instance"
-                ) from error
+        check_steps(freq, resample)
+        check_zone(zone)
         self.id, self.calendar, self.scale = id, list(calendar), scale
         self.past, self.known_columns = list(past_covariates), list(known_covariates)
         self.context, self.horizon, self.stride, self.season = context, horizon, stride, season
@@ -168,8 +167,9 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         if self._whole is None:
             self._whole = self.reader.read(self.file, self._layout() if self.known else None)
         found, short = [], []
+        trained = set(self.facts.series) if self.known else None
         for segment in (some.given for some in self._whole.segments):
-            if self.known and segment.name not in self.facts.series:
+            if trained is not None and segment.name not in trained:
                 continue  # left out of the training part, and named then
             try:
                 found.append(cut(segment, split, self.ends(segment), self.context, self.horizon, self.file))
@@ -200,25 +200,19 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
                 return [size] * 3  # too short for any split
             splits = assign(size, self.seed, self.val_fraction, self.test_fraction, times=np.arange(size))
             return [int(end) for end in np.bincount(splits, minlength=3).cumsum()]
-        import pandas as pd
-
-        form = self.reader.date_format
-        borders = pd.Series(list(self.borders), name="borders")
-        given = read_dates(borders, "data.borders", order=self._whole.layout.date_order if self._whole else "")
-        times = given.local if given.local.notna().all() else read_dates(borders, "data.borders", form).local
-        if times.isna().any():
-            raise MisconfigurationException(f"data.borders {list(self.borders)} are no times")
-        times = times.tz_localize(segment.times.tz)
-        return [*(int(segment.times.searchsorted(time)) for time in times), size][:3]
+        order = self._whole.layout.date_order if self._whole else ""
+        rows = border_rows(self.borders, segment.times, order, self.reader.date_format)
+        return [*rows, size][:3]
 
     def read_predict(self, path: Path) -> list[Segment]:
         """The end of each series: the context, and the times of the horizon."""
         facts = self.facts
         reading = self.reader.read(path, self._layout())
         kept, out = [], []
+        numbers = {name: number for number, name in enumerate(facts.series)}
         for segment in reading.segments:
             try:
-                if segment.name not in facts.series:
+                if segment.name not in numbers:
                     raise MisconfigurationException(
                         f"{path}: {self.id} `{segment.name}` was not among the series of training"
                     )
@@ -226,17 +220,11 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
             except MisconfigurationException as error:
                 out.append((segment.name, str(error)))
                 continue
-            warn_of_units(asked, facts.targets, facts.usual_range[facts.series.index(asked.name)], path)
+            warn_of_units(asked, facts.targets, facts.usual_range[numbers[asked.name]], path)
             kept.append(asked)
         self._left_out(out, kept, f"no forecast of {path}")
-        ends = [segment.times[-self.horizon - 1] for segment in kept]
-        early = [segment.name for segment, end in zip(kept, ends, strict=True) if end < max(ends)]
-        if early:
-            rank_zero_warn(
-                f"{path}: {len(early)} of {len(kept)} series end before {max(ends)}, and so their forecasts begin "
-                f"earlier, {self.id} {', '.join(early[:20])}"
-            )
-        gone = [name for name in facts.series if name not in {segment.name for segment in reading.segments}]
+        warn_of_ends(kept, self.id, path)
+        gone = sorted(numbers.keys() - {segment.name for segment in reading.segments})
         if gone:
             rank_zero_warn(f"{path} does not hold all series of training, without {self.id} {', '.join(gone[:20])}")
         self._asked, self._date_form = kept, reading.date_form
@@ -255,22 +243,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
             )
         season = season if season <= self.context else 1
         train = self._moving(train, [*layout.targets, *self.past])
-        own = [segment.columns(layout.targets) for segment in train]
-        scaled = [mean_and_std(self._numbers(segment, layout.targets)) for segment in train]
-        mean, std = (torch.stack(some) for some in zip(*scaled, strict=True))  # (series, targets + past)
-        if self.scale == "none":
-            for segment in train:
-                refuse_rounding(segment, layout.targets, self.file)
-            mean, std = torch.zeros_like(mean), torch.ones_like(std)
-        known = torch.cat([segment.columns(self.known_columns) for segment in train])
-        known_mean, known_std = mean_and_std(known)
-        errors = torch.stack([seasonal_error(values, season) for values in own])
-        if not errors.all():
-            exact = [train[k].name or layout.targets[target] for k, target in (errors == 0).nonzero().tolist()]
-            rank_zero_warn(
-                f"{self.file}: the seasonal naive forecast of {', '.join(exact[:20])} is exact in the training part; "
-                "MASE, the error as a multiple of its error, is not defined there"
-            )
+        scaling = learn_scaling(train, layout.targets, self.past, self.known_columns, season, self.scale, self.file)
         return SeriesFacts(
             **layout._asdict(),
             past=self.past,
@@ -281,12 +254,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
             context=self.context,
             horizon=self.horizon,
             scale=self.scale,
-            mean=mean,
-            std=std,
-            known_mean=known_mean,
-            known_std=known_std,
-            seasonal_error=errors,
-            usual_range=torch.stack([torch.stack([values.amin(0), values.amax(0)]) for values in own]),
+            **scaling._asdict(),
         )
 
     def _moving(self, train: list[Segment], names: list[str]) -> list[Segment]:
@@ -306,18 +274,17 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         self._left_out(out, kept, f"left out of {self.file}, as constant")
         return kept
 
-    def _numbers(self, segment: Segment, targets: list[str]) -> Tensor:
-        return numbers_of(segment, [*targets, *self.past], self.scale == "log", self.file)
-
     def examples(self, raw: list[Segment], train: bool) -> Windows:
         """Scaled windows. Those of validation and test start at every step, whatever the stride of training."""
         facts = self.facts
         scaled = []
+        numbers = {name: number for number, name in enumerate(facts.series)}
         for segment in raw:
-            if segment.name not in facts.series:
+            number = numbers.get(segment.name)
+            if number is None:
                 continue
-            number = facts.series.index(segment.name)
-            values = (self._numbers(segment, facts.targets) - facts.mean[number]) / facts.std[number]
+            values = numbers_of(segment, [*facts.targets, *facts.past], facts.scale == "log", self.file)
+            values = (values - facts.mean[number]) / facts.std[number]
             known = (segment.columns(facts.known) - facts.known_mean) / facts.known_std
             known = torch.cat([known.float(), calendar_features(segment.times, self.calendar)], 1)
             scaled.append(ScaledSegment(values.float(), known, number))

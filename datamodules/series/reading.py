@@ -96,7 +96,7 @@ class SeriesReader(NamedTuple):
         total = len(frame)
         frame = frame.dropna(how="all")  # such as a spreadsheet leaves behind
         dates = read_dates(frame[time], str(path), self.date_format, told.date_order if told else "")
-        lost = self._check_times(frame, dates.local, time, path, faults)
+        lost = self._check_times(frame, dates.local, time, told, path, faults)
         faults.report(total)
         frame, local = frame[~lost], dates.local[~lost]
         dates = dates._replace(local=local, offset=None if dates.offset is None else dates.offset[~lost])
@@ -124,11 +124,16 @@ class SeriesReader(NamedTuple):
 
     # ---- times
 
-    def _check_times(self, frame: "DataFrame", times: "DatetimeIndex", time: str, path: Path, faults: Faults) -> Array:
+    def _check_times(
+        self, frame: "DataFrame", times: "DatetimeIndex", time: str, told: Layout | None, path: Path, faults: Faults
+    ) -> Array:
         """Which rows have no time, or do not say of which series they are."""
         lost: Array = np.asarray(times.isna())
-        hint = "; name the column of times (data.time), or say how they are written (data.date_format)"
-        hint = hint if lost.sum() * 2 >= len(lost) else ""
+        hint = ""
+        if told and told.date_order and self.date_format is None:
+            hint = f" (day, month and year stand in the order {told.date_order}, as in training)"
+        if lost.sum() * 2 >= len(lost):
+            hint += "; name the column of times (data.time), or say how they are written (data.date_format)"
         for k in np.flatnonzero(lost).tolist():
             cell = frame[time].iloc[k]
             what = "empty" if cell != cell or cell is None else f"`{cell}`, which is no time"

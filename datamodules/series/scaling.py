@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -11,6 +12,60 @@ from torch import Tensor
 from datamodules.series.segments import Segment
 
 EXACT = 1e-14  # of their size, to which numbers of double precision are trusted
+
+
+class Scaling(NamedTuple):
+    """What is learned of the numbers; the fields are those of ``SeriesFacts``."""
+
+    mean: Tensor
+    std: Tensor
+    known_mean: Tensor
+    known_std: Tensor
+    seasonal_error: Tensor
+    usual_range: Tensor
+
+
+def learn_scaling(
+    train: Sequence[Segment],
+    targets: Sequence[str],
+    past: Sequence[str],
+    known: Sequence[str],
+    season: int,
+    scale: str,
+    path: Path,
+) -> Scaling:
+    """Learn from the training part of each series.
+
+    Args:
+        train: The series.
+        targets: Columns to forecast.
+        past: Covariates known until now.
+        known: Covariates known for the future, scaled alike for all series.
+        season: Steps of a season.
+        scale: ``standard``, ``log`` or ``none``.
+        path: Their file, for messages.
+    """
+    values = [mean_and_std(numbers_of(segment, [*targets, *past], scale == "log", path)) for segment in train]
+    mean, std = (torch.stack(some) for some in zip(*values, strict=True))  # (series, targets + past)
+    if scale == "none":
+        for segment in train:
+            refuse_rounding(segment, targets, path)
+        mean, std = torch.zeros_like(mean), torch.ones_like(std)
+    own = [segment.columns(targets) for segment in train]
+    errors = torch.stack([seasonal_error(some, season) for some in own])
+    if not errors.all():
+        exact = [train[k].name or targets[target] for k, target in (errors == 0).nonzero().tolist()]
+        rank_zero_warn(
+            f"{path}: the seasonal naive forecast of {', '.join(exact[:20])} is exact in the training part; "
+            "MASE, the error as a multiple of its error, is not defined there"
+        )
+    return Scaling(
+        mean,
+        std,
+        *mean_and_std(torch.cat([segment.columns(known) for segment in train])),
+        errors,
+        torch.stack([torch.stack([some.amin(0), some.amax(0)]) for some in own]),
+    )
 
 
 def numbers_of(segment: Segment, names: Sequence[str], log: bool, path: Path) -> Tensor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -88,3 +89,14 @@ def extend(segment: Segment, context: int, horizon: int, known: Sequence[str], f
     times = pd.date_range(segment.times[given - 1], periods=horizon + 1, freq=freq)
     frame = segment.frame.reindex(segment.times[:given].append(times[1:])).fillna(0.0)
     return segment._replace(frame=frame.iloc[given - context :], future=horizon)
+
+
+def warn_of_ends(segments: Sequence[Segment], id: str | None, path: Path) -> None:
+    """Warn of series that end before others, and whose forecasts so begin earlier."""
+    ends = [segment.given.times[-1] for segment in segments]
+    early = [segment.name for segment, end in zip(segments, ends, strict=True) if end < max(ends)]
+    if early:
+        rank_zero_warn(
+            f"{path}: {len(early)} of {len(segments)} series end before {max(ends)}, and so their forecasts begin "
+            f"earlier, {id} {', '.join(early[:20])}"
+        )

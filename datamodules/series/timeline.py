@@ -1,5 +1,6 @@
 """Evenly spaced steps of time, without gaps, or a sentence about the row that breaks the rule."""
 
+import zoneinfo
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -9,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.files.dates import frequency
+from datamodules.files.dates import frequency, read_dates
 
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex
@@ -208,3 +209,46 @@ def calendar_features(times: "DatetimeIndex", fields: Sequence[Field]) -> Tensor
         angle = 2 * np.pi * np.asarray(getattr(times, names.get(field, field)), dtype=float) / PERIODS[field]
         columns += [np.sin(angle), np.cos(angle)]
     return torch.tensor(np.stack(columns, 1) if columns else np.zeros((len(times), 0)), dtype=torch.float)
+
+
+def check_steps(freq: str | None, resample: str | None) -> None:
+    """Refuse what is no step of time."""
+    import pandas as pd
+
+    for name, step in (("freq", freq), ("resample", resample)):
+        try:
+            pd.tseries.frequencies.to_offset(step)
+        except ValueError as error:
+            raise MisconfigurationException(
+                f"data.{name}: there is no step `{step}`; steps are h, D, B, W, MS, QS and multiples such as 15min"
+            ) from error
+
+
+def check_zone(zone: str | None) -> None:
+    """Refuse what is no time zone."""
+    if zone is not None:
+        try:
+            zoneinfo.ZoneInfo(zone)
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+            raise MisconfigurationException(
+                f"data.zone: there is no zone `{zone}`; one is Europe/Paris, for instance"
+            ) from error
+
+
+def border_rows(borders: Sequence[str], times: "DatetimeIndex", order: str, form: str | None) -> list[int]:
+    """The first row at or after each of some times.
+
+    Args:
+        borders: The times, written as in the file or year first.
+        times: Of the rows.
+        order: Of day, month and year in the file.
+        form: How the file writes dates, if that was said.
+    """
+    import pandas as pd
+
+    given = pd.Series(list(borders), name="borders")
+    found = read_dates(given, "data.borders", order=order).local
+    found = read_dates(given, "data.borders", form).local if found.isna().any() else found
+    if found.isna().any():
+        raise MisconfigurationException(f"data.borders {list(borders)} are no times")
+    return [int(times.searchsorted(time)) for time in found.tz_localize(times.tz)]

@@ -154,6 +154,12 @@ def test_the_order_of_training_holds_for_later_files(tmp_path):
     ):
         read(later)
     assert list(one(read(later, told)).times) == list(pd.date_range("2020-03-01", periods=12))
+    turned = write(tmp_path, daily("%m/%d/%Y", 40, "2020-03-01"), "turned.csv")  # has days beyond the 12th
+    with pytest.raises(
+        MisconfigurationException, match=r"row 13: .*`03/13/2020`, which is no time \(.* order dmy, as in"
+    ):
+        read(turned, told)
+    assert read(turned, told, date_format="%m/%d/%Y").segments[0].times[0] == pd.Timestamp("2020-03-01")
     monthly = read(later, date_format="%m/%d/%Y", rules=Rules(resample="MS"))
     assert list(one(monthly).times) == list(pd.date_range("2020-01-01", periods=12, freq="MS"))
 

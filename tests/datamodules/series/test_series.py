@@ -124,6 +124,8 @@ def test_bad_input_is_named(tmp_path, columns, more, sentence):
         ({"borders": ["2020-01-01"]}, "two times"),
         ({"zone": "Mars/Olympus"}, "no zone `Mars/Olympus`"),
         ({"season": 0}, "data.season is 0"),
+        ({"freq": "zz"}, "data.freq: there is no step `zz`"),
+        ({"resample": "7 moons"}, "data.resample: there is no step `7 moons`"),
     ],
 )
 def test_bad_arguments_are_named(arguments, sentence):
