@@ -23,6 +23,9 @@ def test_the_padding_of_a_word_does_not_change_its_vector() -> None:
     for convolution in cnn.convolutions:  # where a filter has a positive bias, padding has more than many a word
         nn.init.uniform_(convolution.bias, 0.0, 1.0)
     alone = cnn(short)
+    chars = cnn.embedding(short).transpose(1, 2)
+    whole = [nn.functional.relu(convolution(chars)).amax(2) for convolution in cnn.convolutions]
+    torch.testing.assert_close(alone, torch.cat(whole, 1))
     for more in (1, 2, 9):
         torch.testing.assert_close(cnn(nn.functional.pad(short, (0, more))), alone)
     assert not torch.allclose(cnn(short), cnn(torch.tensor([[4, 3, 2]])))
