@@ -96,14 +96,12 @@ class ImageFacts(ClassFacts):
         std: Standard deviation of each channel.
         preset: What the images of pretrained weights were like (``crop``, ``resize``, ``interpolation``); or nothing.
         size: Height and width of the training images if all have the same without any transform; or nothing.
-        fingerprint: Of the user's images that were split by the seed; empty if there are none.
     """
 
     mean: list[float]
     std: list[float]
     preset: dict[str, Any]
     size: list[int]
-    fingerprint: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

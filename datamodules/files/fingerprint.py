@@ -36,8 +36,10 @@ def fingerprint(paths: Sequence[Path]) -> str:
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    for at, _, names in os.walk(folder):
-        yield from (os.path.relpath(os.path.join(at, name), folder) for name in names if not name.startswith("."))
+    for at, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [os.path.join(at, name) for name in names if not name.startswith(".")]
+        yield from (os.path.relpath(path, folder) for path in paths if os.path.isfile(path))  # no links to nothing, pipes
 
 
 def _update(digest: "hashlib._Hash", path: Path, blocks: int) -> None:

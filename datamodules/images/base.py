@@ -69,7 +69,6 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         self.channels, self.cache_size, self.max_pixels, self.weights = channels, cache_size, max_pixels, weights
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
-        self.fingerprint = ""  # of the images that are split by the seed, where the user may change them
         for name, transforms in (("train", train_transforms or []), ("eval", eval_transforms or [])):
             whole = [isinstance(transform, BatchTransform) for transform in transforms]
             if whole != sorted(whole):
@@ -99,7 +98,6 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             std=std,
             preset=preset,
             size=self._common_size(train, transforms),
-            fingerprint=self.fingerprint,
         )
 
     def _mean_and_std(self, train: ImageSet, transforms: list[nn.Module]) -> tuple[list[float], list[float]]:

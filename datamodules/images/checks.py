@@ -1,7 +1,6 @@
-"""What is odd about the user's images: changed, too few, equal."""
+"""What is odd about the user's images: too few, equal."""
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
@@ -13,15 +12,6 @@ from datamodules.splits import SPLITS
 
 MOST_COMPARED = 100_000  # images whose contents are compared
 EDGE = 4096  # bytes at the beginning and the end of files that are compared first
-
-
-def fingerprint(pool: ImageSet, source: Path) -> str:
-    """A hash of the names and classes of images, in whatever order."""
-    assert pool.labels is not None
-    lines = sorted(
-        f"{os.path.relpath(path, source)}\t{label}" for path, label in zip(pool.images, pool.labels, strict=True)
-    )
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def report_classes(pool: ImageSet, source: Path) -> None:

@@ -1,5 +1,6 @@
 """The user's own images, in folders or listed in a table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.rows import column_names, read_rows, require
 from datamodules.images.base import Images
-from datamodules.images.checks import fingerprint, report_classes, report_copies
+from datamodules.images.checks import report_classes, report_copies
 from datamodules.images.decoding import is_image
 from datamodules.images.folders import Listing, is_hidden, subfolders
 from datamodules.images.sets import ImageSet
@@ -35,40 +36,45 @@ class ImageFolder(Images):
         self.path = Path(path) if Path(path).exists() else self.root / path
         self._parts: dict[str, ImageSet] = {}
 
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The folder that is split by the seed, if one is."""
+        given = self._split_folders() if self.path.is_dir() else {}
+        return [] if {"val", "test"} <= given.keys() else [given.get("train", self.path)]
+
     def read(self, split: str) -> ImageSet:
         """The images of a split, splitting off what is missing."""
         if not self.path.is_dir():
             raise MisconfigurationException(f"there is no data folder {self.path} (--data.path)")
         if not self._parts:
-            given = self._split_folders()
-            found = {name: class_folders(folder, self.on_error) for name, folder in given.items()}
-            found = found or {"train": class_folders(self.path, self.on_error)}
+            folders = self._split_folders() or {"train": self.path}
+            found = {name: class_folders(folder, self.on_error) for name, folder in folders.items()}
             self._parts = divide(self, found, self.path)
+            self._report_others(folders)
         return self.checked(self._parts[split])
 
     def _split_folders(self) -> dict[str, Path]:
         """The folders of given splits; none if the class folders are not divided."""
         found: dict[str, Path] = {}
-        rest = []
         for folder in subfolders(self.path):
             split = split_name(folder.name)
-            if split is None:
-                rest.append(folder.name)
-            elif split in found:
+            if split is not None and split in found:
                 raise MisconfigurationException(
                     f"{self.path}: {found[split].name} and {folder.name} are both for the {split} split; keep one"
                 )
-            else:
+            if split is not None:
                 found[split] = folder
-        if not found:
-            return {}
-        if "train" in found and subfolders(found["train"]):
+        return found if "train" in found and subfolders(found["train"]) else {}
+
+    def _report_others(self, folders: dict[str, Path]) -> None:
+        rest = [folder.name for folder in subfolders(self.path) if folder not in folders.values()]
+        if self.path not in folders.values():
             if rest:
                 rank_zero_warn(f"{self.path}: left out the folders {', '.join(rest)}, which are not train, val or test")
-            return found
-        names = ", ".join(folder.name for folder in found.values())
-        rank_zero_warn(f"{self.path}: {names} taken for a class: there is no folder train with class folders in it")
-        return {}
+        elif alike := [name for name in rest if split_name(name) is not None]:
+            rank_zero_warn(
+                f"{self.path}: {', '.join(alike)} taken for a class: there is no folder train with class folders in it"
+            )
 
 
 class ImageTable(Images):
@@ -90,6 +96,11 @@ class ImageTable(Images):
         self.path = Path(path) if Path(path).exists() else self.root / path
         self.image, self.target, self.split_column = image, target, split_column
         self._parts: dict[str, ImageSet] = {}
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The table, unless it says itself which image belongs to which split."""
+        return [] if self.split_column else [self.path]
 
     def read(self, split: str) -> ImageSet:
         """The images of a split, splitting off what is missing."""
@@ -212,13 +223,6 @@ def divide(data: Images, given: dict[str, ImageSet], source: Path) -> dict[str, 
     parts = given | {
         split: data.share_out(pool, split, val, test) for split in SPLITS if split not in given or split == "train"
     }
-    if val or test:
-        data.fingerprint = fingerprint(pool, source)
-        if data.restored and data.facts.fingerprint != data.fingerprint:
-            rank_zero_warn(
-                f"{source} holds other images or classes than when training began, so they are split in another way: "
-                "what is tested on now may have been trained on"
-            )
     if not data.known:
         report_classes(pool, source)
         report_copies(parts, source)

@@ -1,5 +1,7 @@
 """Whether files are those of training."""
 
+import os
+
 from datamodules.files import fingerprint as module
 from datamodules.files.fingerprint import fingerprint
 
@@ -37,3 +39,14 @@ def test_a_folder_by_its_names(tmp_path):
     assert fingerprint([tmp_path]) == before
     (tmp_path / "a" / "1.txt").write_text("y")
     assert fingerprint([tmp_path]) != before
+
+
+def test_of_a_folder_only_visible_files_count(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.txt").write_text("1")
+    before = fingerprint([tmp_path])
+    (tmp_path / "a" / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    os.mkfifo(tmp_path / "a" / "pipe.txt")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "1.txt").write_text("1")
+    assert fingerprint([tmp_path]) == before

@@ -87,7 +87,9 @@ def test_images_that_were_added_after_training_are_said(folder: Path) -> None:
     data.setup("fit")
     assert said(restored(data, folder), "test") == ""
     Image.effect_noise((12, 10), 60).save(folder / "cat" / "8.bmp")
-    assert "holds other images or classes than when training began" in said(restored(data, folder), "test")
+    assert "examples it was trained on may now be among those it is tested on" in said(
+        restored(data, folder), "test"
+    )
 
 
 def test_images_that_were_added_to_a_given_test_split_change_nothing(folder: Path) -> None:
@@ -108,5 +110,5 @@ def test_rows_in_another_order_are_split_alike(folder: Path) -> None:
     data.setup("test")
     (folder / "t.csv").write_text("\n".join(["path,label", *lines[::-1]]))
     other = restored(data, folder / "t.csv")
-    assert said(other, "test") == ""
+    other.setup("test")
     assert other.datasets["test"].images == data.datasets["test"].images
