@@ -39,7 +39,8 @@ def _walk(folder: Path) -> Iterator[str]:
     for at, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [os.path.join(at, name) for name in names if not name.startswith(".")]
-        yield from (os.path.relpath(path, folder) for path in paths if os.path.isfile(path))  # no links to nothing, pipes
+        # Neither links to nothing nor pipes.
+        yield from (os.path.relpath(path, folder) for path in paths if os.path.isfile(path))
 
 
 def _update(digest: "hashlib._Hash", path: Path, blocks: int) -> None:
