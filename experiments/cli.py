@@ -23,7 +23,7 @@ from experiments.callbacks.predictions import PredictionWriter
 from experiments.callbacks.signals import Interrupted
 from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, guarded, make_lean
 from experiments.messages import REPORT, be_quiet, for_the_user, last_sentence
-from experiments.parsing import LeydenParser, check, values_of
+from experiments.parsing import LeydenParser, check, check_trainer, values_of
 from experiments.saved_config import SaveConfig
 from experiments.untrusted import Restriction, import_paths, read_carried
 from modules.faults import told
@@ -154,6 +154,7 @@ class LeydenCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = [PredictionWriter(), self._overrule()]
         kwargs["default_root_dir"] = str(self.run_folder)
         settings = self._get(self.config_init, "trainer")
+        check_trainer(settings)
         if self.subcommand == "fit":
             rank_zero_only(events.rewind)(self.run_folder, self.content["events"] if self.content else {})
         if settings.logger in (None, True):

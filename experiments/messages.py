@@ -92,7 +92,7 @@ def readable(texts: Sequence[str], words: Sequence[str] = ()) -> str:
             wanted = kinds[1]
     option = re.sub(_COMMAND, "", ".".join(keys))
     if unknown := re.match(UNKNOWN, said):
-        return _unknown(unknown[2], option or re.sub(f"{_COMMAND}?$", "", f"{unknown[1] or ''}."), said)
+        return _unknown(unknown[2], option or re.sub(_COMMAND, "", f"{unknown[1] or ''}.").rstrip("."), said)
     if missing := re.match(r"the following arguments are required: (.*)", said):
         return f"{option or 'the command'} needs {re.sub(_COMMAND, '', missing[1])}"
     if empty := re.match(r"argument (?:-\w/)?--(\S+): expected (?:one|at least one) argument", said):
@@ -112,7 +112,8 @@ def _unknown(name: str, group: str, said: str) -> str:
     if not name.startswith("-") and said.startswith("unrecognized"):
         return f"{name} is no option: these begin with --"
     nearest = re.search(r" - did you mean .*", said)
-    return f"{group + ' has' if group else 'there is'} no option {name.removeprefix('--')}{nearest[0] if nearest else ''}"
+    has = f"{group} has" if group else "there is"
+    return f"{has} no option {name.removeprefix('--')}{nearest[0] if nearest else ''}"
 
 
 def _without_value(option: str, words: Sequence[str]) -> str:
@@ -125,10 +126,9 @@ def _without_value(option: str, words: Sequence[str]) -> str:
 
 def _kinds(types: str) -> str:
     """The names of types, from how Python writes these."""
-    found = []
+    found = list[str]()
     for kind in re.findall(r"<class '([\w.]+)'>|(?:typing\.)?Literal\[(.*?)\]|([\w.]+)(?=\[)", types):
         name = (kind[0] or kind[2]).rpartition(".")[2]
-        name = kind[1].replace("'", "") if kind[1] else _NAMES.get(name, f"a {name}")
-        if name not in found:
-            found.append(name)
-    return " or ".join(found) or types
+        found += re.findall(r"[^', ]+", kind[1]) or [_NAMES.get(name, f"a {name}")]
+    *first, last = dict.fromkeys(found) or [types]
+    return f"{', '.join(first)} or {last}" if first else last

@@ -5,7 +5,7 @@ import difflib
 import re
 import sys
 from argparse import ArgumentError
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -106,3 +106,28 @@ def values_of(words: list[str], *options: str) -> list[str]:
     """The values of an option among the words of a command line."""
     found = [words[i + 1] for i, word in enumerate(words[:-1]) if word in options]
     return found + [word.split("=", 1)[1] for word in words if word.split("=", 1)[0] in options and "=" in word]
+
+
+# Options of the trainer that Lightning takes as they are, to divide by nothing or to do nothing.
+_POSITIVE = ("max_epochs", "max_steps", "val_check_interval", "check_val_every_n_epoch", "log_every_n_steps")
+_POSITIVE += ("accumulate_grad_batches", "limit_train_batches")
+_NOT_NEGATIVE = ("gradient_clip_val", "min_epochs", "min_steps")
+_ENDLESS = ("max_epochs", "max_steps")  # -1 says without end
+
+
+def check_trainer(options: Mapping[str, Any]) -> None:
+    """Refuse numbers that are out of range.
+
+    Args:
+        options: All options of the trainer, by name.
+
+    Raises:
+        MisconfigurationException: If there is one.
+    """
+    for name in (*_POSITIVE, *_NOT_NEGATIVE):
+        value = options.get(name)
+        if not isinstance(value, int | float) or (name in _ENDLESS and value == -1):
+            continue
+        if not (value > 0 if name in _POSITIVE else value >= 0):
+            least = "above 0" if name in _POSITIVE else "at least 0"
+            raise MisconfigurationException(f"trainer.{name} is {value}; it must be {least}")

@@ -23,12 +23,17 @@ def told(what: str, *further: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (*KINDS, *further) as error:
-        lines = str(error).strip().splitlines() or [""]
-        said = f"{type(error).__name__}: {lines[0]}" if isinstance(error, (*further, AssertionError)) else lines[0]
-        raise MisconfigurationException(f"{what}{_where(error)}: {said[:LONGEST] or type(error).__name__}") from error
+        cause: BaseException = error  # the parser wraps what a class says when it is made
+        while cause.__cause__ is not None and not isinstance(cause, MisconfigurationException):
+            cause = cause.__cause__
+        if isinstance(cause, MisconfigurationException):
+            raise cause from error
+        lines = str(cause).strip().splitlines() or [""]
+        said = f"{type(cause).__name__}: {lines[0]}" if isinstance(cause, (*further, AssertionError)) else lines[0]
+        raise MisconfigurationException(f"{what}{_where(cause)}: {said[:LONGEST] or type(cause).__name__}") from error
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The class that was being made, if one was."""
     trace = error.__traceback__
     while trace is not None:
