@@ -3,8 +3,9 @@
     python -m benchmarks.chaos --config configs/image_classification/digits.yaml --kills 20 [further options of fit]
 
 Every kill (SIGKILL) falls at a random moment of the time that the run still needs, so also during validation, between
-epochs and while a checkpoint is being written; then ``leyden fit --ckpt_path RUN`` goes on. At the end every value in
-``last.ckpt`` and ``best.ckpt`` (weights, optimizer, loop, random states, scores) is compared, bit for bit.
+epochs and while a checkpoint is being written; then ``leyden fit --ckpt_path RUN`` goes on (or starts anew from the run's
+``config.yaml``, if no checkpoint was written yet). At the end every value in ``last.ckpt`` and ``best.ckpt`` (weights,
+optimizer, loop, random states, scores) and every point of every curve is compared, bit for bit.
 """
 
 import argparse
@@ -103,13 +104,8 @@ def main() -> int:
             process.send_signal(signal.SIGKILL)
             process.wait()
             killed += 1
-            if (run / "checkpoints").exists():
-                words = ["fit", "--ckpt_path", str(run)]
-            now = step_of(run)
-            print(f"kill {killed:3} {delay:5.2f} s into training: goes on from step {now}", flush=True)
-            if now == 0 and run.exists() and not any((run / "checkpoints").glob("*.ckpt")):
-                shutil.rmtree(run)  # killed before its first checkpoint: there is nothing to go on from
-                words = [*fit, "--name", "killed"]
+            words = ["fit", "--ckpt_path", str(run), "--trainer.enable_progress_bar", "false"]
+            print(f"kill {killed:3} {delay:5.2f} s into training: goes on from step {step_of(run)}", flush=True)
         else:
             if code:
                 raise SystemExit(f"leyden {' '.join(words)} failed:\n{log.read_text()[-3000:]}")
@@ -124,6 +120,10 @@ def main() -> int:
         places, number, tensors = differing(folder / "alone" / "0" / "checkpoints" / name, run / "checkpoints" / name)
         wrong += len(places)
         print(f"{name}: {len(places)} of {number} values differ ({tensors} of them tensors) {' '.join(places[:10])}")
+    first, second = curves(folder / "alone" / "0"), curves(run)
+    off = sorted(set(first).symmetric_difference(second)) or (["a point twice"] if len(first) != len(second) else [])
+    wrong += len(off)
+    print(f"curves: {len(off)} of {len(first)} points differ {' '.join(map(str, off[:5]))}")
     lost = (total - whole) / max(1, killed)
     print(
         f"{killed} kills; {total:.1f} s instead of {whole:.1f} s: {lost:.1f} s lost per restart, "
@@ -136,6 +136,19 @@ def main() -> int:
 
 def events(run: Path) -> list[Path]:
     return list(run.glob("events*"))
+
+
+def curves(run: Path) -> list[tuple[str, int, float]]:
+    """Tag, step and value of every scalar on the board; pictures and texts by tag and step."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(run), size_guidance=dict.fromkeys(("scalars", "images", "tensors", "histograms"), 0))
+    board.Reload()
+    tags = board.Tags()
+    points = [(tag, e.step, e.value) for tag in tags["scalars"] for e in board.Scalars(tag)]
+    points += [(tag, e.step, 0.0) for tag in tags["images"] for e in board.Images(tag)]
+    points += [(tag, e.step, 0.0) for tag in tags["tensors"] for e in board.Tensors(tag) if "hparams" not in tag]
+    return sorted(points)
 
 
 def wait_for_training(process: "subprocess.Popen[bytes]", run: Path, known: int) -> None:

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from datamodules.data import Data
+from datamodules.types import ClassFacts
 from datamodules.tables.examples import TensorExamples
 from experiments.lightning_patches import forget_missing_gpus, make_lean
 from modules.task import Task
@@ -117,30 +118,29 @@ def points(split: str, size: int) -> tuple[Tensor, Tensor]:
     return inputs, (inputs.sum(1) > 0).long()
 
 
-class Points(Data[tuple[Tensor, Tensor]]):
+class Points(Data[tuple[Tensor, Tensor], ClassFacts]):
     """Points in ten dimensions, of two classes.
 
     Args:
         size: Number of training points; a tenth as many are for validation.
-        root: Not needed.
         batch_size: Points in a batch, per process.
-        num_workers: Processes that load batches.
+        **kwargs: Workers and the like: see ``datamodules.data.Data``.
     """
 
-    facts = ("classes", "class_counts", "num_inputs")
+    makes = ClassFacts
 
-    def __init__(self, size: int, root: str | None = None, batch_size: int = 10, num_workers: int = 0) -> None:
-        super().__init__(root, batch_size, num_workers)
+    def __init__(self, size: int, batch_size: int = 10, **kwargs: Any) -> None:
+        super().__init__(batch_size=batch_size, **kwargs)
         self.size = size
 
     def read(self, split: str) -> tuple[Tensor, Tensor]:
         """Draw the points."""
         return points(split, self.size if split == "train" else self.size // 10)
 
-    def learn(self, train: tuple[Tensor, Tensor]) -> None:
+    def learn(self, train: tuple[Tensor, Tensor]) -> ClassFacts:
         """Two classes, ten inputs."""
-        self.classes, self.num_inputs = ["left", "right"], 10
-        self.class_counts = train[1].bincount(minlength=2).tolist()
+        counts = train[1].bincount(minlength=2).tolist()
+        return ClassFacts(classes=["left", "right"], class_counts=counts, num_inputs=10)
 
     def examples(self, raw: tuple[Tensor, Tensor], train: bool) -> TensorExamples:
         """The points in memory."""
