@@ -249,10 +249,12 @@ class SeriesReader(NamedTuple):
         if rules.resample is not None:
             order = times.argsort()
             rows, times = rows.iloc[order], times[order]
-        given = int(np.flatnonzero(rows[targets].notna().any(axis=1)).max(initial=-1)) + 1
+        there = np.any([rows[name].notna().to_numpy() for name in targets], axis=0)
+        given = int(np.flatnonzero(there).max(initial=-1)) + 1
         if not given:
             raise MisconfigurationException(f"{source}: column `{targets[0]}` has no value at all")
-        frame, freq = regular(rows[[*targets, *self.past]].iloc[:given], times[:given], rules, source)
+        own = rows.drop(columns=list(self.known)) if self.known else rows
+        frame, freq = regular(own.iloc[:given], times[:given], rules, source)
         if not self.known:
             if given < len(rows):
                 rank_zero_info(

@@ -38,7 +38,8 @@ class Segment(NamedTuple):
 
     def columns(self, names: Sequence[str]) -> Tensor:
         """Columns as numbers ``(steps, columns)``, in double precision."""
-        return torch.from_numpy(self.frame[list(names)].to_numpy(dtype=float, copy=True))
+        columns = [torch.tensor(self.frame[name].to_numpy(dtype=float)) for name in names]
+        return torch.stack(columns, 1) if columns else torch.zeros(len(self.frame), 0, dtype=torch.double)
 
 
 def cut(segment: Segment, split: str, ends: Sequence[int], context: int, horizon: int, path: Path) -> Segment:
