@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.dialect import find_dialect, find_encoding, open_bytes, suffix_of
 from datamodules.files.faults import Faults
-from datamodules.files.numbers import find_formats, is_missing, parse
+from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse
 from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET, column_names, csv_cells, header_of, read_rows
 
 if TYPE_CHECKING:
@@ -88,14 +88,29 @@ def read_frame(
     """
     frame = read_texts(path, separator, missing, encoding, faults)
     texts = {str(name): values for name, values in frame.items() if is_text(values)}
-    for name, how in find_formats(texts, decimal, separator_of(path, separator, encoding), str(path)).items():
-        numbers = texts_to(texts[name], partial(parse, how=how))
+    return with_numbers(frame, find_formats(texts, decimal, separator_of(path, separator, encoding), str(path)))
+
+
+def with_numbers(frame: "DataFrame", formats: Mapping[str, NumberFormat]) -> "DataFrame":
+    """A frame whose columns of numbers are numbers; one with any other text among them stays as it is.
+
+    Args:
+        frame: As ``read_texts`` makes it.
+        formats: How the numbers of a column are written.
+    """
+    import pandas as pd
+
+    columns = {str(name): values for name, values in frame.items()}
+    for name, how in formats.items():
+        if not is_text(columns[name]):
+            continue
+        numbers = texts_to(columns[name], partial(parse, how=how))
         nothing = np.isnan(numbers)
-        if nothing.any() and not texts_to(texts[name], is_missing)[nothing].all():
-            continue  # some other text
+        if nothing.any() and not texts_to(columns[name], is_missing)[nothing].all():
+            continue
         whole = not nothing.any() and bool((np.abs(numbers) < 2**53).all() and (numbers % 1 == 0).all())
-        frame[name] = numbers.astype("int64") if whole else numbers
-    return frame
+        columns[name] = pd.Series(numbers.astype("int64") if whole else numbers, index=frame.index)
+    return pd.DataFrame(columns, copy=False)
 
 
 def separator_of(path: Path, separator: str | None = None, encoding: str | None = None) -> str | None:

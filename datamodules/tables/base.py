@@ -12,11 +12,11 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data, Examples, Row
 from datamodules.files.faults import Faults
-from datamodules.files.frame import is_text, read_texts, texts_to, tidy, write_with
-from datamodules.files.numbers import is_missing
+from datamodules.files.frame import is_text, read_texts, texts_to, tidy, with_numbers, write_with
+from datamodules.files.numbers import NumberFormat, is_missing
 from datamodules.splits import SPLITS, assign
 from datamodules.tables.cells import Array, CellReader, Rows, categories
-from datamodules.tables.columns import Kinds, encode, learn_columns, origins
+from datamodules.tables.columns import Column, Kinds, encode, learn_columns, origins
 from datamodules.tables.examples import MixedExamples, TensorExamples
 from datamodules.tables.targets import classes_to_tensor, learn_classes, learn_numbers, read_numbers
 from datamodules.types import TableClassFacts, TableFacts, TableNumberFacts
@@ -58,6 +58,7 @@ class TableData(Data[Rows, TableFacts]):
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.separator: str | None = None
         self.missing: Sequence[str] = ()
+        self._told: dict[str, Column] = {}  # of each column that may be an input
         self._assigned: tuple[Rows, Array] | None = None  # all rows with a target, and the split of each
         self._predicted: Array | None = None  # which of the rows to predict can be
 
@@ -80,8 +81,8 @@ class TableData(Data[Rows, TableFacts]):
     def read(self, split: str) -> Rows:
         """The rows of a split, without those whose target is missing."""
         if self._assigned is None:
-            table = tidy(self.table())
-            rows = self.with_target(Rows(table, np.arange(len(table)), self.source))
+            rows = self.with_target(self._typed(tidy(self.table())))
+            table = rows.frame
             if self.known and len(table) != self.facts.num_rows:
                 raise MisconfigurationException(
                     f"{self.source} has {len(table)} rows, but had {self.facts.num_rows} when the model was trained, "
@@ -90,6 +91,17 @@ class TableData(Data[Rows, TableFacts]):
             self._assigned = rows, self.assign(rows)
         rows, names = self._assigned
         return rows._replace(where=rows.where[names == SPLITS.index(split)])
+
+    def _typed(self, table: "DataFrame") -> Rows:
+        """The whole table, with numbers in its columns of numbers."""
+        rows = Rows(table, np.arange(len(table)), self.source)
+        if not self.known:
+            self._told = self.kinds.tell(rows, self.inputs(table))
+        columns = self.facts.columns if self.known else self._told.values()
+        formats = {c["name"]: NumberFormat(*c["format"]) for c in columns if c["kind"] == "number"}
+        for name in formats:
+            rows.column(name)
+        return rows._replace(frame=with_numbers(table, formats))
 
     def with_target(self, rows: Rows) -> Rows:
         """Leave out the rows whose target is missing."""
@@ -128,8 +140,7 @@ class TableData(Data[Rows, TableFacts]):
         return TableNumberFacts(**self._learn_columns(train, reader), **targets)
 
     def _learn_columns(self, train: Rows, reader: CellReader) -> dict[str, Any]:
-        told = self.kinds.tell(train.whole, self.inputs(train.frame))
-        columns = learn_columns(train, told, self.kinds, reader)
+        columns = learn_columns(train, self._told, self.kinds, reader)
         if not columns:
             raise MisconfigurationException(f"{train.source} has no column to predict from")
         inputs = origins(columns)
@@ -189,7 +200,8 @@ class TableData(Data[Rows, TableFacts]):
 
         extra = pd.DataFrame(list(rows), dtype="object")
         if self._predicted is not None and not self._predicted.all():
-            extra = extra.set_axis(np.flatnonzero(self._predicted)).reindex(range(len(self._predicted)))
+            whole = extra.set_axis(np.flatnonzero(self._predicted)).reindex(range(len(self._predicted)))
+            extra = whole.where(pd.Series(self._predicted), None)
         if self.kind == "class":
             names = {"class": "prediction"} | {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}
             extra = extra.rename(columns=names)

@@ -82,6 +82,9 @@ class CellReader:
             wrong = np.isnan(array)
             if wrong.any():
                 wrong &= ~texts_to(values, is_missing)
+        elif values.dtype in ("float64", "int64"):
+            array = values.to_numpy(dtype="float64", copy=True)
+            wrong = np.isinf(array)
         else:
             array = _to_numeric(values)
             wrong = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
@@ -98,7 +101,7 @@ class CellReader:
             form: How they are written, as ``strptime`` has it, if it is known.
 
         Raises:
-            MisconfigurationException: If a cell is not a date, or the order cannot be told or is another one.
+            MisconfigurationException: If a cell is not a date in that order, or the order cannot be told.
         """
         values = self.rows.column(name)
         absent = values.isna().to_numpy()
@@ -109,13 +112,8 @@ class CellReader:
         times = dates.utc.as_unit("ns")
         array = times.asi8 / DAY
         wrong = np.asarray(times.isna()) & ~absent
-        if order and dates.order not in ("", order):
-            meant = {"dmy": "the day", "mdy": "the month", "ymd": "the year"}
-            raise MisconfigurationException(
-                f"{self.rows.source}: the dates of column `{name}` began with {meant[order]} in training, "
-                f"and begin with {meant[dates.order]} here"
-            )
-        self._check(self.rows.column(name), wrong, "date")
+        first = {"dmy": " that begins with the day", "mdy": " that begins with the month"}.get(order, "")
+        self._check(self.rows.column(name), wrong, f"date{first}{', as in training' if first else ''}")
         return np.where(wrong | absent, np.nan, array), dates.order
 
     def _check(self, values: "Series[Any]", wrong: Array, kind: str) -> None:

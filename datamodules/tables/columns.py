@@ -193,7 +193,7 @@ def _is_row_number(train: Rows, column: Column) -> bool:
     if len(table.where) < ROWS:
         return False
     numbers = CellReader(table, "skip").numbers(column["name"], NumberFormat(*column["format"]))
-    if np.isnan(numbers).any() or (numbers % 1 != 0).any() or len(np.unique(numbers)) < len(numbers):
+    if (numbers[:ROWS] % 1 != 0).any() or (numbers % 1 != 0).any() or len(np.unique(numbers)) < len(numbers):
         return False
     steps = np.diff(numbers)
     dense = numbers.max() - numbers.min() == len(numbers) - 1
