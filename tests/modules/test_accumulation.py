@@ -9,7 +9,6 @@ import pytest
 import torch
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from modules.nets.forecasting.series import Linear
 from torch import Tensor, nn
 
 from datamodules.data import Data
@@ -37,6 +36,7 @@ from modules.classification import Classifier
 from modules.dialogue import ResponseSelector
 from modules.embedding import SkipGram
 from modules.forecasting import Forecaster
+from modules.nets.forecasting import LinearForecaster
 from modules.nets.seq2seq.transformer import Transformer
 from modules.regression import Regressor
 from modules.tagging import Tagger
@@ -172,7 +172,8 @@ def task(name: str) -> tuple[Task[Any], Facts, Callable[[list[int]], Any]]:
     )  # fmt: skip
     units = {"mean": torch.zeros(1, 2), "std": torch.ones(1, 2), "known_mean": torch.zeros(0)}
     series = SeriesFacts(
-        time="t", targets=["a", "b"], past=[], known=[], calendar=[], series=["s"], frequency="D", season=2, context=6,
+        time="t", targets=["a", "b"], past=[], known=[], calendar=[], series=["s"], frequency="D", date_order="", zone="",
+        decimal=".", season=2, context=6,
         horizon=3, scale="standard", **units, known_std=torch.zeros(0), seasonal_error=torch.ones(1, 2),
         usual_range=torch.zeros(1, 2, 2),
     )  # fmt: skip
@@ -189,7 +190,7 @@ def task(name: str) -> tuple[Task[Any], Facts, Callable[[list[int]], Any]]:
         pair = PairFacts(source_tokenizer=text, target_tokenizer=text, num_source_tokens=12, num_target_tokens=12)
         return Translator(lambda a, b: Transformer(a, b, 8, 1, 2, 8, 0.0, "all"), **sgd), pair, pairs
     if name == "forecasting":
-        return Forecaster(Linear, **sgd), series, windows
+        return Forecaster(LinearForecaster, **sgd), series, windows
     if name == "embedding":
         corpus = CorpusFacts(words=["", *"abcdefghijk"], word_counts=[0, *range(20, 9, -1)])
         options: dict[str, Any] = {"optimizer": lambda parameters: torch.optim.SGD(parameters, lr=0.05)}

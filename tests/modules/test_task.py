@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from datamodules.types import ClassFacts, NumberFacts
+from datamodules.types import Batch, ClassFacts, NumberFacts
 from modules.classification import Classifier, probabilities_to_rows
 
 COUNTS = [1, 2, 5]
@@ -36,6 +36,20 @@ def test_scores_say_their_directions() -> None:
     assert directions["val/loss"] is False
     assert directions["val/calibration_error"] is False
     assert directions["val/accuracy"] is directions["val/auroc"] is directions["val/f1"] is True
+
+
+def test_a_loss_that_is_no_number_is_not_left_out() -> None:
+    task = built(nn.Linear, ["a", "b", "c"])
+    inputs = torch.ones(2, 4)
+    inputs[1] *= torch.nan
+    for row, size in zip(inputs.split(1), (3, 1), strict=True):
+        step = task.eval().step(Batch(row, torch.tensor([0])))
+        task.val_loss.update(step.loss, size)
+    assert task.val_loss.compute().isnan()
+    task.val_loss.reset()
+    task.val_loss.update(torch.tensor(1.0), 3)
+    task.val_loss.update(torch.tensor(5.0), 1)
+    assert task.val_loss.compute() == 2
 
 
 def test_network_is_built_once_from_the_facts() -> None:
