@@ -22,6 +22,7 @@ def test_the_padding_of_a_word_does_not_change_its_vector() -> None:
     assert cnn(short).shape == (1, 12)
     for convolution in cnn.convolutions:  # where a filter has a positive bias, padding has more than many a word
         nn.init.uniform_(convolution.bias, 0.0, 1.0)
+    short = torch.randint(2, 9, (50, 3))
     alone = cnn(short)
     chars = cnn.embedding(short).transpose(1, 2)
     whole = [nn.functional.relu(convolution(chars)).amax(2) for convolution in cnn.convolutions]
