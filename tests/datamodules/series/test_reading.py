@@ -102,9 +102,10 @@ def test_large_levels_keep_every_digit(tmp_path):
     assert one(read(write(tmp_path, daily().assign(y=y)))).frame.y.tolist() == y
 
 
-def test_a_cell_that_is_no_number_stops_or_becomes_a_gap(tmp_path):
+@pytest.mark.parametrize("cell", ["1o", "inf", "soon"])
+def test_a_cell_that_is_no_number_stops_or_becomes_a_gap(tmp_path, cell):
     frame = daily().astype({"y": str})
-    frame.loc[30, "y"] = "1o"
+    frame.loc[30, "y"] = cell
     path = write(tmp_path, frame)
     with pytest.raises(
         MisconfigurationException, match=r"row 31, column `y`: `1o` is not a finite number \(--data.on_"

@@ -58,12 +58,20 @@ def test_months_with_a_gap_are_found():
             lambda t, v: (t, [0, 1, math.nan, math.nan, math.nan, 5, math.nan, 7]),
             "f, row 3 (2020-01-01 02:00:00): column `y` has no value, nor in the 2 rows after it",
         ),
+        (  # a later run is another one
+            lambda t, v: (t, [0, 1, math.nan, 3, math.nan, math.nan, 6, 7]),
+            "f, row 3 (2020-01-01 02:00:00): column `y` has no value; fill",
+        ),
+        (
+            lambda t, v: (t[:2] + t[3:5] + t[7:], v),
+            "f: 3 steps of `h` are missing, the first after row 2 (2020-01-01 01:",
+        ),
     ],
 )
 def test_a_broken_rule_is_named_with_its_row(change, sentence):
     times, values = change(HOURS, None)
     with pytest.raises(MisconfigurationException) as error:
-        regular(*table(times, values), Rules(), "f")
+        regular(*table(times, values), Rules(freq="h" if len(times) < 6 else None), "f")
     assert str(error.value).startswith(sentence)
 
 
