@@ -39,6 +39,8 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         weights: Name of torchvision's weights (``SqueezeNet1_1_Weights.DEFAULT``), or ``timm/`` and a model of timm,
             whose size of images and normalisation are used; and whose crops, with random crops and flips in
             training, are where no transforms are given.
+        max_size: Bring all images to one size before the transforms: the median height and width of the training
+            images, but not more than so many pixels.
         cache_size: Decode each image once, shrink it until its shorter side has so many pixels, and keep it in
             memory (a photograph of 256 pixels takes 0.25 MB). None decodes it each time it is needed.
         max_pixels: Larger images are refused, before they are decoded.
@@ -56,6 +58,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         train_transforms: list[nn.Module] | None = None,
         eval_transforms: list[nn.Module] | None = None,
         weights: str | None = None,
+        max_size: int | None = None,
         cache_size: int | None = None,
         max_pixels: int = MAX_PIXELS,
         val_fraction: float = 0.15,
@@ -63,12 +66,15 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for option, value in (("cache_size", cache_size), ("max_pixels", max_pixels)):
+        for option, value in (("max_size", max_size), ("cache_size", cache_size), ("max_pixels", max_pixels)):
             if value is not None and value < 1:
                 raise MisconfigurationException(f"data.{option} is {value}; it must be at least 1")
-        self.channels, self.cache_size, self.max_pixels, self.weights = channels, cache_size, max_pixels, weights
+        self.channels, self.weights = channels, weights
+        self.max_size, self.cache_size, self.max_pixels = max_size, cache_size, max_pixels
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        if max_size is not None and weights is not None:
+            raise MisconfigurationException("data.weights has a size of its own: leave out data.max_size")
         for name, transforms in (("train", train_transforms or []), ("eval", eval_transforms or [])):
             whole = [isinstance(transform, BatchTransform) for transform in transforms]
             if whole != sorted(whole):
@@ -86,8 +92,9 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         counts = Counter(train.labels)
         preset = {} if self.weights is None else preset_of(self.weights)
         transforms = self._transforms(train=False, preset=preset)
-        self._check_sizes(train, transforms)
-        mean, std = (preset["mean"], preset["std"]) if preset else self._mean_and_std(train, transforms)
+        plain = self._examples(train, None, transforms, [0.0] * self.channels, [1.0] * self.channels, [])
+        plain.size = size = self._size(train, transforms, plain)
+        mean, std = (preset["mean"], preset["std"]) if preset else _mean_and_std(plain)
         if len(mean) > self.channels:  # grey images for weights of colour images
             mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
         return ImageFacts(
@@ -97,40 +104,31 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             mean=mean,
             std=std,
             preset=preset,
-            size=self._common_size(train, transforms),
+            size=size,
         )
 
-    def _mean_and_std(self, train: ImageSet, transforms: list[nn.Module]) -> tuple[list[float], list[float]]:
-        plain = self._examples(
-            train._replace(labels=None), None, transforms, [0.0] * self.channels, [1.0] * self.channels
-        )
-        one = plain.__getitems__(BatchIndices([0])).inputs
-        count = max(1, min(500, len(train.images), MOST_VALUES // one.numel()))
-        some = torch.linspace(0, len(train.images) - 1, count).long().tolist()
-        pixels = plain.__getitems__(BatchIndices(some)).inputs
-        flat = (pixels.flatten(2).amax(2) == pixels.flatten(2).amin(2)).all(1).nonzero().flatten().tolist()
-        if flat:
-            rank_zero_warn(
-                f"{len(flat)} of {count} images that were looked at are of one flat colour, such as "
-                f"{plain.row(some[flat[0]])['path']} (what is drawn in transparency alone is not seen)"
-            )
-        return pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).clamp_min(1e-3).tolist()
+    def _size(self, train: ImageSet, transforms: Sequence[nn.Module], plain: ImageExamples) -> list[int]:
+        """Height and width that images are brought to if no transform does; nothing if one does.
 
-    def _check_sizes(self, raw: ImageSet, transforms: Sequence[nn.Module]) -> None:
-        """Refuse images of different sizes before training, as far as they are known."""
-        if raw.sizes is None or not _keep_size(transforms) or self.cache_size is not None:
-            return
-        odd = next((i for i, size in enumerate(raw.sizes) if size != raw.sizes[0]), None)
-        if odd is not None:
-            sizes = [(str(raw.images[i]), raw.sizes[i]) for i in (0, odd)]
-            raise MisconfigurationException(different_sizes(sizes, transformed=False))
-
-    def _common_size(self, train: ImageSet, transforms: Sequence[nn.Module]) -> list[int]:
+        Raises:
+            MisconfigurationException: If nothing does, and the images are known to have different sizes.
+        """
+        sizes: Sequence[Sequence[int]] | None = train.sizes
         if isinstance(train.images, Tensor):
-            return list(train.images.shape[-2:])
-        if train.sizes is None or not _keep_size(transforms) or self.cache_size is not None:
+            sizes = [train.images.shape[-2:]]
+        if self.max_size is not None:
+            sizes = sizes or [plain.load(i).shape[1:] for i in _some(len(plain), 100)]
+            typical = [sorted(side)[len(side) // 2] for side in zip(*sizes, strict=True)]  # height, width
+            scale = min(1.0, self.max_size / max(typical))
+            return [max(1, round(side * scale)) for side in typical]
+        if sizes is None or not _keep_size(transforms) or self.cache_size is not None:
             return []
-        return list(train.sizes[0])
+        odd = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
+        if odd is not None:
+            raise MisconfigurationException(
+                different_sizes([(str(train.images[i]), sizes[i]) for i in (0, odd)], transformed=False)
+            )
+        return list(sizes[0])
 
     def examples(self, raw: ImageSet, train: bool) -> ImageExamples:
         """Pixels in memory, or files read as they are needed."""
@@ -144,11 +142,9 @@ class Images(Data[ImageSet, ImageFacts], ABC):
                 )
             targets = torch.tensor([number[name] for name in raw.labels])
         transforms = self._transforms(train, facts.preset)
-        if train:
-            self._check_sizes(raw, transforms)
-        elif not transforms and facts.size and not isinstance(raw.images, Tensor):
-            transforms = [v2.Resize(facts.size)]  # the user's own images, to predict, are of any size
-        examples = self._examples(raw, targets, transforms, facts.mean, facts.std)
+        # The user's own images, to predict, are of any size.
+        size = facts.size if self.max_size is not None or _keep_size(transforms) else []
+        examples = self._examples(raw, targets, transforms, facts.mean, facts.std, size)
         if self.cache_size is not None and targets is not None:
             examples.keep()
         return examples
@@ -160,19 +156,12 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         transforms: list[nn.Module],
         mean: list[float],
         std: list[float],
+        size: list[int],
     ) -> ImageExamples:
         return ImageExamples(
-            raw.images,
-            targets,
-            self.channels,
-            transforms,
-            mean,
-            std,
-            self.seed,
-            self.cache_size,
-            self.max_pixels,
-            raw.rows,
-        )
+            raw.images, targets, self.channels, transforms, mean, std, self.seed, self.cache_size, size,
+            self.max_pixels, raw.rows,
+        )  # fmt: skip
 
     def _transforms(self, train: bool, preset: dict[str, Any]) -> list[nn.Module]:
         """The transforms of training or other images: those given, else those of the weights."""
@@ -237,3 +226,21 @@ class Images(Data[ImageSet, ImageFacts], ABC):
 
 def _keep_size(transforms: Sequence[nn.Module]) -> bool:
     return all(isinstance(transform, BatchTransform) for transform in transforms)
+
+
+def _some(size: int, count: int) -> list[int]:
+    return torch.linspace(0, size - 1, min(count, size)).long().tolist()  # type: ignore[no-any-return]
+
+
+def _mean_and_std(plain: ImageExamples) -> tuple[list[float], list[float]]:
+    """Mean and spread of each channel; images of one flat colour are said."""
+    one = plain.__getitems__(BatchIndices([0])).inputs
+    some = _some(len(plain), max(1, min(500, MOST_VALUES // one.numel())))
+    pixels = plain.__getitems__(BatchIndices(some)).inputs
+    flat = (pixels.flatten(2).amax(2) == pixels.flatten(2).amin(2)).all(1).nonzero().flatten().tolist()
+    if flat:
+        rank_zero_warn(
+            f"{len(flat)} of {len(some)} images that were looked at are of one flat colour, such as "
+            f"{plain.row(some[flat[0]])['path']} (what is drawn in transparency alone is not seen)"
+        )
+    return pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).clamp_min(1e-3).tolist()

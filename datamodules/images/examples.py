@@ -30,6 +30,7 @@ class ImageExamples:
         std: Standard deviation of each channel.
         seed: Seed of the random transforms.
         shorter: Shrink images whose shorter side has more pixels to so many, before the transforms.
+        size: Then bring each image to this height and width.
         max_pixels: Larger image files are refused.
         rows: What the user is told of each image beside its prediction; its path if None.
     """
@@ -44,11 +45,12 @@ class ImageExamples:
         std: Sequence[float],
         seed: int,
         shorter: int | None = None,
+        size: Sequence[int] = (),
         max_pixels: int = MAX_PIXELS,
         rows: Sequence[Row] | None = None,
     ) -> None:
         self.images, self.targets, self.channels, self.seed = images, targets, channels, seed
-        self.shorter, self.max_pixels, self.rows = shorter, max_pixels, rows
+        self.shorter, self.size, self.max_pixels, self.rows = shorter, list(size), max_pixels, rows
         self.kept: list[Tensor] | None = None
         self.single = [transform for transform in transforms if not isinstance(transform, BatchTransform)]
         self.batched = [transform for transform in transforms if isinstance(transform, BatchTransform)]
@@ -62,8 +64,9 @@ class ImageExamples:
     def __getitems__(self, indices: BatchIndices) -> Batch:
         """Normalised images ``(batch, channels, height, width)`` and class indices ``(batch)``."""
         targets = None if self.targets is None else self.targets[torch.tensor(indices)]
-        if isinstance(self.images, Tensor) and not self.single:
-            batch = self.images[torch.tensor(indices)]
+        in_memory = isinstance(self.images, Tensor) and self.size in ([], list(self.images.shape[-2:]))
+        if in_memory and not self.single:
+            batch: Tensor = self.images[torch.tensor(indices)]  # type: ignore[call-overload]
         else:
             with torch.random.fork_rng(devices=[]):
                 batch = self._stack([self._one(index, indices.epoch) for index in indices], indices)
@@ -78,7 +81,7 @@ class ImageExamples:
         """Decode and shrink all images now, and keep them in memory."""
         if not isinstance(self.images, Tensor):
             with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding does not hold Python's lock
-                self.kept = list(pool.map(self._load, range(len(self))))
+                self.kept = list(pool.map(self.load, range(len(self))))
 
     def row(self, index: int) -> Row:
         """What tells the user which image it is."""
@@ -89,25 +92,29 @@ class ImageExamples:
         # A name need not be text.
         return os.fsencode(image).decode(errors="backslashreplace") if isinstance(image, Path) else f"image {index}"
 
-    def _load(self, index: int) -> Tensor:
+    def load(self, index: int) -> Tensor:
+        """An image as it is before its transforms."""
         if self.kept is not None:
             return self.kept[index]
-        image = self.images[index]
+        image = self._decode(self.images[index])
+        return pixel.resize(image, self.size, antialias=True) if self.size else image
+
+    def _decode(self, image: Any) -> Tensor:
         if isinstance(image, Tensor):
             return image
         if isinstance(image, Path):
             try:
-                image = decode(image, self.channels, self.max_pixels)
+                pixels = decode(image, self.channels, self.max_pixels)
             except MisconfigurationException as error:
                 raise MisconfigurationException(f"{error} (--data.on_error skip leaves such out)") from None
         else:
-            image = pixel.pil_to_tensor(image[0].convert("RGB" if self.channels == 3 else "L"))
-        if self.shorter is not None and min(image.shape[1:]) > self.shorter:
-            image = pixel.resize(image, [self.shorter], antialias=True)
-        return image
+            pixels = pixel.pil_to_tensor(image[0].convert("RGB" if self.channels == 3 else "L"))
+        if self.shorter is not None and min(pixels.shape[1:]) > self.shorter:
+            pixels = pixel.resize(pixels, [self.shorter], antialias=True)
+        return pixels
 
     def _one(self, index: int, epoch: int) -> Tensor:
-        image = self._load(index)
+        image = self.load(index)
         if self.single:
             torch.manual_seed(mix(self.seed, epoch, index))
         for transform in self.single:

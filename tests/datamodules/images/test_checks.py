@@ -87,9 +87,7 @@ def test_images_that_were_added_after_training_are_said(folder: Path) -> None:
     data.setup("fit")
     assert said(restored(data, folder), "test") == ""
     Image.effect_noise((12, 10), 60).save(folder / "cat" / "8.bmp")
-    assert "examples it was trained on may now be among those it is tested on" in said(
-        restored(data, folder), "test"
-    )
+    assert "examples it was trained on may now be among those it is tested on" in said(restored(data, folder), "test")
 
 
 def test_images_that_were_added_to_a_given_test_split_change_nothing(folder: Path) -> None:

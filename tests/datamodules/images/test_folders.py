@@ -196,3 +196,21 @@ def test_unreadable_names(folder: Path) -> None:
     assert len(names(data)) == 16
     data.setup("predict")
     assert data.write([data.describe(i) for i in range(8)], folder).read_text().endswith("cat/\\xff.png\n")
+
+
+def test_a_size_is_told_from_the_training_images(folder: Path) -> None:
+    shutil.copytree(folder / "cat", folder / "large")
+    for i, size in enumerate([(40, 30), (40, 30), (80, 60), (4, 4)]):
+        for name in ("cat", "dog", "large"):
+            Image.effect_noise(size, 50).save(folder / name / f"{i}.png")
+    same = {"train_transforms": None, "eval_transforms": None, "val_fraction": 0.1, "test_fraction": 0.1}
+    data = ready(folder, max_size=8, predict_path=str(folder / "large"), **same)
+    assert data.facts.size == [7, 8]  # the median is 10 x 12, the longer side at most 8
+    data.setup("predict")
+    for split in ("train", "val", "test", "predict"):
+        assert data.datasets[split].__getitems__(BatchIndices([0, 1])).inputs.shape == (2, 3, 7, 8)
+    assert ready(folder, max_size=100, **same).facts.size == [10, 12]
+    kept = ready(folder, max_size=8, cache_size=20, **same).datasets["train"]
+    assert {image.shape for image in kept.kept} == {(3, 7, 8)}
+    with pytest.raises(MisconfigurationException, match=r"has a size of its own: leave out data\.max_size"):
+        ImageFolder(str(folder), max_size=8, weights="ResNet18_Weights.DEFAULT")

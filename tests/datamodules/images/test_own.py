@@ -168,7 +168,7 @@ def test_cached_images_are_shrunk_once_and_give_the_same_batches(folder) -> None
     # What is predicted is prepared like what was validated, though it is not kept.
     same = small.datasets["val"].kept
     path = next(p for p in sorted((folder / "cat").iterdir()) if p.name == "00.jpg")
-    assert small.datasets["predict"]._load(0).shape == torch.Size([3, 24, 32])
+    assert small.datasets["predict"].load(0).shape == torch.Size([3, 24, 32])
     assert path == small.datasets["predict"].images[0]
     assert same[0].dtype == torch.uint8
 

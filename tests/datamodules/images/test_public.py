@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torchvision.transforms import v2
 
 from datamodules import data as base
-from datamodules.images import Digits, Hymenoptera, Images, TorchvisionImages
+from datamodules.images import Digits, Hymenoptera, ImageFolder, Images, TorchvisionImages
 from datamodules.sampling import BatchIndices
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -119,3 +119,31 @@ def test_datasets_that_are_not_there_and_unknown_ones(tmp_path) -> None:
         TorchvisionImages("FashonMNIST")
     with pytest.raises(MisconfigurationException, match=f"CIFAR10 in {tmp_path}/CIFAR10"):
         TorchvisionImages("CIFAR10", root=str(tmp_path)).setup("fit")
+
+
+def test_images_in_memory_are_brought_to_a_size_too() -> None:
+    data = ready(Digits(max_size=4))
+    assert data.facts.size == [4, 4]
+    assert data.datasets["train"].__getitems__(BatchIndices([0, 1])).inputs.shape == (2, 1, 4, 4)
+
+
+def test_classes_of_one_name_stay_apart(monkeypatch) -> None:
+    class Birds:
+        """As ImageNet, which has two classes called crane."""
+
+        classes = (("crane",), ("crane", "machine"), ("tit", "bird"))
+        targets = (0, 1, 2) * 4
+        data = torch.zeros(12, 8, 8, 3, dtype=torch.uint8)
+
+    data = TorchvisionImages("ImageNet", val_fraction=0.25)
+    monkeypatch.setattr(data, "_open", lambda train, download=False: Birds())
+    assert ready(data).facts.classes == ["crane", "crane (1)", "tit"]
+    assert sorted(data.datasets["test"].targets.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_grey_images_for_weights_of_colour_images(tmp_path) -> None:
+    data = ready(Hymenoptera(root=str(SAMPLES), weights="ResNet18_Weights.DEFAULT"))
+    grey = ImageFolder(str(SAMPLES / "my_images"), channels=1, weights="ResNet18_Weights.DEFAULT")
+    ready(grey)
+    assert grey.facts.mean == pytest.approx([sum(data.facts.mean) / 3])
+    assert grey.datasets["test"].__getitems__(BatchIndices([0, 1])).inputs.shape == (2, 1, 224, 224)
