@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
+from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar, StochasticWeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -18,7 +18,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from datamodules.data import Data
 from experiments import checkpoint, events, runs
 from experiments.callbacks.checkpointing import RunCheckpoint
-from experiments.callbacks.optimizer_overrides import Overrule, changes
+from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
 from experiments.callbacks.signals import Interrupted
 from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, guarded, make_lean
@@ -151,7 +151,7 @@ class LeydenCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
-        self.trainer_defaults["callbacks"] = [PredictionWriter(), self._overrule()]
+        self.trainer_defaults["callbacks"] = [PredictionWriter(), self._optimizer_overrides()]
         kwargs["default_root_dir"] = str(self.run_folder)
         settings = self._get(self.config_init, "trainer")
         check_trainer(settings)
@@ -169,6 +169,11 @@ class LeydenCLI(LightningCLI):
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor,) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
+        if any(isinstance(callback, StochasticWeightAveraging) for callback in settings.callbacks):
+            raise MisconfigurationException(
+                "StochasticWeightAveraging cannot average a network that is built from the data: "
+                "take experiments.callbacks.averaging.EMA"
+            )
         trainer = super().instantiate_trainer(**kwargs)
         # Lightning would let checkpoints come last.
         trainer.callbacks.sort(key=lambda callback: not isinstance(callback, RunCheckpoint))  # type: ignore[attr-defined]
@@ -177,13 +182,12 @@ class LeydenCLI(LightningCLI):
         allow_clipping(trainer)
         return trainer
 
-    def _overrule(self) -> Overrule:
+    def _optimizer_overrides(self) -> OptimizerOverrides:
         if self.content is None or self.subcommand != "fit":  # only training has an optimizer to restore
-            return Overrule({}, {})
+            return OptimizerOverrides({}, {})
         before = self.carried["model"].get("init_args") or {}
-        parser = self._parser(self.subcommand)
-        after = yaml.safe_load(parser.dump(self.config[self.subcommand]))["model"].get("init_args") or {}
-        return Overrule(*(changes(before.get(part), after.get(part)) for part in ("optimizer", "scheduler")))
+        after = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand]))["model"]
+        return OptimizerOverrides(before, after.get("init_args") or {})
 
     def after_instantiate_classes(self) -> None:
         """Refuse a task and data that do not go together; give the data the seed, and the facts of a checkpoint."""

@@ -36,9 +36,14 @@ class Schedule(LRScheduler):
         optimizer: The optimizer whose rates are scheduled.
         warmup: Length of the linear warm-up; a fraction of the training if below 1, else a number of steps
             (or epochs, whichever the scheduler goes by).
+
+    Raises:
+        ValueError: If ``warmup`` is negative.
     """
 
     def __init__(self, optimizer: Optimizer, warmup: float = 0.0) -> None:
+        if warmup < 0:
+            raise ValueError(f"{type(self).__name__}.warmup is {warmup}; it must not be below 0")
         self.warmup = warmup
         self.total = 1
         super().__init__(optimizer)
@@ -52,13 +57,18 @@ class Schedule(LRScheduler):
         if total < 1:
             raise ValueError(f"{type(self).__name__} needs trainer.max_epochs or trainer.max_steps to plan for")
         self.total = total
-        for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
-            group["lr"] = rate
+        self.go_to(self.last_epoch)
+
+    def go_to(self, step: int) -> None:
+        """Set the rates to those of a step (or epoch) of the plan."""
+        self.last_epoch = step
         self._last_lr = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
+            group["lr"] = rate
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a checkpoint was; if training was made longer or shorter, along the new plan."""
-        super().load_state_dict({name: value for name, value in state_dict.items() if name != "total"})
+        """Take up where a checkpoint was; the plan itself is that of the training at hand."""
+        super().load_state_dict({name: state_dict[name] for name in ("last_epoch", "_step_count")})
 
     @abstractmethod
     def factor(self, step: int, warmup: float) -> float:

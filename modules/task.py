@@ -234,18 +234,31 @@ class Task(LightningModule, ABC, Generic[F]):
                 "leave trainer.accumulate_grad_batches at 1"
             )
         for group in optimizer.param_groups:
-            group["lr"] = group["lr"] * group["rate"]
+            group["lr"] = group["initial_lr"] = group["lr"] * group["rate"]
         if self.scheduler is None:
             return optimizer
         with told("the scheduler cannot be made"):
             scheduler = self.scheduler(optimizer)
-        interval = self.interval or ("step" if isinstance(scheduler, Schedule) else "epoch")
-        if isinstance(scheduler, Schedule):
-            scheduler.plan(self._num_steps() if interval == "step" else self.trainer.max_epochs or -1)
+            interval = self.interval or ("step" if isinstance(scheduler, Schedule) else "epoch")
+            if isinstance(scheduler, Schedule):
+                scheduler.plan(self._num_steps() if interval == "step" else self.trainer.max_epochs or -1)
         wiring: dict[str, Any] = {"scheduler": scheduler, "interval": interval}
         if isinstance(scheduler, ReduceLROnPlateau):
-            wiring["monitor"] = scheduler.monitor
+            # There is no score before the first validation; ``lr_scheduler_step`` knows when there is a new one.
+            wiring |= {"monitor": scheduler.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": wiring}
+
+    def on_validation_end(self) -> None:
+        """Note that there are new scores."""
+        self.new_scores = not self.trainer.sanity_checking
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Let a scheduler on a plateau look at each validation once, whether it goes by steps or by epochs."""
+        if isinstance(scheduler, ReduceLROnPlateau):
+            if not self.new_scores:
+                return
+            self.new_scores = False
+        super().lr_scheduler_step(scheduler, metric)
 
     def _num_steps(self) -> int:
         """Optimizer steps of the whole training, -1 if it has no end.
