@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, NewType, Self
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
@@ -11,6 +11,7 @@ PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3  # token ids, of words and characters too
 IGNORE = -100  # target of a position that is none
 
 Row = dict[str, Any]  # one prediction: column -> value
+TypedText = NewType("TypedText", str)  # an option that is taken word for word, `null` too
 
 
 # ---- facts

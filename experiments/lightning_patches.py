@@ -8,8 +8,8 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from types import MethodType, ModuleType
-from typing import Any, Protocol
+from types import MethodType, ModuleType, NoneType, UnionType
+from typing import Any, Protocol, Union, get_args, get_origin
 
 import torch
 from jsonargparse import _actions, _common, _typehints, set_parsing_settings
@@ -23,6 +23,7 @@ from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
+from datamodules.types import TypedText
 from modules.task import Task
 
 WRITTEN_FOR = {"lightning": "2.6.6", "jsonargparse": "4.53.0"}
@@ -243,6 +244,35 @@ def _discard_defaults(parser_or_action: Any, prev_val: Any, value: Any) -> None:
 
 
 _typehints.discard_init_args_on_class_path_change = _discard_defaults
+
+# jsonargparse reads every value as YAML first. An option of texts takes what is typed word for word: `no`, `- item`, `?`
+# and `Note: it works` too. The one word `null` still says None where an option is `str | None`, to unset what a
+# configuration says; not so where its type is ``datamodules.types.TypedText``.
+
+
+class _Raw(str):
+    """A value for an option of a class, which the class's own parser is to read."""
+
+
+_check_type = _typehints.ActionTypeHint._check_type
+
+
+def _check_text(action: Any, value: Any, append: bool = False, cfg: Any = None, mode: Any = None) -> Any:
+    if type(value) is _Raw:
+        value = str(value)
+    kinds = {action._typehint}
+    if get_origin(action._typehint) in (Union, UnionType):
+        kinds = set(get_args(action._typehint))
+    if isinstance(value, str) and action.nargs is None and kinds <= {str, TypedText, NoneType}:
+        return None if value == "null" and kinds == {str, NoneType} else value
+    if isinstance(value, _typehints.NestedArg) and type(value.val) is str and value.key not in _WHOLE:
+        if not _typehints.ActionTypeHint.is_mapping_typehint(action):
+            value = value._replace(val=_Raw(value.val))
+    return _check_type(action, value, append=append, cfg=cfg, mode=mode)
+
+
+_WHOLE = ("init_args", "dict_kwargs")  # parts of a class that are no options themselves
+_typehints.ActionTypeHint._check_type = _check_text  # type: ignore[method-assign]
 
 
 class Refused(_common.ImportDenied):

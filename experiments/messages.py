@@ -95,13 +95,16 @@ def readable(texts: Sequence[str], words: Sequence[str] = ()) -> str:
         return _unknown(unknown[2], option or re.sub(_COMMAND, "", f"{unknown[1] or ''}.").rstrip("."), said)
     if missing := re.match(r"the following arguments are required: (.*)", said):
         return f"{option or 'the command'} needs {re.sub(_COMMAND, '', missing[1])}"
-    if empty := re.match(r"argument (?:-\w/)?--(\S+): expected (?:one|at least one) argument", said):
+    if empty := re.match(r"argument (?:-\w/)?--([^\s/]+)\S*: expected (?:one|at least one) argument", said):
         return f"{_without_value(empty[1], words)} needs a value"
-    if name := re.match(r"Expected a dot import path string: (.*)", said):
-        said = f"there is no class {name[1]}"
+    if name := re.match(r"Expected a(?: dot import path string:|n import path or .*, but got) (.*)", said):
+        said = f"there is no class {name[1][:LONGEST]}"
+    if other := re.match(r"(?:Not a valid subclass of|Does not implement) (\w+)\. Got value: (.*?) Subclass", said):
+        said = f"{other[2][:LONGEST]} is no {other[1]}"
     if expected := re.match(r"Expected an? (.*?)(?:\. Got value: (.*))?$", said):
-        given = f"{expected[2][:LONGEST]} is not" if expected[2] else "it must be"
-        said = f"{given} {_kinds(wanted or expected[1])}"
+        given = next((word.partition("=")[2] for word in words if word.startswith(f"--{option}=")), expected[2])
+        said = f"{given[:LONGEST]} is not" if given else "it must be"
+        said += f" {_kinds(wanted or expected[1])}"
     return f"{option}: {said}" if option else said
 
 

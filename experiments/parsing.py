@@ -31,6 +31,9 @@ class LeydenParser(LightningArgumentParser):
     source: Path | None = None
     words: Sequence[str] = ()
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **options)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong: exit with code 2, or raise an error if a file is at fault.
 

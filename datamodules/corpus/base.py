@@ -17,7 +17,7 @@ from datamodules.corpus.word_lists import FOLDER, fetch_word_lists, read_questio
 from datamodules.data import Data
 from datamodules.files.lines import read_lines
 from datamodules.tokens import find_words, num_unspaced
-from datamodules.types import CorpusFacts, Row
+from datamodules.types import CorpusFacts, Row, TypedText
 
 
 class CorpusPart(NamedTuple):
@@ -56,7 +56,7 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
 
     def __init__(
         self,
-        text: str | None = None,
+        text: TypedText | None = None,
         min_count: int = 5,
         subsample: float = 1e-3,
         block: int = 500,

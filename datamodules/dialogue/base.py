@@ -17,7 +17,7 @@ from datamodules.pairs import TABLES, PairExamples, check_limits, text_of
 from datamodules.ragged import Ragged
 from datamodules.sampling import mix
 from datamodules.tokens import Tokens
-from datamodules.types import BEGIN, END, ChoiceFacts, PairFacts, Row
+from datamodules.types import BEGIN, END, ChoiceFacts, PairFacts, Row, TypedText
 
 
 class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
@@ -55,7 +55,7 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
         tokenizer: str | None = None,
         max_length: int = 128,
         max_tokens: int | None = None,
-        text: str | None = None,
+        text: TypedText | None = None,
         batch_size: int = 64,
         **kwargs: Any,
     ) -> None:

@@ -14,7 +14,7 @@ from datamodules.pairs import TABLES, PairExamples, check_limits, text_of
 from datamodules.parallel.reading import Pairs, read_table
 from datamodules.ragged import Ragged
 from datamodules.tokens import Tokens
-from datamodules.types import BEGIN, END, ParallelFacts, Row
+from datamodules.types import BEGIN, END, ParallelFacts, Row, TypedText
 
 
 class ParallelData(Data[Pairs, ParallelFacts]):
@@ -46,7 +46,7 @@ class ParallelData(Data[Pairs, ParallelFacts]):
         joint: bool = True,
         max_length: int = 256,
         max_tokens: int | None = None,
-        text: str | None = None,
+        text: TypedText | None = None,
         batch_size: int = 64,
         **kwargs: Any,
     ) -> None:

@@ -22,7 +22,7 @@ from datamodules.text.examples import MappedRagged, TextExamples, encode
 from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
 from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import SPECIAL, Kind, Tokens, num_unspaced
-from datamodules.types import Row, SubwordTokens, TextFacts
+from datamodules.types import Row, SubwordTokens, TextFacts, TypedText
 
 TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
 
@@ -50,7 +50,7 @@ class TextData(Data[Texts, TextFacts], ABC):
 
     def __init__(
         self,
-        text: str | None = None,
+        text: TypedText | None = None,
         tokenizer: str = "words",
         num_tokens: int = 30000,
         min_count: int = 1,
