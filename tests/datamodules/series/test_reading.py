@@ -107,9 +107,7 @@ def test_a_cell_that_is_no_number_stops_or_becomes_a_gap(tmp_path, cell):
     frame = daily().astype({"y": str})
     frame.loc[30, "y"] = cell
     path = write(tmp_path, frame)
-    with pytest.raises(
-        MisconfigurationException, match=r"row 31, column `y`: `1o` is not a finite number \(--data.on_"
-    ):
+    with pytest.raises(MisconfigurationException, match=rf"row 31, column `y`: `{cell}` is not a finite number \(--"):
         read(path)
     with pytest.warns(UserWarning, match="left out 1 of 60 numbers"):
         segment = one(read(path, on_error="skip", rules=Rules(gaps="previous")))

@@ -151,6 +151,15 @@ def cell(gru, x, h):
     return (1 - z) * torch.tanh(ni + torch.sigmoid(ri + rh) * nh) + z * h
 
 
+@pytest.mark.parametrize(("cell", "bidirectional"), [("gru", False), ("lstm", False), ("lstm", True)])
+def test_a_recurrent_forecast_is_made_of_the_last_states_of_the_last_layer(cell, bidirectional):
+    net = RecurrentForecaster(PLAIN, cell, 8, layers=2, bidirectional=bidirectional, normalise="none").eval()
+    history, known = inputs(PLAIN)
+    outputs, _ = net.encoder(history)  # (batch, context, hidden x directions)
+    last = torch.cat([outputs[:, -1, :8], outputs[:, 0, 8:]], 1)
+    torch.testing.assert_close(net(history, known).flatten(1), net.head(last))
+
+
 def test_segments_that_do_not_fill_the_context_leave_its_oldest_steps():
     net = SegmentGRU(PLAIN, 5, 8).eval()
     history, known = inputs(PLAIN)
