@@ -22,7 +22,7 @@ from datamodules.series.scaling import (
     numbers_of,
     warn_of_units,
 )
-from datamodules.series.segments import Segment, cut, extend, warn_of_ends
+from datamodules.series.segments import Segment, cut, extend, leave_out, warn_of_ends
 from datamodules.series.timeline import (
     Field,
     Gaps,
@@ -175,17 +175,8 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
                 found.append(cut(segment, split, self.ends(segment), self.context, self.horizon, self.file))
             except MisconfigurationException as error:
                 short.append((segment.name, str(error)))
-        self._left_out(short, found, f"left out of the {split} part of {self.file}")
+        leave_out(short, found, self.id, f"left out of the {split} part of {self.file}")
         return found
-
-    def _left_out(self, names: Sequence[tuple[str, str]], kept: Sequence[Segment], what: str) -> None:
-        """Say which of many series are left out, and why the first of them is; raise that if none is kept."""
-        if names and not kept:
-            raise MisconfigurationException(names[0][1])
-        if names:
-            shown = ", ".join(name for name, _ in names[:20]) + (", ..." if len(names) > 20 else "")
-            total = len(names) + len(kept)
-            rank_zero_warn(f"{what}: {len(names)} of {total} series, {self.id} {shown}; the first: {names[0][1]}")
 
     def _layout(self) -> Layout:
         """What was told from the training file."""
@@ -222,7 +213,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
                 continue
             warn_of_units(asked, facts.targets, facts.usual_range[numbers[asked.name]], path)
             kept.append(asked)
-        self._left_out(out, kept, f"no forecast of {path}")
+        leave_out(out, kept, self.id, f"no forecast of {path}")
         warn_of_ends(kept, self.id, path)
         gone = sorted(numbers.keys() - {segment.name for segment in reading.segments})
         if gone:
@@ -271,7 +262,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
                 kept.append(segment)
             else:
                 out.append((segment.name, reason))
-        self._left_out(out, kept, f"left out of {self.file}, as constant")
+        leave_out(out, kept, self.id, f"left out of {self.file}, as constant")
         return kept
 
     def examples(self, raw: list[Segment], train: bool) -> Windows:

@@ -1,7 +1,6 @@
 """Reading series from the user's files: side by side (wide) or below each other (long)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,15 +11,14 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from datamodules.files.dates import Dates, frequency, read_dates
 from datamodules.files.dialect import find_dialect, suffix_of
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.frame import is_text, read_texts, texts_to
-from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse, texts_of
+from datamodules.files.frame import read_texts
 from datamodules.files.rows import EXCEL, JSON, PARQUET, require
+from datamodules.series.columns import read_numbers
 from datamodules.series.segments import Segment
 from datamodules.series.timeline import Rules, in_order, infer_frequency, regular
 
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex
-    from pandas import Series as Column
 
 
 Array = np.ndarray[Any, Any]
@@ -101,7 +99,13 @@ class SeriesReader(NamedTuple):
         frame, local = frame[~lost], dates.local[~lost]
         dates = dates._replace(local=local, offset=None if dates.offset is None else dates.offset[~lost])
         zone = self._zone(dates, told, path)
-        numbers, targets, decimal = self._numbers(frame, time, told, path)
+        decimal = self.decimal or (told.decimal if told else None) or None
+        separator = self.separator
+        if separator is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
+            separator = find_dialect(path, None, self.encoding).separator
+        table = frame.drop(columns=[name for name in (time, self.id) if name is not None])
+        covariates = [*self.past, *self.known]
+        numbers, targets, decimal = read_numbers(table, named, covariates, decimal, separator, path, self.on_error)
         rows = [(name, where, self._clock(dates, where, zone, path)) for name, where in self._groups(frame)]
         freq = told.frequency if told else self.rules.freq
         if self.rules.resample is None and not freq:
@@ -188,47 +192,6 @@ class SeriesReader(NamedTuple):
         except ValueError as error:
             raise MisconfigurationException(f"{path}: a time does not fit the zone {zone}: {error}") from error
 
-    # ---- numbers
-
-    def _numbers(
-        self, frame: "DataFrame", time: str, told: Layout | None, path: Path
-    ) -> tuple["DataFrame", list[str], str]:
-        """The columns of numbers, the targets among them, and the decimal sign."""
-        import pandas as pd
-
-        named = told.targets if told else list(self.targets)
-        used = [*named, *self.past, *self.known]
-        names = used if named else [str(name) for name in frame.columns if name not in (time, self.id)]
-        texts = {name: frame[name] for name in names if is_text(frame[name])}
-        decimal = self.decimal or (told.decimal if told else None) or None
-        separator = self.separator
-        if separator is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
-            separator = find_dialect(path, None, self.encoding).separator
-        formats = find_formats(texts, decimal, separator, str(path))
-        if not named:
-            named = [name for name in names if name not in texts or name in formats or _mostly_numbers(texts[name])]
-            named = [name for name in named if name not in used]
-            named = self._without_empty(frame, named, path)
-            left = [name for name in names if name not in (*named, *used)]
-            if not named:
-                raise MisconfigurationException(f"{path} has no column of numbers to forecast")
-            if left:
-                rank_zero_info(f"{path}: columns without numbers are not forecast: {', '.join(left)}")
-        used = [*named, *self.past, *self.known]
-        faults = Faults(self.on_error, str(path))
-        columns = {
-            name: _to_numbers(frame[name], formats.get(name, NumberFormat(decimal or ".")), f"{path}", faults)
-            for name in used
-        }
-        faults.report(len(frame) * len(used), "numbers")
-        return pd.DataFrame(columns, index=frame.index), named, decimal or _sign(texts, formats)
-
-    def _without_empty(self, frame: "DataFrame", names: list[str], path: Path) -> list[str]:
-        empty = [name for name in names if frame[name].isna().all()]
-        if empty:
-            rank_zero_warn(f"{path}: columns without any value are left out: {', '.join(empty)}")
-        return [name for name in names if name not in empty]
-
     # ---- series
 
     def _groups(self, frame: "DataFrame") -> Iterator[tuple[str, Array]]:
@@ -264,38 +227,3 @@ class SeriesReader(NamedTuple):
         known, _ = regular(rows[list(self.known)], times, rules._replace(freq=freq), source)
         future = len(known) - len(frame)
         return Segment(name, frame.reindex(known.index).fillna(0.0).join(known), future)
-
-
-def _to_numbers(column: "Column[Any]", how: NumberFormat, source: str, faults: Faults) -> Array:
-    """Numbers in double precision, not-a-number where a cell is empty; a cell that is no number is a fault."""
-    if not is_text(column):
-        numbers = column.to_numpy(dtype=float, na_value=np.nan)
-        absent = np.isnan(numbers)
-    elif {text.lower() for text in texts_of(column).unique().to_pylist()[:9]} <= {"true", "false"}:
-        return np.asarray(column.astype("str").str.lower().map({"true": 1.0, "false": 0.0}), dtype=float)
-    else:
-        numbers = texts_to(column, partial(parse, how=how))
-        absent = texts_to(column, is_missing).astype(bool)
-    wrong = np.isinf(numbers) | (np.isnan(numbers) & ~absent)
-    for k in np.flatnonzero(wrong).tolist():
-        where = f"{source}, row {column.index[k]}, column `{column.name}`"
-        faults.add(MisconfigurationException(f"{where}: `{column.iloc[k]}` is not a finite number"))
-    return np.where(wrong, np.nan, numbers)
-
-
-def _mostly_numbers(column: "Column[Any]") -> bool:
-    """Whether most cells are plain numbers and none is a code such as ``007``: the others are meant to be numbers."""
-    numbers = texts_to(column, partial(parse, how=NumberFormat()))
-    codes = column.astype("str").str.match(r"[+-]?0\d").any()
-    return bool(2 * np.isfinite(numbers).sum() > column.notna().sum()) and not codes
-
-
-def _sign(texts: "dict[str, Column[Any]]", formats: dict[str, NumberFormat]) -> str:
-    """The decimal sign that the numbers show; nothing if they are all whole."""
-    import pyarrow.compute as pc  # type: ignore[import-untyped]
-
-    for name, how in formats.items():
-        signs = how.decimal + how.thousands.strip(" '")
-        if any(pc.any(pc.match_substring(texts_of(texts[name]), sign)).as_py() for sign in signs):
-            return how.decimal
-    return ""

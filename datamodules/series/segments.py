@@ -101,3 +101,17 @@ def warn_of_ends(segments: Sequence[Segment], id: str | None, path: Path) -> Non
             f"{path}: {len(early)} of {len(segments)} series end before {max(ends)}, and so their forecasts begin "
             f"earlier, {id} {', '.join(early[:20])}"
         )
+
+
+def leave_out(names: Sequence[tuple[str, str]], kept: Sequence[Segment], id: str | None, what: str) -> None:
+    """Say which of many series are left out, and why the first of them is.
+
+    Raises:
+        MisconfigurationException: If none is kept.
+    """
+    if names and not kept:
+        raise MisconfigurationException(names[0][1])
+    if names:
+        shown = ", ".join(name for name, _ in names[:20]) + (", ..." if len(names) > 20 else "")
+        total = len(names) + len(kept)
+        rank_zero_warn(f"{what}: {len(names)} of {total} series, {id} {shown}; the first: {names[0][1]}")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.series import reading
+from datamodules.series import columns
 from datamodules.series.reading import Layout, SeriesReader
 from datamodules.series.timeline import Rules
 
@@ -121,7 +121,7 @@ def test_a_cell_that_is_no_number_stops_or_becomes_a_gap(tmp_path, cell):
 
 def test_columns_that_are_not_forecast_are_named(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr(reading, "rank_zero_info", told.append)
+    monkeypatch.setattr(columns, "rank_zero_info", told.append)
     path = write(tmp_path, daily().assign(note="x", shop="007", empty=""))
     assert read(path).layout.targets == ["y"]
     assert told == [f"{path}: columns without numbers are not forecast: note, shop, empty"]

@@ -86,6 +86,11 @@ def test_a_gap_at_the_start_cannot_be_filled():
         regular(*table(HOURS, [math.nan, *range(7)]), Rules(gaps="linear"), "f")
 
 
+def test_a_gap_at_the_end_is_not_interpolated():
+    with pytest.raises(MisconfigurationException, match="column `y` has no value at 2020-01-01 07:00:00, and none"):
+        regular(*table(HOURS, [*range(7), math.nan]), Rules(gaps="linear"), "f")
+
+
 def test_rows_are_put_together():
     frame, freq = regular(*table(HOURS), Rules(resample="4h", resample_by="sum"), "f")
     assert (frame["y"].tolist(), freq) == ([0 + 1 + 2 + 3, 4 + 5 + 6 + 7], "4h")

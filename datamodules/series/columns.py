@@ -1,0 +1,108 @@
+"""Columns of numbers of a file with series."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+
+from datamodules.files.faults import Faults, OnError
+from datamodules.files.frame import is_text, texts_to
+from datamodules.files.numbers import Array, NumberFormat, find_formats, is_missing, parse, texts_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pandas import Series as Column
+
+
+def read_numbers(
+    frame: "DataFrame",
+    targets: Sequence[str],
+    covariates: Sequence[str],
+    decimal: str | None,
+    separator: str | None,
+    path: Path,
+    on_error: OnError,
+) -> tuple["DataFrame", list[str], str]:
+    """The columns of numbers in double precision, not-a-number where a cell is empty.
+
+    Args:
+        frame: The columns but for times and names of series; its index holds the numbers of the rows.
+        targets: Columns to forecast; all columns of numbers but the covariates if there are none.
+        covariates: Further columns.
+        decimal: Decimal sign, if it is known.
+        separator: Between the cells of a CSV.
+        path: The file, for messages.
+        on_error: What to do about cells that are no numbers.
+
+    Returns:
+        Targets and covariates, the names of the targets, and the decimal sign.
+
+    Raises:
+        MisconfigurationException: If a cell is no number, or none of the columns holds any.
+    """
+    import pandas as pd
+
+    names = [*targets, *covariates] if targets else [str(name) for name in frame.columns]
+    texts = {name: frame[name] for name in names if is_text(frame[name])}
+    formats = find_formats(texts, decimal, separator, str(path))
+    if not targets:
+        names = [name for name in names if name not in covariates]
+        targets = [name for name in names if name not in texts or name in formats or _mostly_numbers(texts[name])]
+        targets = _without_empty(frame, targets, path)
+        left = [name for name in names if name not in targets]
+        if not targets:
+            raise MisconfigurationException(f"{path} has no column of numbers to forecast")
+        if left:
+            rank_zero_info(f"{path}: columns without numbers are not forecast: {', '.join(left)}")
+    used = [*targets, *covariates]
+    faults = Faults(on_error, str(path))
+    plain = NumberFormat(decimal or ".")
+    columns = {name: _to_numbers(frame[name], formats.get(name, plain), path, faults) for name in used}
+    faults.report(len(frame) * len(used), "numbers")
+    return pd.DataFrame(columns, index=frame.index), list(targets), decimal or _sign(texts, formats)
+
+
+def _without_empty(frame: "DataFrame", names: list[str], path: Path) -> list[str]:
+    empty = [name for name in names if frame[name].isna().all()]
+    if empty:
+        rank_zero_warn(f"{path}: columns without any value are left out: {', '.join(empty)}")
+    return [name for name in names if name not in empty]
+
+
+def _to_numbers(column: "Column[Any]", how: NumberFormat, path: Path, faults: Faults) -> Array:
+    """Numbers in double precision, not-a-number where a cell is empty; a cell that is no number is a fault."""
+    if not is_text(column):
+        numbers = column.to_numpy(dtype=float, na_value=np.nan)
+        absent = np.isnan(numbers)
+    elif {text.lower() for text in texts_of(column).unique().to_pylist()[:9]} <= {"true", "false"}:
+        return np.asarray(column.astype("str").str.lower().map({"true": 1.0, "false": 0.0}), dtype=float)
+    else:
+        numbers = texts_to(column, partial(parse, how=how))
+        absent = texts_to(column, is_missing).astype(bool)
+    wrong = np.isinf(numbers) | (np.isnan(numbers) & ~absent)
+    for k in np.flatnonzero(wrong).tolist():
+        where = f"{path}, row {column.index[k]}, column `{column.name}`"
+        faults.add(MisconfigurationException(f"{where}: `{column.iloc[k]}` is not a finite number"))
+    return np.where(wrong, np.nan, numbers)
+
+
+def _mostly_numbers(column: "Column[Any]") -> bool:
+    """Whether most cells are plain numbers and none is a code such as ``007``: the others are meant to be numbers."""
+    numbers = texts_to(column, partial(parse, how=NumberFormat()))
+    codes = column.astype("str").str.match(r"[+-]?0\d").any()
+    return bool(2 * np.isfinite(numbers).sum() > column.notna().sum()) and not codes
+
+
+def _sign(texts: "dict[str, Column[Any]]", formats: dict[str, NumberFormat]) -> str:
+    """The decimal sign that the numbers show; nothing if they are all whole."""
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+    for name, how in formats.items():
+        signs = how.decimal + how.thousands.strip(" '")
+        if any(pc.any(pc.match_substring(texts_of(texts[name]), sign)).as_py() for sign in signs):
+            return how.decimal
+    return ""
