@@ -16,7 +16,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from datamodules.data import Data
-from experiments import checkpoint, events, runs
+from experiments import checkpoint, events, runs, yaml_limits
 from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
@@ -114,8 +114,9 @@ class LeydenCLI(LightningCLI):
         for config in values_of(words, "--config", "-c"):
             if not Path(config).is_file():
                 continue
-            given = (yaml.safe_load(Path(config).read_text()) or {}).get("model") or {}
-            other = given.get("class_path") if isinstance(given, dict) else None
+            given = yaml_limits.read(Path(config))
+            model = given.get("model") if isinstance(given, dict) else None
+            other = model.get("class_path") if isinstance(model, dict) else None
             if other and other != carried["model"]["class_path"]:
                 raise MisconfigurationException(
                     f"{path} holds a {carried['model']['class_path']}, {config} is a {other}"

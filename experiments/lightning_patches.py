@@ -12,7 +12,8 @@ from types import MethodType, ModuleType, NoneType, UnionType
 from typing import Any, Protocol, Union, get_args, get_origin
 
 import torch
-from jsonargparse import _actions, _common, _typehints, set_parsing_settings
+import yaml
+from jsonargparse import _actions, _common, _loaders_dumpers, _typehints, set_loader, set_parsing_settings
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.core.hooks import DataHooks, ModelHooks
@@ -24,6 +25,7 @@ from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from datamodules.types import TypedText
+from experiments import yaml_limits
 from modules.task import Task
 
 WRITTEN_FOR = {"lightning": "2.6.6", "jsonargparse": "4.53.0"}
@@ -245,34 +247,56 @@ def _discard_defaults(parser_or_action: Any, prev_val: Any, value: Any) -> None:
 
 _typehints.discard_init_args_on_class_path_change = _discard_defaults
 
-# jsonargparse reads every value as YAML first. An option of texts takes what is typed word for word: `no`, `- item`, `?`
-# and `Note: it works` too. The one word `null` still says None where an option is `str | None`, to unset what a
-# configuration says; not so where its type is ``datamodules.types.TypedText``.
+# jsonargparse reads every value as YAML first. An option of texts takes what is typed or quoted word for word: `no`,
+# `- item`, `?` and `Note: it works` too. Only `null`, typed for an option that is `str | None`, says None, so that what
+# a configuration says can be unset; where the type is ``datamodules.types.TypedText``, that is a text as well.
 
 
-class _Raw(str):
-    """A value for an option of a class, which the class's own parser is to read."""
+class _Typed(str):
+    """A value as it stands on the command line."""
 
 
-_check_type = _typehints.ActionTypeHint._check_type
+_call, _check_type = _typehints.ActionTypeHint.__call__, _typehints.ActionTypeHint._check_type
+
+
+def _call_typed(action: Any, *args: Any, **kwargs: Any) -> Any:
+    if len(args) > 2 and type(args[2]) is str:
+        args = (*args[:2], _Typed(args[2]), *args[3:])
+    return _call(action, *args, **kwargs)
 
 
 def _check_text(action: Any, value: Any, append: bool = False, cfg: Any = None, mode: Any = None) -> Any:
-    if type(value) is _Raw:
+    typed = type(value) is _Typed
+    if typed:
         value = str(value)
     kinds = {action._typehint}
     if get_origin(action._typehint) in (Union, UnionType):
         kinds = set(get_args(action._typehint))
     if isinstance(value, str) and action.nargs is None and kinds <= {str, TypedText, NoneType}:
-        return None if value == "null" and kinds == {str, NoneType} else value
-    if isinstance(value, _typehints.NestedArg) and type(value.val) is str and value.key not in _WHOLE:
-        if not _typehints.ActionTypeHint.is_mapping_typehint(action):
-            value = value._replace(val=_Raw(value.val))
+        return None if typed and value == "null" and kinds == {str, NoneType} else value
+    if typed and value.startswith("[") and all(get_args(kind)[:1] == (str,) for kind in kinds - {str, NoneType}):
+        with contextlib.suppress(yaml.YAMLError):
+            value = yaml.load(value, Loader=yaml.BaseLoader)  # which leaves every value a text
+    # What is typed for an option of a class is left to the parser of that class.
+    whole = isinstance(value, _typehints.NestedArg) and value.key in ("init_args", "dict_kwargs")
+    if whole or (isinstance(value, _typehints.NestedArg) and _typehints.ActionTypeHint.is_mapping_typehint(action)):
+        value = value._replace(val=str(value.val)) if type(value.val) is _Typed else value
     return _check_type(action, value, append=append, cfg=cfg, mode=mode)
 
 
-_WHOLE = ("init_args", "dict_kwargs")  # parts of a class that are no options themselves
+_typehints.ActionTypeHint.__call__ = _call_typed  # type: ignore[method-assign]
 _typehints.ActionTypeHint._check_type = _check_text  # type: ignore[method-assign]
+
+_yaml_load = _loaders_dumpers.yaml_load
+
+
+def _load_within_limits(text: str) -> Any:
+    yaml_limits.check(text)
+    return _yaml_load(text)
+
+
+_loaders_dumpers.yaml_load = _load_within_limits
+set_loader("yaml", _load_within_limits, (yaml.YAMLError,))
 
 
 class Refused(_common.ImportDenied):

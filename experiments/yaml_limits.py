@@ -1,8 +1,10 @@
 """Limits of YAML: a small text may unfold to more than any memory holds, or nest deeper than a stack."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 DEEPEST = 50  # levels
 MOST = 100_000  # values, each counted as often as an alias repeats it
@@ -58,3 +60,15 @@ def load(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except ValueError as error:  # such as the date 2024-13-45, or a number of too many digits
         raise yaml.YAMLError(str(error)) from error
+
+
+def read(path: Path) -> Any:
+    """What a YAML file within the limits says.
+
+    Raises:
+        MisconfigurationException: If it cannot be read.
+    """
+    try:
+        return load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise MisconfigurationException(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
