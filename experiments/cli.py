@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class LeydenCLI(LightningCLI):
         words = list(sys.argv[1:] if args is None else args)
         for one in (parser, *self._subcommand_parsers.values()):
             one.words = words  # type: ignore[attr-defined]
+        configs = {path: yaml_limits.read(Path(path)) for path in values_of(words, "--config", "-c") if isfile(path)}
         self.given_name = next((Path(path).stem for path in values_of(words, "--config", "-c")), None)
         command = next((word for word in words if word in self.subcommands()), None)
         paths = values_of(words, "--ckpt_path")
@@ -89,7 +91,7 @@ class LeydenCLI(LightningCLI):
                 self.content = content
             source, trust = path or Path(paths[-1]), values_of(words, "--trust")
             self.carried = read_carried(content, source, to_train=command == "fit")
-            self._check_same_task(words, self.carried, source)
+            self._check_same_task(configs, self.carried, source)
             check(self.carried, source, trust)
             self.restriction = Restriction(trust, import_paths(words), follow_paths=True)
             place = words.index(command) + 1
@@ -110,12 +112,9 @@ class LeydenCLI(LightningCLI):
     def _restricted(self) -> AbstractContextManager[None]:
         return nullcontext() if self.restriction is None else guarded(self.restriction)
 
-    def _check_same_task(self, words: list[str], carried: dict[str, Any], path: Path) -> None:
-        for config in values_of(words, "--config", "-c"):
-            if not Path(config).is_file():
-                continue
-            given = yaml_limits.read(Path(config))
-            model = given.get("model") if isinstance(given, dict) else None
+    def _check_same_task(self, configs: dict[str, dict[str, Any]], carried: dict[str, Any], path: Path) -> None:
+        for config, given in configs.items():
+            model = given.get("model")
             other = model.get("class_path") if isinstance(model, dict) else None
             if other and other != carried["model"]["class_path"]:
                 raise MisconfigurationException(

@@ -62,13 +62,16 @@ def load(text: str) -> Any:
         raise yaml.YAMLError(str(error)) from error
 
 
-def read(path: Path) -> Any:
-    """What a YAML file within the limits says.
+def read(path: Path) -> dict[str, Any]:
+    """The configuration in a YAML file.
 
     Raises:
-        MisconfigurationException: If it cannot be read.
+        MisconfigurationException: If there is none, or it is beyond the limits.
     """
     try:
-        return load(path.read_text(encoding="utf-8"))
+        found = load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise MisconfigurationException(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise MisconfigurationException(f"{path} is no configuration: it holds a {type(found).__name__}, not options")
+    return found
