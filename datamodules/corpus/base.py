@@ -124,10 +124,12 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
         num_blocks = -(-len(stream) // self.block)
         # The last blocks are for validation: all of them have their neighbours in training otherwise.
         first = (num_blocks - max(1, round(self.val_fraction * num_blocks))) * self.block
+        if first > 2 * self.block and not _has_neighbours(stream[first:]):  # a block that has hardly begun
+            first -= self.block
         part = stream[:first] if train else stream[first:]
         if not len(part):
             raise MisconfigurationException(f"{len(stream)} words do not fill two blocks of {self.block} (data.block)")
-        if not ((part[1:] != 0) & (part[:-1] != 0)).any():
+        if not _has_neighbours(part):
             why = "so there are no neighbours; if the text has a word a line, say --data.boundary paragraph"
             if train:
                 raise MisconfigurationException(f"no two known words stand in one line of the training text, {why}")
@@ -174,3 +176,8 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
         examples = self.datasets["predict"]
         assert isinstance(examples, WordList)
         return {"word": examples.words[index]}
+
+
+def _has_neighbours(words: Tensor) -> bool:
+    """Whether any two words stand in one line."""
+    return bool(((words[1:] != 0) & (words[:-1] != 0)).any())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.files.fetch import fetch
 from datamodules.files.lines import read_lines
@@ -53,4 +53,6 @@ def read_questions(folder: Path, ids: dict[str, int]) -> Questions:
     lines = [line.lower().split() for line in read_lines(folder / ANALOGIES) if not line.startswith(":")]
     analogies = [[ids[word] for word in line] for line in lines if len(line) == 4 and all(w in ids for w in line)]
     rank_zero_info(f"{ANALOGIES}: {len(analogies)} of {len(lines)} analogies have known words")
+    if not analogies and not any(len(pairs) for _, pairs, _ in similarity):
+        rank_zero_warn("no vectors of the English words of these lists: --data.word_lists false tests the loss instead")
     return Questions(similarity, torch.tensor(analogies, dtype=torch.long).reshape(-1, 4))

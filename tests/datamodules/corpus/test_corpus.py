@@ -139,6 +139,17 @@ def test_a_word_a_line_has_no_neighbours(corpus):
         corpus("one two\n" * 4 + "one\n" * 9, block=4)
 
 
+def test_validation_has_more_than_a_block_that_hardly_began(corpus):
+    data = corpus("one two " * 100, block=20)  # and the end of the line makes another block
+    assert [len(data.datasets[split].words) for split in ("train", "val")] == [180, 21]
+
+
+def test_no_word_of_the_lists_is_known(corpus):
+    data = corpus("uno due tre\n" * 9, block=5)
+    with pytest.warns(UserWarning, match="no vectors of the English words.*--data.word_lists false"):
+        data.setup("test")
+
+
 def test_packed_and_hidden_files(tmp_path):
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress("the plum\n".encode("utf-16")))
     for name, text in (("a.txt", "the otter\n" * 5), ("empty.txt", ""), (".hidden.txt", "no no\n"), ("x.md", "no\n")):
