@@ -1,9 +1,11 @@
 """What makes a checkpoint self-contained, and how it is read again."""
 
 import pickle
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -12,7 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from datamodules.data import Data
 from experiments.parsing import instantiate
 from experiments.runs import CONFIG, FOLDER, FORMAT
-from experiments.untrusted import read_carried
+from experiments.untrusted import MOST, read_carried, unfolded_size
 from modules.task import Task
 
 # What training writes, by name.
@@ -38,6 +40,8 @@ def read(path: Path) -> dict[str, Any]:
     """
     if path.exists() and not path.is_file() and not path.is_dir():  # reading a pipe would wait for ever
         raise MisconfigurationException(f"{path} is no file")
+    if path.is_file():
+        _check_archive(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except FileNotFoundError:
@@ -52,6 +56,8 @@ def read(path: Path) -> dict[str, Any]:
         raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({_first_line(error)})") from None
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise MisconfigurationException(f"{path} is not a checkpoint written by leyden fit")
+    if unfolded_size(content) > MOST:
+        raise MisconfigurationException(f"{path} is no checkpoint: it unfolds to more than {MOST:,} values")
     if content.get("format", 1) != FORMAT:
         raise MisconfigurationException(
             f"{path} has the format {content.get('format', 1)} of another version of leyden; this one reads {FORMAT}"
@@ -60,6 +66,19 @@ def read(path: Path) -> dict[str, Any]:
         if not isinstance(content.get(name), kind):
             raise MisconfigurationException(f"{path} is damaged: its part {name} is not what leyden fit writes")
     return content
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is not the kind of ZIP file that ``torch.save`` writes, whose members are stored as they are."""
+    try:
+        with ZipFile(path) as archive:
+            members = archive.infolist()
+    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({_first_line(error)})") from None
+    if any(member.compress_type != ZIP_STORED for member in members):
+        raise MisconfigurationException(f"{path} is no checkpoint: its parts are compressed")
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise MisconfigurationException(f"{path} is no checkpoint: its parts are larger than the file")
 
 
 def find(path: Path, to_train: bool) -> tuple[Path | None, dict[str, Any]]:

@@ -19,6 +19,7 @@ from experiments.saved_config import leaves
 PACKAGES = ("datamodules", "experiments", "lightning", "modules", "timm", "torch", "torchmetrics", "torchvision")
 SECTIONS = ("seed_everything", "name", "model", "data", "trainer", "checkpoint")  # of a configuration
 LONGEST = 1 << 20  # characters of a configuration that a checkpoint carries
+MOST, DEEPEST = 100_000_000, 100  # values in a checkpoint, tensors counted as one, and levels
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _PLACE = re.compile(r"(?:^|_)(?:dir|dirpath|folder|root)$")  # options that say where to write
@@ -160,3 +161,24 @@ def restricted(restriction: Restriction, source: Path, config: Any) -> Iterator[
             f"{source} names {path[:100]}{option}, and a file may name nothing but classes of the kind that an option "
             f"asks for, from {', '.join(PACKAGES)}{yours}"
         ) from error
+
+
+def unfolded_size(tree: Any) -> int:
+    """Values in nested containers, each counted as often as it is found: one may stand in many places.
+
+    Args:
+        tree: What a checkpoint holds; beyond ``DEEPEST`` levels it counts as ``MOST + 1``.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(tree: Any, depth: int) -> int:
+        if id(tree) not in sizes:
+            sizes[id(tree)] = MOST + 1  # until it is known: what holds itself has no end
+            if depth <= DEEPEST:
+                inner = (*tree.keys(), *tree.values()) if isinstance(tree, dict) else tree
+                below = (size(value, depth + 1) for value in inner if isinstance(value, kinds))
+                sizes[id(tree)] = 1 + len(inner) + sum(below)
+        return sizes[id(tree)]
+
+    kinds = (dict, list, tuple, set, frozenset)
+    return size(tree, 0) if isinstance(tree, kinds) else 1

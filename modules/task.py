@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
@@ -139,6 +140,26 @@ class Task(LightningModule, ABC, Generic[F]):
         less = dict.fromkeys(("val/loss", *(f"val/{name}" for name in self.of_loss)), False)
         self.directions = {**less, **directions(self.val_metrics)}
         self.built = True
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Take weights.
+
+        Raises:
+            MisconfigurationException: If they are those of another network; it names the tensors.
+        """
+        try:
+            return super().load_state_dict(state_dict, strict, assign)
+        except (RuntimeError, AttributeError, TypeError) as error:
+            here = {name: tuple(value.shape) for name, value in self.state_dict().items()}
+            there = {name: tuple(getattr(value, "shape", ())) for name, value in state_dict.items()}
+            other = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
+            if not other:
+                raise MisconfigurationException(f"the weights cannot be used: {str(error).splitlines()[-1]}") from error
+            shown = [f"{name} {there.get(name, 'missing')} instead of {here.get(name, 'none')}" for name in other[:3]]
+            raise MisconfigurationException(
+                f"the checkpoint holds the weights of another network: {', '.join(shown)}"
+                f"{f' and {len(other) - 3} more' if len(other) > 3 else ''}; leave the options of the network as trained"
+            ) from error
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of a batch, logged every ``log_every_n_steps`` steps."""
