@@ -261,3 +261,20 @@ def test_the_case_is_a_fact(table, tmp_path):
         one.setup("predict")
     first, second = (one.datasets["predict"].__getitems__(BatchIndices([0])).inputs for one in (data, other))
     assert torch.equal(first.subwords, second.subwords)
+
+
+def test_forms_of_own_texts_that_the_config_names(leyden, tmp_path, monkeypatch):
+    """The lines for a folder and for a dataset of the hub, as they stand in the config's header."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    config = Path(__file__).parents[3] / "configs" / "own" / "text.yaml"
+    lines = [line.split() for line in config.read_text().splitlines() if "--data datamodules.text." in line]
+    assert [line[6] for line in lines] == ["datamodules.text.TextFolder", "datamodules.text.HubTexts"]
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    rows = [json.dumps({"text": f"text {i}", "label": "ab"[i % 2]}) for i in range(20)]
+    for split in ("train", "test"):
+        (folder / f"{split}.jsonl").write_text("\n".join(rows))
+    for line, path in zip(lines, (SAMPLES / "texts" / "by_class", folder), strict=True):
+        words = ["--config", config, *line[5:-1], path, "--trainer.fast_dev_run", "1"]
+        assert leyden("fit", *words) == 0
