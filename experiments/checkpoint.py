@@ -1,7 +1,6 @@
 """What makes a checkpoint self-contained, and how it is read again."""
 
 import pickle
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

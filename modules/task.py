@@ -2,8 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import torch
@@ -156,9 +155,10 @@ class Task(LightningModule, ABC, Generic[F]):
             if not other:
                 raise MisconfigurationException(f"the weights cannot be used: {str(error).splitlines()[-1]}") from error
             shown = [f"{name} {there.get(name, 'missing')} instead of {here.get(name, 'none')}" for name in other[:3]]
+            more = f" and {len(other) - 3} more" if len(other) > 3 else ""
             raise MisconfigurationException(
-                f"the checkpoint holds the weights of another network: {', '.join(shown)}"
-                f"{f' and {len(other) - 3} more' if len(other) > 3 else ''}; leave the options of the network as trained"
+                f"the checkpoint holds the weights of another network: {', '.join(shown)}{more}; "
+                "leave the options of the network as they were trained"
             ) from error
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
