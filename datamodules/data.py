@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -18,13 +18,14 @@ from torch.utils.data import DataLoader
 from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
 from datamodules.files.fingerprint import fingerprint
-from datamodules.sampling import BatchIndices, DistributedBatchSampler, BatchLayout
+from datamodules.sampling import BatchIndices, BatchLayout, DistributedBatchSampler
 from datamodules.types import Facts, Row
 
 Raw = TypeVar("Raw")
 F = TypeVar("F", bound=Facts)
 
 
+@runtime_checkable
 class Examples(Protocol):
     """A dataset of one split: it fetches a whole batch at once, already collated."""
 
@@ -169,18 +170,32 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs, learning the facts first if they are not known."""
         if self._facts is None:
-            self._facts = replace(self.learn(self._raw("train")), fingerprint=fingerprint(self.sources))
+            facts: Any = self.learn(self._raw("train"))
+            if not isinstance(facts, self.makes):
+                raise MisconfigurationException(
+                    f"{type(self).__name__}.learn returned a {type(facts).__name__}; it makes {self.makes.__name__}"
+                )
+            self._facts = replace(facts, fingerprint=fingerprint(self.sources))
         elif self.restored and stage != "predict" and self._facts.fingerprint not in ("", fingerprint(self.sources)):
             rank_zero_warn(
                 f"{', '.join(map(str, self.sources))}: not what the model was trained on, or changed since: examples "
                 "it was trained on may now be among those it is tested on"
             )
         if stage == "predict":
-            self.datasets["predict"] = self.examples(self._inputs(), train=False)
+            self._use("predict", self._inputs())
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
             if split not in self.datasets:
-                self.datasets[split] = self.examples(self._raw(split), train=split == "train")
+                self._use(split, self._raw(split))
         self._cache.clear()
+
+    def _use(self, split: str, raw: Raw) -> None:
+        examples: Any = self.examples(raw, train=split == "train")
+        if not isinstance(examples, Examples):
+            raise MisconfigurationException(
+                f"{type(self).__name__}.examples returned a {type(examples).__name__}, which lacks __len__ or "
+                "__getitems__: the latter takes the indices of a batch and returns the batch, collated"
+            )
+        self.datasets[split] = examples
 
     def _inputs(self) -> Raw:
         if self.text is not None:

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torchmetrics import MeanMetric, MetricCollection
 
-from datamodules.types import Facts, Row
+from datamodules.types import Batch, Facts, Row
 from modules.accumulation import WholeBatch
 from modules.distributed import shard, update_uncounted
 from modules.faults import told
@@ -174,7 +174,12 @@ class Task(LightningModule, ABC, Generic[F]):
             return self.step(batch)
         # A network that does not go with the data, or its options with each other, fails at once or never.
         with told(f"{type(self).__name__} cannot use the first batch", AttributeError, LookupError):
-            output = self.step(batch)
+            output: Any = self.step(batch)
+        if not isinstance(output, Step) or not isinstance(output.loss, Tensor) or output.loss.ndim:
+            raise MisconfigurationException(
+                f"{type(self).__name__}.step has to return modules.task.Step(loss, size, preds, target) with a mean "
+                f"loss, a scalar; it returned {_kind(output.loss) if isinstance(output, Step) else _kind(output)}"
+            )
         self.tried = True
         return output
 
@@ -194,7 +199,19 @@ class Task(LightningModule, ABC, Generic[F]):
 
     def validation_step(self, batch: Any, batch_idx: int) -> Step | None:  # type: ignore[override]
         """Update the validation metrics."""
+        if self.trainer.sanity_checking and batch_idx == 0:
+            self._try_predict_step(batch)
         return self._evaluate(batch, batch_idx < self._counted("val"), self.val_loss, self.val_metrics)
+
+    def _try_predict_step(self, batch: Any) -> None:
+        # Own code is tried before it is trained for hours; that of this package is tested.
+        if type(self).predict_step.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            return
+        try:
+            rows = self.predict_step(batch._replace(target=None) if isinstance(batch, Batch) else batch, 0)
+        except NotImplementedError:
+            return
+        check_rows(rows, self)
 
     def test_step(self, batch: Any, batch_idx: int) -> Step | None:  # type: ignore[override]
         """Update the test metrics."""
@@ -293,3 +310,22 @@ class Task(LightningModule, ABC, Generic[F]):
             return steps
         total: int = trainer.datamodule.num_steps(epochs, trainer.accumulate_grad_batches, trainer.limit_train_batches)  # type: ignore[attr-defined]
         return total if steps < 0 else min(total, steps)
+
+
+def check_rows(rows: Any, task: LightningModule) -> None:
+    """Refuse what is not a row for each example of a batch.
+
+    Raises:
+        MisconfigurationException: If it is anything else.
+    """
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise MisconfigurationException(
+            f"{type(task).__name__}.predict_step has to return a list of rows, a dictionary of named columns for each "
+            f"example; it returned {_kind(rows)}"
+        )
+
+
+def _kind(value: Any) -> str:
+    shape = f" of shape {list(value.shape)}" if isinstance(value, Tensor) else ""
+    inside = f" of {type(value[0]).__name__}" if isinstance(value, list) and value else ""
+    return f"a {type(value).__name__}{shape}{inside}"

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from datamodules.types import Row
+from modules.task import check_rows
 
 
 class PredictionWriter(Callback):
@@ -22,6 +23,7 @@ class PredictionWriter(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
         """Keep the rows with the number of their input."""
+        check_rows(outputs, pl_module)
         if batch_idx < self.batches.counted:
             self.rows += zip(self.batches[batch_idx], outputs, strict=True)
 
