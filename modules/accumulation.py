@@ -40,8 +40,7 @@ class WholeBatch:
         if batch_idx % batches == 0:
             self.first, self.total = everyones, 0.0
         self.total = self.total + everyones
-        self.is_last = (batch_idx + 1) % batches == 0 or batch_idx + 1 == trainer.num_training_batches
-        self.is_last |= trainer.is_last_batch
+        self.is_last = (batch_idx + 1) % batches == 0 or trainer.is_last_batch
         return loss * (size * processes / _or_one(self.first))
 
     def finish(self, parameters: Iterable[nn.Parameter], batches: int) -> None:

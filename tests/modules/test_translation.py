@@ -121,6 +121,17 @@ def test_targets_end_where_they_must_and_an_empty_source_stays_empty() -> None:
     task.max_length = 0
 
 
+def test_a_text_is_one_line_for_every_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, _ = built()
+
+    class Decoder:
+        def decode_batch(self, ids: list[list[int]]) -> list[str]:
+            return [" a\nb\u2028c\rd\x85e\x0bf \n"]
+
+    monkeypatch.setattr(task, "target_tokens", Decoder())
+    assert task.write(torch.tensor([[50, 3]])) == ["a b c d e f"]
+
+
 def test_attention_of_words() -> None:
     task, module = built()
     source, target, references = module.datasets["val"].__getitems__([0, 1])
