@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from datamodules.data import Data
-from datamodules.types import ClassFacts
 from datamodules.tables.examples import TensorExamples
+from datamodules.types import ClassFacts
 from experiments.lightning_patches import forget_missing_gpus, make_lean
 from modules.task import Task
 
@@ -62,7 +62,7 @@ class Compile(Callback):
                 child.compile()
 
 
-def fit(trainer: Trainer, task: Task, data: Data[Any, Any]) -> None:
+def fit(trainer: Trainer, task: Task[Any], data: Data[Any, Any]) -> None:
     """Train as ``leyden fit`` does."""
     forget_missing_gpus()
     make_lean(trainer, task, data)
@@ -70,7 +70,7 @@ def fit(trainer: Trainer, task: Task, data: Data[Any, Any]) -> None:
 
 
 def train(
-    task: Task,
+    task: Task[Any],
     data: Data[Any, Any],
     callbacks: list[Callback],
     max_steps: int = -1,

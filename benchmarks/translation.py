@@ -26,8 +26,8 @@ from torch import nn
 from benchmarks.probes import Stopwatch, compare, train
 from datamodules.parallel import Multi30k
 from datamodules.tokens import SPECIAL, Tokens
-from experiments import load
 from datamodules.types import PAD
+from experiments import load
 from modules.nets.seq2seq.transformer import EncoderLayer, Transformer
 from modules.translation import Translator
 
@@ -63,7 +63,7 @@ class JoeyNMT:
         from joeynmt.data import load_data  # type: ignore[import-not-found]
         from joeynmt.model import build_model  # type: ignore[import-not-found]
 
-        self.tokens = Tokens(data.target_tokenizer)
+        self.tokens = Tokens(data.facts.target_tokenizer)
         self.words, self.references = self.tokens.words, data.read("test").target or []
         for split in ("train", "test"):
             pairs = data.read(split)
@@ -197,7 +197,7 @@ def main() -> None:
     data.setup("fit")
     with tempfile.TemporaryDirectory() as folder:
         if given.case == "training":
-            joey = JoeyNMT(data, make_net(data.num_source_tokens, data.num_target_tokens), Path(folder))
+            joey = JoeyNMT(data, make_net(data.facts.num_source_tokens, data.facts.num_target_tokens), Path(folder))
             for low, precision in ((True, "bf16-mixed"), (False, "32-true")):
                 ways = {
                     "Leyden": lambda: train_ours(data, given.steps, precision),  # noqa: B023
