@@ -22,7 +22,7 @@ from datamodules.text.examples import MappedRagged, TextExamples, encode
 from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
 from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import SPECIAL, Kind, Tokens, num_unspaced
-from datamodules.types import Row, SubwordTokens, TextFacts, TypedText, TypedText
+from datamodules.types import Row, SubwordTokens, TextFacts, TypedText
 
 TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
 
