@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -264,7 +265,9 @@ def test_series_that_are_too_short_or_constant_are_left_out_and_named(tmp_path):
         pytest.warns(UserWarning, match="as constant: 1 of 2 series, shop 3; .*constant in the training part"),
     ):
         data.setup("fit")
-    data.setup("test")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # they have been named
+        data.setup("test")
     assert data.facts.series == ["007"]
     alone = learned(shops(tmp_path, **{"12": lambda frame: frame[:0], "3": lambda frame: frame[:0]}))
     assert torch.equal(everything(data, "train").target, everything(alone, "train").target)
