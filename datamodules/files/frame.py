@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.dialect import find_dialect, find_encoding, open_bytes, suffix_of
+from datamodules.files.dialect import MAX_LINE, find_dialect, find_encoding, open_bytes, suffix_of
 from datamodules.files.faults import Faults
 from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse
 from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET, column_names, csv_cells, header_of, read_rows
@@ -92,25 +92,23 @@ def read_frame(
 
 
 def with_numbers(frame: "DataFrame", formats: Mapping[str, NumberFormat]) -> "DataFrame":
-    """A frame whose columns of numbers are numbers; one with any other text among them stays as it is.
+    """Make numbers of the columns of numbers, in place; one with any other text among them stays as it is.
 
     Args:
         frame: As ``read_texts`` makes it.
         formats: How the numbers of a column are written.
     """
-    import pandas as pd
-
-    columns = {str(name): values for name, values in frame.items()}
     for name, how in formats.items():
-        if not is_text(columns[name]):
+        texts = frame[name]
+        if not is_text(texts):
             continue
-        numbers = texts_to(columns[name], partial(parse, how=how))
+        numbers = texts_to(texts, partial(parse, how=how))
         nothing = np.isnan(numbers)
-        if nothing.any() and not texts_to(columns[name], is_missing)[nothing].all():
+        if nothing.any() and not texts_to(texts, is_missing)[nothing].all():
             continue
         whole = not nothing.any() and bool((np.abs(numbers) < 2**53).all() and (numbers % 1 == 0).all())
-        columns[name] = pd.Series(numbers.astype("int64") if whole else numbers, index=frame.index)
-    return pd.DataFrame(columns, copy=False)
+        frame[name] = numbers.astype("int64") if whole else numbers
+    return frame
 
 
 def separator_of(path: Path, separator: str | None = None, encoding: str | None = None) -> str | None:
@@ -187,7 +185,7 @@ def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> d
         try:
             table = arrow.open_csv(
                 file,
-                arrow.ReadOptions(use_threads=False, block_size=1 << 24),
+                arrow.ReadOptions(use_threads=False, block_size=MAX_LINE),
                 arrow.ParseOptions(delimiter=dialect.separator, quote_char=False),
                 arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
             ).read_all()
@@ -247,7 +245,7 @@ def _column(values: list[Any]) -> "Series[Any]":
         return pd.Series(values, dtype="int64" if whole else "float64")
     if kinds and kinds <= {datetime, pd.Timestamp}:
         return pd.to_datetime(pd.Series(values, dtype="object"))
-    return _text_column(pa.chunked_array([pa.array([None if v is None else as_text(v) for v in values], pa.string())]))
+    return _text_column(pa.chunked_array([pa.array([None if v is None else as_text(v) for v in values], pa.large_string())]))
 
 
 def as_text(value: Any) -> str:
@@ -266,8 +264,11 @@ def _text_column(column: Any) -> "Series[Any]":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    blank = pc.match_substring_regex(column, r"^\s*$") if pc.any(pc.starts_with(column, " ")).as_py() else None
-    column = pc.if_else(pc.equal(column, "") if blank is None else blank, None, column)  # an empty cell is missing
+    empty = pc.equal(column, "")
+    if pc.any(pc.starts_with(column, " ")).as_py():
+        empty = pc.match_substring_regex(column, r"^\s*$")
+    if pc.any(empty).as_py():
+        column = pc.if_else(empty, None, column)  # an empty cell is missing
     if pc.count_distinct(column.slice(0, CHUNK)).as_py() <= max(1000, FEW * min(len(column), CHUNK)):
         encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -275,7 +276,7 @@ def _text_column(column: Any) -> "Series[Any]":
         order = np.argsort(words)
         place = np.append(np.argsort(order), -1)  # code -1, missing, stays so
         return pd.Series(pd.Categorical.from_codes(place[codes], pd.Index(words[order], dtype="str")))
-    return pd.Series(pd.array(pa.chunked_array(column).cast(pa.large_string()), dtype="string[pyarrow]"))
+    return pd.Series(pd.array(column.cast(pa.large_string()), dtype="string[pyarrow]"))
 
 
 def _without(values: "Series[Any]", missing: list[str]) -> "Series[Any]":
