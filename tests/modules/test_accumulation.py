@@ -173,7 +173,8 @@ def task(name: str) -> tuple[Task[Any], Facts, Callable[[list[int]], Any]]:
     units = {"mean": torch.zeros(1, 2), "std": torch.ones(1, 2), "known_mean": torch.zeros(0)}
     series = SeriesFacts(
         time="t", targets=["a", "b"], past=[], known=[], calendar=[], series=["s"], frequency="D",
-        date_order="", zone="", decimal=".", season=2, context=6, horizon=3, scale="standard", **units, known_std=torch.zeros(0), seasonal_error=torch.ones(1, 2),
+        date_order="", zone="", decimal=".", season=2, context=6, horizon=3, scale="standard", **units,
+        known_std=torch.zeros(0), seasonal_error=torch.ones(1, 2),
         usual_range=torch.zeros(1, 2, 2),
     )  # fmt: skip
     sgd: dict[str, Any] = {"optimizer": lambda parameters: torch.optim.SGD(parameters, lr=1.0), "decay_all": True}
