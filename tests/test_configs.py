@@ -33,6 +33,7 @@ OPTIONS: dict[str, list[str]] = {
 }
 PREDICT = {
     "own/images": "my_images",
+    "own/images_from_scratch": "my_images",
     "own/image_table": "my_images",
     "image_classification": "my_images",
     "transfer_learning": "my_images",

@@ -85,7 +85,7 @@ class FineTuning(BaseFinetuning):
         if nets and not any(net.is_pretrained for net in nets):
             rank_zero_warn(
                 "FineTuning stays out: the network has no pretrained weights (model.net.weights), so all of it is "
-                "trained from the start"
+                "trained from the start; configs/own/images_from_scratch.yaml has a smaller one for that"
             )
             return
         super().setup(trainer, pl_module, stage)

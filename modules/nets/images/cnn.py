@@ -71,13 +71,20 @@ class ResidualCNN(nn.Module):
         width: Channels of the first stage; they double, as the size halves, with each stage.
         blocks: Residual blocks in each stage.
         num_stages: Number of stages.
+        stride: Of the first convolution: 2 halves the images at once, for those that are not that small.
     """
 
     def __init__(
-        self, in_channels: int, num_classes: int, width: int = 32, blocks: int = 2, num_stages: int = 3
+        self,
+        in_channels: int,
+        num_classes: int,
+        width: int = 32,
+        blocks: int = 2,
+        num_stages: int = 3,
+        stride: int = 1,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(in_channels, width, 3, padding=1, bias=False)]
+        layers: list[nn.Module] = [nn.Conv2d(in_channels, width, 3, stride, padding=1, bias=False)]
         channels = width
         for stage in range(num_stages):
             for block in range(blocks):

@@ -146,7 +146,10 @@ def _published(name: str, weights: str, in_channels: int) -> dict[str, Tensor]:
             model = torchvision.models.get_model(name, weights=weights)
     except (OSError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise MisconfigurationException(f"the weights {weights} of {name} cannot be downloaded ({reason})") from None
+        raise MisconfigurationException(
+            f"the weights {weights} of {name} cannot be downloaded ({reason}); without them: "
+            "configs/own/images_from_scratch.yaml"
+        ) from None
     return model.state_dict()  # type: ignore[no-any-return]
 
 

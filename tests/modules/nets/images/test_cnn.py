@@ -35,3 +35,9 @@ def test_outputs_have_a_logit_a_class_and_do_not_depend_on_the_batch() -> None:
         logits = model(images)
         assert logits.shape == (4, 5)
         torch.testing.assert_close(torch.cat([model(image[None]) for image in images]), logits)
+
+
+def test_a_stride_of_two_halves_the_images_at_once() -> None:
+    images = torch.randn(2, 1, 16, 16)
+    sizes = [ResidualCNN(1, 5, width=4, stride=stride).features(images).shape[-1] for stride in (1, 2)]
+    assert sizes == [4, 2]
