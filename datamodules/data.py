@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -302,6 +303,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             # Evaluation does not need the workers between epochs, training does.
             persistent_workers=self.num_workers > 0 and split == "train",
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_leave_signals if self.trainer is not None else None,
             # A generator of its own: making an iterator must not draw from the global one.
             generator=torch.Generator().manual_seed(self.seed),
         )
@@ -331,6 +333,12 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def predict_dataloader(self) -> DataLoader[Any]:
         """Batches of the user's inputs."""
         return self.loader("predict")
+
+
+def _leave_signals(worker: int) -> None:
+    """Leave it to the trainer to stop: it ends its workers itself, when it has written a checkpoint."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -1,6 +1,5 @@
 """The program ``leyden``."""
 
-import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from os.path import isfile  # False too for a text that can be no path
@@ -208,7 +207,7 @@ class LeydenCLI(LightningCLI):
 
     @rank_zero_only
     def after_fit(self) -> None:
-        """Tell the best score, where it lies and what to type next."""
+        """Write the scores of the best checkpoint, and tell where it lies and what to type next."""
         best = next(c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint))
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             print("fast_dev_run: nothing was written")
@@ -217,6 +216,7 @@ class LeydenCLI(LightningCLI):
             "" if best.best_score is None else f", best {best.monitor} {best.best_score:.4f} at step {best.best_step}"
         )
         print(f"run {self.run_folder}{score}\nnext: {runs.command('test --ckpt_path', self.run_folder)}")
+        runs.write_scores(self.run_folder, best.best_scores)
 
     def after_validate(self) -> None:
         """Write ``metrics.json``."""
@@ -228,10 +228,8 @@ class LeydenCLI(LightningCLI):
 
     @rank_zero_only
     def _write_metrics(self, following: str) -> None:
-        path = self.run_folder / "metrics.json"
-        metrics = json.loads(path.read_text()) if path.exists() else {}
-        metrics |= {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        path.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
+        scores = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        path = runs.write_scores(self.run_folder, scores)
         print(f"scores in {path}\nnext: {runs.command(following, self.run_folder)}")
 
 

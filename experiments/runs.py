@@ -1,12 +1,15 @@
 """Folders of runs: ``runs/<name>/<number>/``."""
 
+import json
 import os
 import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 FOLDER = "checkpoints"  # of a run
 CONFIG = "config.yaml"  # in the folder of a run
@@ -93,6 +96,22 @@ def write(path: Path, text: str) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
+
+
+def write_scores(folder: Path, scores: Mapping[str, float]) -> Path:
+    """Write scores into the ``metrics.json`` of a run, beside those that are there under other names."""
+    path = folder / "metrics.json"
+    known: Any = {}
+    if path.is_file():
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            known = None
+        if not isinstance(known, dict):
+            rank_zero_warn(f"{path} is damaged, and written anew")
+            known = {}
+    write(path, json.dumps({**known, **scores}, indent=2, sort_keys=True) + "\n")
+    return path
 
 
 def command(words: str, folder: Path) -> str:

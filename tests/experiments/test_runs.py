@@ -1,5 +1,7 @@
 """Folders of runs: one each, with plain names, given back if nothing was trained."""
 
+import json
+import math
 import os
 import shlex
 import threading
@@ -123,3 +125,42 @@ def test_printed_commands_are_quoted(
     command = said[said.index("next: leyden ") + len("next: leyden ") :].splitlines()[0]
     assert leyden(*shlex.split(command)) == 0
     assert "--ckpt_path 'my runs/digits/0'" in capsys.readouterr().out
+
+
+def test_scores_are_written_beside_others(tmp_path: Path) -> None:
+    path = runs.write_scores(tmp_path / "new", {"val/loss": 1.0, "val/f1": 0.5})
+    runs.write_scores(tmp_path / "new", {"val/loss": 2.0, "test/loss": float("nan")})
+    scores = json.loads(path.read_text())
+    assert (scores["val/loss"], scores["val/f1"]) == (2.0, 0.5)
+    assert math.isnan(scores["test/loss"])
+    assert [file.name for file in path.parent.iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[1]"])
+def test_damaged_scores_are_written_anew(damaged: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text(damaged)
+    with pytest.warns(UserWarning, match=r"metrics.json is damaged, and written anew"):
+        runs.write_scores(tmp_path, {"val/loss": 1.0})
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"val/loss": 1.0}
+
+
+def test_training_writes_the_scores_of_the_best_checkpoint(leyden: Callable[..., int], digits: Path) -> None:
+    assert leyden("fit", "--config", digits, "--trainer.max_epochs=4", "--model.optimizer.lr=0.3") == 0
+    fitted = json.loads(Path("runs/digits/0/metrics.json").read_text())
+    assert set(fitted) >= {"val/loss", "val/accuracy", "val/f1"}
+    assert leyden("validate", "--ckpt_path", "runs/digits/0") == 0
+    assert json.loads(Path("runs/digits/0/metrics.json").read_text()) == pytest.approx(fitted)
+
+
+def test_interrupted_write_leaves_the_former_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.yaml"
+    runs.write(path, "before")
+
+    def full(*names: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        runs.write(path, "after")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
