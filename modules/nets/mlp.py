@@ -9,6 +9,17 @@ from torch import Tensor, nn
 Norm = Literal["batch", "layer"]
 
 
+def at_least_one(**sizes: float) -> None:
+    """Refuse sizes below 1, which make a network of nothing.
+
+    Raises:
+        ValueError: If one is.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}; it must be at least 1")
+
+
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalization that passes a training batch of one row, which has no variance, by the running statistics."""
 
@@ -47,6 +58,7 @@ class MLP(nn.Sequential):
     ) -> None:
         layers: list[nn.Module] = []
         for width in hidden:
+            at_least_one(hidden=width)
             layers.append(nn.Linear(num_inputs, width))
             if norm:
                 layers.append(make_norm(norm, width))
@@ -84,8 +96,9 @@ class ResidualMLP(nn.Module):
         residual_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.first = nn.Linear(num_inputs, width)
         inner = int(width * expansion)
+        at_least_one(width=width, num_blocks=num_blocks, expansion_times_width=inner)
+        self.first = nn.Linear(num_inputs, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 make_norm(norm, width),

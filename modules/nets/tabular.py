@@ -1,4 +1,4 @@
-"""A transformer over the columns of a table."""
+"""Networks for tables: a transformer over the columns."""
 
 from abc import ABC, abstractmethod
 
@@ -7,6 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.types import Facts, TableFacts
+from modules.nets.mlp import at_least_one
 
 
 class TableNet(nn.Module, ABC):
@@ -85,6 +86,7 @@ class FTTransformer(TableNet):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        at_least_one(width=width, num_blocks=num_blocks, num_heads=num_heads, expansion_times_width=width * expansion)
         self.num_inputs, self.width = num_inputs, width
         self.embed = ColumnEmbedding(num_inputs, None, width)
         self.readout = nn.Parameter(torch.empty(1, 1, width).uniform_(-(width**-0.5), width**-0.5))

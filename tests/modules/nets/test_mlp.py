@@ -56,3 +56,18 @@ def test_a_batch_of_one_row_is_normalized_by_the_running_statistics():
     assert torch.allclose(norm(row), reference.eval()(row))
     assert norm.running_mean.equal(reference.running_mean)
     norm(row).sum().backward()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MLP(4, 2, hidden=[8, 0]),
+        lambda: MLP(4, 2, hidden=[-3]),
+        lambda: ResidualMLP(4, 2, width=0),
+        lambda: ResidualMLP(4, 2, num_blocks=0),
+        lambda: ResidualMLP(4, 2, width=4, expansion=0.1),
+    ],
+)
+def test_sizes_of_nothing_are_refused(make):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        make()
