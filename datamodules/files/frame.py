@@ -245,7 +245,8 @@ def _column(values: list[Any]) -> "Series[Any]":
         return pd.Series(values, dtype="int64" if whole else "float64")
     if kinds and kinds <= {datetime, pd.Timestamp}:
         return pd.to_datetime(pd.Series(values, dtype="object"))
-    return _text_column(pa.chunked_array([pa.array([None if v is None else as_text(v) for v in values], pa.large_string())]))
+    texts = pa.array([None if value is None else as_text(value) for value in values], pa.large_string())
+    return _text_column(pa.chunked_array([texts]))
 
 
 def as_text(value: Any) -> str:
