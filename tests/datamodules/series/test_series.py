@@ -367,6 +367,11 @@ def test_large_levels_are_scaled_in_double_precision(tmp_path, level, move):
         learned(wide(tmp_path, {"a": y}, target="a", scale="none"))
 
 
+def test_unscaled_numbers_stay_as_they_are(tmp_path):
+    data = learned(wide(tmp_path, scale="none"))
+    assert everything(data, "train").inputs.history[0, :, 0].tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_series_that_repeats_has_no_seasonal_error(tmp_path):
     with pytest.warns(UserWarning, match="seasonal naive forecast of a is exact in the training part"):
         data = learned(wide(tmp_path, {"a": 0.1 * (np.arange(60) % 3)}, season=3))

@@ -60,6 +60,15 @@ def test_quantiles_are_scored_one_by_one():
     assert metric.compute()["crps"].item() == pytest.approx(np.mean(loss))
 
 
+def test_the_ends_of_an_interval_belong_to_it():
+    metric = QuantileScores([0.1, 0.5, 0.9])
+    quantiles = torch.tensor([0.0, 1.0, 2.0]).expand(4, 1, 1, 3)
+    metric.update(
+        SimpleNamespace(scaled=quantiles), SimpleNamespace(scaled=torch.tensor([-1e-6, 0, 2, 2.1]).view(4, 1, 1))
+    )
+    assert metric.compute()["coverage"].item() == 0.5
+
+
 def test_the_crps_of_many_quantiles_is_that_of_the_normal_distribution():
     levels = (torch.arange(999) + 1) / 1000
     quantiles = torch.distributions.Normal(0.0, 1.0).icdf(levels)
