@@ -21,11 +21,13 @@ from lightning.pytorch.loops import evaluation_loop, training_epoch_loop
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import Strategy
+from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from datamodules.types import TypedText
 from experiments import yaml_limits
+from modules.faults import told
 from modules.task import Task
 
 WRITTEN_FOR = {"lightning": "2.6.6", "jsonargparse": "4.53.0"}
@@ -224,6 +226,47 @@ def _progress(trainer: Trainer) -> list[Any]:
     loop = trainer.fit_loop.epoch_loop
     optimization = loop.automatic_optimization.optim_progress
     return [loop.batch_progress, loop.scheduler_progress, optimization, loop.val_loop.batch_progress]
+
+
+# ---- what a checkpoint holds may be anything
+# Lightning sets what it reads as attributes of loops and schedulers, and fails over the rest somewhere on the way.
+
+
+def _alike(own: Any, given: Any) -> bool:
+    """Whether two states have the same form: names, and numbers, texts, lists or tensors as their values."""
+    if own is None or given is None:
+        return True
+    if isinstance(own, dict):
+        return isinstance(given, dict) and own.keys() == given.keys() and all(_alike(own[k], given[k]) for k in own)
+    kinds: tuple[Any, ...] = next((k for k in ((int, float), (list, tuple)) if isinstance(own, k)), (type(own),))
+    return isinstance(given, kinds)
+
+
+def _check_state(connector: Any) -> None:
+    trainer, held = connector.trainer, connector._loaded_checkpoint
+    loop = f"{trainer.state.fn.value}_loop"
+    pairs = [("loops", getattr(trainer, loop).state_dict(), held["loops"][loop])]
+    if loop == "fit_loop":
+        schedulers = (config.scheduler.state_dict() for config in trainer.lr_scheduler_configs)
+        pairs += [("lr_schedulers", *states) for states in zip(schedulers, held["lr_schedulers"], strict=False)]
+    for part, own, given in pairs:
+        if not _alike(own, given):
+            raise ValueError(f"its part {part} is not what leyden fit writes")
+
+
+def _tell(restore: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(restore)
+    def restore_or_tell(connector: Any, *args: Any, **kwargs: Any) -> None:
+        with told(f"{connector._ckpt_path} cannot be used", AttributeError, LookupError):
+            if connector._loaded_checkpoint and restore.__name__ == "restore_training_state":
+                _check_state(connector)
+            restore(connector, *args, **kwargs)
+
+    return restore_or_tell
+
+
+for _name in ("restore_datamodule", "restore_model", "restore_callbacks", "restore_training_state"):
+    setattr(_CheckpointConnector, _name, _tell(getattr(_CheckpointConnector, _name)))
 
 
 # ---- the command line

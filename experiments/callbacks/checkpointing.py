@@ -19,6 +19,7 @@ from experiments.callbacks.writing import write_checkpoints
 from experiments.lightning_patches import leave_signals, set_root
 from experiments.runs import FOLDER, command
 from modules.distributed import Agreement
+from modules.faults import told
 
 FIRST = 60.0  # seconds after which there is a checkpoint in any case
 
@@ -157,7 +158,8 @@ class RunCheckpoint(Checkpoint):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Between two steps: take up the state of a checkpoint, write what is due, stop if asked."""
         if self._resume is not None:
-            take_up(trainer, pl_module, self._resume)
+            with told(f"{trainer.ckpt_path} cannot be used", AttributeError, LookupError):
+                take_up(trainer, pl_module, self._resume)
             self._resume = None
         received = self._signals.received
         if self._between_steps(trainer, received is not None):
