@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple, NewType, Self
+from typing import Any, ClassVar, NamedTuple, NewType, Self, get_type_hints
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+
+from datamodules.plain import fits
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3  # token ids, of words and characters too
 IGNORE = -100  # target of a position that is none
@@ -51,7 +53,7 @@ class Facts:
         """Make the facts of what ``state`` returned.
 
         Raises:
-            MisconfigurationException: If a field is missing, or there are others.
+            MisconfigurationException: If a field is missing or of another form, or there are others.
         """
         known = {field.name for field in fields(cls)}
         if state.keys() != known:
@@ -60,6 +62,10 @@ class Facts:
                 f"the checkpoint was trained on another kind of data: "
                 f"it does not hold the facts of {cls.__name__} ({there})"
             )
+        forms = get_type_hints(cls)
+        for name, value in state.items():
+            if not fits(value, forms[name]):
+                raise MisconfigurationException(f"the checkpoint is damaged: its fact `{name}` is not what it should be")
         return cls(**state)
 
 

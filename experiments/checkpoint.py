@@ -14,6 +14,7 @@ from datamodules.data import Data
 from experiments.parsing import instantiate
 from experiments.runs import CONFIG, FOLDER, FORMAT
 from experiments.untrusted import MOST, read_carried, unfolded_size
+from modules.faults import told
 from modules.task import Task
 
 # What training writes, by name.
@@ -156,10 +157,11 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> tuple[Task, Data[Any, A
     source, content = find(Path(path), to_train=False)
     config = read_carried(content, source or Path(path), to_train=False)
     task, data = instantiate(config, source or Path(path), trust)
-    data.load_state_dict(facts(content, config))
-    task.use(data.facts, type(data).__name__, restored=True)
-    task.configure_model()
-    task.load_state_dict(content["state_dict"])
+    with told(f"{source} cannot be used", AttributeError, LookupError):
+        data.load_state_dict(facts(content, config))
+        task.use(data.facts, type(data).__name__, restored=True)
+        task.configure_model()
+        task.load_state_dict(content["state_dict"])
     return task.eval(), data
 
 

@@ -193,7 +193,8 @@ class LeydenCLI(LightningCLI):
         self.model.check_pair(self.datamodule.makes, type(self.datamodule).__name__)
         self.datamodule.seed = int(self._get(self.config, "seed_everything") or 0)
         if self.content is not None:
-            self.datamodule.load_state_dict(checkpoint.facts(self.content, self.carried))
+            with told(f"{self._get(self.config, 'ckpt_path')} cannot be used", AttributeError, LookupError):
+                self.datamodule.load_state_dict(checkpoint.facts(self.content, self.carried))
             self.content = None  # do not keep the weights mapped
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.plain import fits
 from experiments import events
 from experiments.callbacks.monitors import Monitor, check_name, less_is_better, monitors, rank
 from experiments.callbacks.non_finite import LossWatch
@@ -80,6 +81,10 @@ class RunCheckpoint(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best scores, if they were chosen by the same one."""
+        forms = {"directions": dict[str, bool | None], "best_scores": dict[str, float], "best_step": int, "monitor": str}
+        for name, form in forms.items():
+            if not fits(state_dict[name], form):
+                raise ValueError(f"{name} of RunCheckpoint is not what it should be")
         self.directions = state_dict["directions"]
         if state_dict["monitor"] == self.monitor:
             self.best_scores, self.best_step = state_dict["best_scores"], state_dict["best_step"]

@@ -1,0 +1,26 @@
+"""The form of plain values, as checkpoints hold them."""
+
+import math
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+
+def fits(value: Any, form: Any) -> bool:
+    """Whether a plain value has the form of a type, and its numbers are finite.
+
+    Args:
+        value: Numbers, texts, tensors, and lists and dictionaries of these.
+        form: ``int``, ``float``, ``bool``, ``str``, ``Tensor``, ``Any``, ``list[...]``, ``dict[..., ...]`` or a union.
+    """
+    origin, inner = get_origin(form), get_args(form)
+    if origin in (Union, UnionType):
+        return any(fits(value, one) for one in inner)
+    if origin is list:
+        return isinstance(value, list | tuple) and all(fits(one, inner[0]) for one in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(k, inner[0]) and fits(v, inner[1]) for k, v in value.items())
+    if form is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if form is Any:
+        return type(value) is not float or math.isfinite(value)
+    return type(value) is int if form is int else isinstance(value, form or NoneType)
