@@ -5,22 +5,24 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 
-def fits(value: Any, form: Any) -> bool:
-    """Whether a plain value has the form of a type, and its numbers are finite.
+def fits(value: Any, form: Any, finite: bool = True) -> bool:
+    """Whether a plain value has the form of a type.
 
     Args:
         value: Numbers, texts, tensors, and lists and dictionaries of these.
         form: ``int``, ``float``, ``bool``, ``str``, ``Tensor``, ``Any``, ``list[...]``, ``dict[..., ...]`` or a union.
+        finite: Whether numbers must be.
     """
     origin, inner = get_origin(form), get_args(form)
     if origin in (Union, UnionType):
-        return any(fits(value, one) for one in inner)
+        return any(fits(value, one, finite) for one in inner)
     if origin is list:
-        return isinstance(value, list | tuple) and all(fits(one, inner[0]) for one in value)
+        return isinstance(value, list | tuple) and all(fits(one, inner[0], finite) for one in value)
     if origin is dict:
-        return isinstance(value, dict) and all(fits(k, inner[0]) and fits(v, inner[1]) for k, v in value.items())
+        pairs = value.items() if isinstance(value, dict) else [(value, value)]
+        return all(fits(key, inner[0]) and fits(one, inner[1], finite) for key, one in pairs)
     if form is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) in (int, float) and (not finite or math.isfinite(value))
     if form is Any:
-        return type(value) is not float or math.isfinite(value)
+        return type(value) is not float or not finite or math.isfinite(value)
     return type(value) is int if form is int else isinstance(value, form or NoneType)

@@ -65,7 +65,7 @@ class Facts:
         forms = get_type_hints(cls)
         for name, value in state.items():
             if not fits(value, forms[name]):
-                raise MisconfigurationException(f"the checkpoint is damaged: its fact `{name}` is not what it should be")
+                raise MisconfigurationException(f"the checkpoint is damaged: `{name}` is not a fact of {cls.__name__}")
         return cls(**state)
 
 

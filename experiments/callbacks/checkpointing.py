@@ -81,9 +81,9 @@ class RunCheckpoint(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best scores, if they were chosen by the same one."""
-        forms = {"directions": dict[str, bool | None], "best_scores": dict[str, float], "best_step": int, "monitor": str}
+        forms = {"directions": dict[str, bool | None], "best_scores": dict[str, float], "best_step": int}
         for name, form in forms.items():
-            if not fits(state_dict[name], form):
+            if not fits(state_dict[name], form, finite=False):  # a score may be undefined
                 raise ValueError(f"{name} of RunCheckpoint is not what it should be")
         self.directions = state_dict["directions"]
         if state_dict["monitor"] == self.monitor:
