@@ -19,8 +19,9 @@ def fits(value: Any, form: Any, finite: bool = True) -> bool:
     if origin is list:
         return isinstance(value, list | tuple) and all(fits(one, inner[0], finite) for one in value)
     if origin is dict:
-        pairs = value.items() if isinstance(value, dict) else [(value, value)]
-        return all(fits(key, inner[0]) and fits(one, inner[1], finite) for key, one in pairs)
+        if not isinstance(value, dict):
+            return False
+        return all(fits(key, inner[0]) and fits(one, inner[1], finite) for key, one in value.items())
     if form is float:
         return type(value) in (int, float) and (not finite or math.isfinite(value))
     if form is Any:

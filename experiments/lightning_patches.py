@@ -261,8 +261,22 @@ def _tell(restore: Callable[..., None]) -> Callable[..., None]:
             if connector._loaded_checkpoint and restore.__name__ == "restore_training_state":
                 _check_state(connector)
             restore(connector, *args, **kwargs)
+        if connector._loaded_checkpoint and restore.__name__ == "restore_training_state":
+            _tell_of_first_step(connector.trainer)
 
     return restore_or_tell
+
+
+def _tell_of_first_step(trainer: Trainer) -> None:
+    """An optimizer takes any state up, and fails over it in its first step."""
+    step = trainer.strategy.optimizer_step
+
+    def step_or_tell(*args: Any, **kwargs: Any) -> Any:
+        trainer.strategy.optimizer_step = step  # type: ignore[method-assign]
+        with told(f"{trainer.ckpt_path} cannot be used", AttributeError, LookupError):
+            return step(*args, **kwargs)
+
+    trainer.strategy.optimizer_step = step_or_tell  # type: ignore[method-assign]
 
 
 for _name in ("restore_datamodule", "restore_model", "restore_callbacks", "restore_training_state"):
