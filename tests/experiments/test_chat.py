@@ -8,6 +8,7 @@ import pytest
 
 from experiments.chat import Chat
 from experiments.cli import main
+from modules.translation import Translator
 
 SELECT = """
 model:
@@ -24,6 +25,8 @@ model:
     net: {class_path: modules.nets.seq2seq.RecurrentSeq2Seq, init_args: {size: 8, hidden: 8, tied: all}}
     max_length: 5
     distinct: true
+    temperature: 0.5
+    top_k: 3
 data: {class_path: datamodules.dialogue.DialogueText, init_args: {path: PATH, num_tokens: 300}}
 """
 
@@ -64,6 +67,15 @@ def test_chat_remembers_what_was_said(run):
     assert chat.turns == ["1?", first, "2?", second]
     chat.forget()
     assert chat.reply("1?") == first  # at temperature 0 the same is said again
+
+
+def test_chance_is_that_of_the_run_but_for_the_temperature(run):
+    task = Chat(run, 0.8).task
+    if isinstance(task, Translator):
+        assert (task.sampling.temperature, task.sampling.top_k, task.sampling.top_p) == (0.8, 3, 1.0)
+        assert Chat(run).task.sampling is None
+    else:
+        assert (task.temperature, Chat(run).task.temperature) == (0.8, 0)
 
 
 def test_bad_input_is_told(run, monkeypatch, capsys):

@@ -2,6 +2,7 @@ import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,6 +120,20 @@ def test_targets_end_where_they_must_and_an_empty_source_stays_empty() -> None:
     task.max_length = 1
     assert len(task.write(source, 1)[0]) <= len(task.write(source, 3)[0] + "longest word of all")
     task.max_length = 0
+
+
+def test_validation_takes_the_best_tokens_and_a_test_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, module = built(beam_size=4, temperature=0.7, top_k=9, top_p=0.8)
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(task, "write", lambda source, *how: asked.append(how) or ["a"] * len(source))
+    for testing in (False, True):
+        task._trainer = SimpleNamespace(testing=testing)
+        task.eval().step(module.datasets["val"].__getitems__([0]))
+    task.predict_step(module.datasets["val"].__getitems__([0]), 0)
+    assert asked[0] == (1,)
+    for beam_size, sampling in asked[1:]:
+        assert (beam_size, sampling.temperature, sampling.top_k, sampling.top_p) == (4, 0.7, 9, 0.8)
+    assert len(asked) == 3
 
 
 def test_a_text_is_one_line_for_every_program(monkeypatch: pytest.MonkeyPatch) -> None:
