@@ -4,8 +4,8 @@
 
 Every kill (SIGKILL) falls at a random moment of the time that the run still needs, so also during validation, between
 epochs and while a checkpoint is being written; then ``leyden fit --ckpt_path RUN`` goes on (or starts anew from its
-own ``config.yaml``, if no checkpoint was written yet). At the end every value in ``last.ckpt`` and ``best.ckpt`` (weights,
-optimizer, loop, random states, scores) and every point of every curve is compared, bit for bit.
+own ``config.yaml``, if no checkpoint was written yet). At the end every value in ``last.ckpt`` and ``best.ckpt``
+(weights, optimizer, loop, random states, scores) and every point of every curve is compared, bit for bit.
 """
 
 import argparse

@@ -144,7 +144,7 @@ def facts(content: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def load(path: str | Path, trust: Sequence[str] = ()) -> tuple[Task, Data[Any, Any]]:
+def load(path: str | Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data[Any, Any]]:
     """Load a trained task and its data, for use in a notebook.
 
     Args:

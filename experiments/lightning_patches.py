@@ -136,7 +136,7 @@ def _set_quickly(module: LightningModule, name: str, value: Any) -> None:
         _set_attribute(module, name, value)
 
 
-LightningModule.__setattr__ = _set_quickly  # type: ignore[method-assign]
+LightningModule.__setattr__ = _set_quickly  # type: ignore[method-assign,assignment]
 
 
 def forget_missing_gpus() -> None:
@@ -191,7 +191,7 @@ def leave_signals(trainer: Trainer) -> None:
 
 def set_root(trainer: Trainer, folder: str) -> None:
     """Set the folder that the trainer, and with it every callback, writes to."""
-    trainer._default_root_dir = folder
+    trainer._default_root_dir = folder  # type: ignore[attr-defined]
 
 
 # ---- where the loops stand: the trainer sets these counters back when it restarts

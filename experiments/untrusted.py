@@ -38,7 +38,7 @@ class Restriction:
         self.typed = frozenset(typed)
         # What the user typed may need more of its own package.
         self.trusted = frozenset(trust) | {path.split(".")[0] for path in self.typed} - frozenset(PACKAGES)
-        self.packages = [*PACKAGES, *(self.trusted - {"jsonargparse"})]
+        self.packages: Sequence[str] = [*PACKAGES, *(self.trusted - {"jsonargparse"})]
         self.follow_paths = follow_paths
         self.refused: list[str] = []
 

@@ -28,15 +28,16 @@ def check(text: str) -> None:
     opened: list[tuple[str | None, int]] = []
     count = 0
     for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             if event.anchor in {anchor for anchor, _ in opened}:
-                raise BeyondLimits(f"the alias *{event.anchor} in line {event.start_mark.line + 1} holds itself")
-            count += sizes.get(event.anchor, 1)
+                raise BeyondLimits(f"the alias *{event.anchor} in line {line} holds itself")
+            count += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.CollectionStartEvent):
             count += 1
             opened.append((event.anchor, count))
             if len(opened) > DEEPEST:
-                raise BeyondLimits(f"line {event.start_mark.line + 1} nests deeper than {DEEPEST} levels")
+                raise BeyondLimits(f"line {line} nests deeper than {DEEPEST} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, start = opened.pop()
             if anchor is not None:
@@ -46,7 +47,7 @@ def check(text: str) -> None:
             if event.anchor is not None:
                 sizes[event.anchor] = 1
         if count > MOST:
-            raise BeyondLimits(f"it unfolds to more than {MOST:,} values by line {event.start_mark.line + 1}")
+            raise BeyondLimits(f"it unfolds to more than {MOST:,} values by line {line}")
 
 
 def load(text: str) -> Any:

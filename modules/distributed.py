@@ -68,7 +68,7 @@ class Agreement:
     """
 
     def __init__(self, num_processes: int) -> None:
-        self.group = torch.distributed.new_group(backend="gloo") if num_processes > 1 else None
+        self.group: Any = torch.distributed.new_group(backend="gloo") if num_processes > 1 else None
 
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """Whether each flag is set on any process."""

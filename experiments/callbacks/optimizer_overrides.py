@@ -61,7 +61,7 @@ class OptimizerOverrides(Callback):
             scheduler: Any = config.scheduler
             if isinstance(scheduler, Schedule):
                 stands = trainer.global_step if config.interval == "step" else trainer.current_epoch
-                scheduler.base_lrs = rates
+                scheduler.base_lrs = [*rates]
                 scheduler.go_to(stands if self.other_scheduler else scheduler.last_epoch)
             elif self.other_scheduler:
                 _set_rates(groups, [group["lr"] for group in self.groups])
@@ -77,7 +77,7 @@ def _go_on(scheduler: Any, groups: Groups, former: list[float], rates: list[floa
     """Let one of PyTorch's schedulers go on from where it is, at other base rates or with other options."""
     shares = [last / base if base else 1.0 for last, base in zip(scheduler._last_lr, former, strict=True)]
     if isinstance(scheduler, LRScheduler):
-        scheduler.base_lrs = rates
+        scheduler.base_lrs = [*rates]
     _set_rates(groups, [rate * share for rate, share in zip(rates, shares, strict=True)])
     if hasattr(scheduler, "_get_closed_form_lr"):  # of many of them: the rate as it follows from the options alone
         _set_rates(groups, scheduler._get_closed_form_lr())
@@ -103,7 +103,7 @@ def _groups(trainer: Trainer) -> Groups:
 
 
 def _class_of(options: Any) -> str | None:
-    return options["class_path"] if isinstance(options, dict) else options
+    return str(options["class_path"]) if isinstance(options, dict) else options if isinstance(options, str) else None
 
 
 def changed_options(before: Any, after: Any) -> list[str]:

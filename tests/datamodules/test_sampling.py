@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from datamodules.sampling import BatchIndices, DistributedBatchSampler, BatchLayout, mix
+from datamodules.sampling import BatchIndices, BatchLayout, DistributedBatchSampler, mix
 
 
 def flat(batches: DistributedBatchSampler) -> list[int]:
