@@ -10,7 +10,7 @@ from pathlib import Path
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 
-def fetch(url: str, path: Path, checksum: str | None = None) -> None:
+def fetch(url: str, path: Path, checksum: str | None) -> None:
     """Fetch a file, unless it lies there already.
 
     It is written to ``<path>.part`` and renamed when it is whole and its checksum right; what an interrupted fetch left

@@ -347,11 +347,3 @@ def _copied(
         return
     for _, header, cells in csv_cells(source, encoding, separator, faults):
         yield header, cells
-
-
-def find_separator(path: Path) -> str:
-    """The separator of a CSV."""
-    return find_dialect(path).separator
-
-
-read_table = read_frame  # for those who have not moved yet

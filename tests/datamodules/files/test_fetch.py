@@ -45,7 +45,7 @@ def test_fetch_once_and_check(url, tmp_path):
     path = tmp_path / "new" / "file"
     fetch(url, path, hashlib.sha256(CONTENT).hexdigest())
     assert path.read_bytes() == CONTENT
-    fetch(url, path)
+    fetch(url, path, "0" * 64)
     assert Server.ranges == [None]  # it was not fetched again
 
 
@@ -63,7 +63,7 @@ def test_wrong_checksum_leaves_nothing(url, tmp_path):
 def test_broken_connection_is_gone_on_with(url, tmp_path):
     Server.cut = True
     with pytest.raises(MisconfigurationException, match="fetch it yourself"):
-        fetch(url, tmp_path / "file")
+        fetch(url, tmp_path / "file", None)
     assert not (tmp_path / "file").exists()
     Server.cut = False
     fetch(url, tmp_path / "file", hashlib.sha256(CONTENT).hexdigest())
