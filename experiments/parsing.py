@@ -42,7 +42,8 @@ class LeydenParser(LightningArgumentParser):
             ArgumentError: From the parser of a class, for that of the command line to tell.
         """
         said = " ".join(str(ex or message).split())
-        said += self._nearest(said, getattr(ex, "subcommand_parser", self))
+        parser: LightningArgumentParser = getattr(ex, "subcommand_parser", None) or self
+        said += self._nearest(said, parser)
         if not self.exit_on_error:
             raise ArgumentError(None, said) from ex
         texts = [said]
