@@ -20,9 +20,10 @@ def told(what: str, *further: type[Exception]) -> Iterator[None]:
     Raises:
         MisconfigurationException: Instead of such an error, which is its cause.
     """
+    kinds: tuple[type[Exception], ...] = (*KINDS, *further)
     try:
         yield
-    except (*KINDS, *further) as error:
+    except kinds as error:
         cause: BaseException = error  # the parser wraps what a class says when it is made
         while cause.__cause__ is not None and not isinstance(cause, MisconfigurationException):
             cause = cause.__cause__
