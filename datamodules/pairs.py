@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.dialect import PACKED
-from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.opening import PACKED
 from datamodules.ragged import Ragged
 from datamodules.sampling import BatchIndices
 from datamodules.splits import SPLITS, assign

@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.corpus.base import CorpusData
 from datamodules.files.faults import Faults
 from datamodules.files.lines import read_lines
-from datamodules.files.rows import suffix_of
+from datamodules.files.opening import suffix_of
 
 
 class Corpus(CorpusData):

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.archives import members
-from datamodules.files.dialect import suffix_of
 from datamodules.files.faults import Faults, OnError
+from datamodules.files.opening import suffix_of
 from datamodules.files.rows import read_rows
 from datamodules.pairs import TABLES, find_splits, find_table, tables_in, text_of
 from datamodules.types import Row

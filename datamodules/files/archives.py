@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.dialect import RATIO, UNPACKED, check_file
+from datamodules.files.opening import RATIO, UNPACKED, check_file
 
 MEMBERS = 1_000_000
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from datamodules.files.dialect import open_lines
+from datamodules.files.opening import open_lines
 
 
 def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:

@@ -2,24 +2,26 @@
 
 import csv
 import difflib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from datamodules.files.archives import check_archive
-from datamodules.files.dialect import SEPARATORS, cells, check_file, find_dialect, open_bytes, open_lines, suffix_of
+from datamodules.files.dialect import SEPARATORS, cells, find_dialect
 from datamodules.files.faults import Faults
-
-PARQUET = (".parquet", ".pq")
-JSON = (".json", ".jsonl", ".ndjson")
-EXCEL = (".xlsx", ".xlsm")
-OLD = {".xls": "an old Excel file", ".xlsb": "a binary Excel file", ".ods": "an OpenDocument table"}
-
-Placed = Iterator[tuple[str, dict[str, Any]]]
+from datamodules.files.forms import (
+    EXCEL,
+    JSON,
+    OLD,
+    PARQUET,
+    Placed,
+    excel_rows,
+    header_of,
+    json_rows,
+    open_parquet,
+    parquet_rows,
+)
+from datamodules.files.opening import open_lines, suffix_of
 
 
 def read_rows(
@@ -54,7 +56,7 @@ def column_names(path: Path, encoding: str | None = None, separator: str | None 
     """The columns of a table: its header, or the keys of its first row."""
     suffix = suffix_of(path)
     if suffix in PARQUET:
-        return [str(name) for name in _parquet(path).schema_arrow.names]
+        return [str(name) for name in open_parquet(path).schema_arrow.names]
     if suffix in (*JSON, *EXCEL, *OLD):
         return list(next(read_rows(path, encoding, separator))[1])
     dialect = find_dialect(path, separator, encoding)
@@ -86,19 +88,6 @@ def require(path: Path | str, names: Iterable[str | None], known: Iterable[str],
         raise MisconfigurationException(f"{path} has no column `{name}`; {hint}")
 
 
-def header_of(row: list[str], path: Path) -> list[str]:
-    """Names of the columns by the header of a CSV; ``Unnamed: 0`` and so on for those without.
-
-    Raises:
-        MisconfigurationException: If two have the same name.
-    """
-    names = [name if name.strip() else f"Unnamed: {k}" for k, name in enumerate(row)]
-    twice = [name for k, name in enumerate(names) if name in names[:k]] if len({*names}) < len(names) else []
-    if twice:
-        raise MisconfigurationException(f"{path} has two columns named `{twice[0]}`")
-    return names
-
-
 def is_row(row: list[str]) -> bool:
     """Whether a line of a CSV is a row, and not blank."""
     return len(row) > 1 or bool(row and row[0].strip())
@@ -109,10 +98,10 @@ def _reader(path: Path) -> Callable[[Path, str | None, str | None, Faults], Plac
     if suffix in OLD:
         raise MisconfigurationException(f"{path} is {OLD[suffix]}: save it as .xlsx or as CSV")
     if suffix in PARQUET:
-        return _parquet_rows
+        return parquet_rows
     if suffix in EXCEL:
-        return _excel_rows
-    return _json_rows if suffix in JSON else _csv_rows
+        return excel_rows
+    return json_rows if suffix in JSON else _csv_rows
 
 
 def _csv_rows(path: Path, encoding: str | None, separator: str | None, faults: Faults) -> Placed:
@@ -164,103 +153,3 @@ def _quotes(error: csv.Error) -> str:
     if "field larger" in str(error):
         return "a cell is too long; is a quotation mark not closed?"
     return "a quotation mark is not closed, or not by a separator or the end of the line (two of them stand for one)"
-
-
-def _json_rows(path: Path, encoding: str | None, separator: str | None, faults: Faults) -> Placed:
-    if suffix_of(path) == ".json":
-        with open_lines(path, encoding) as lines:
-            first = next((line for line in lines if line.strip()), "")
-        if first.lstrip().startswith("["):
-            yield from _json_array(path, encoding, faults)
-            return
-    with open_lines(path, encoding) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                try:
-                    yield f"line {number}", _object(_parse(line, f"{path}, line {number}"), f"{path}, line {number}")
-                except MisconfigurationException as error:
-                    faults.add(error)
-
-
-def _json_array(path: Path, encoding: str | None, faults: Faults) -> Placed:
-    with open_lines(path, encoding) as lines:
-        rows = _parse("".join(lines), str(path))
-    for number, row in enumerate(rows, start=1):
-        try:
-            yield f"row {number}", _object(row, f"{path}, row {number}")
-        except MisconfigurationException as error:
-            faults.add(error)
-
-
-def _parse(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise MisconfigurationException(f"{place} is not JSON: {error.msg}") from error
-    except RecursionError:
-        raise MisconfigurationException(f"{place} is nested too deep") from None
-    except ValueError as error:  # a number of thousands of digits
-        raise MisconfigurationException(f"{place} is not JSON: {error}") from error
-
-
-def _object(row: Any, place: str) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise MisconfigurationException(f"{place} is not a JSON object with a key for each column")
-    return row
-
-
-def _parquet(path: Path) -> Any:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
-    check_file(path)
-    try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise MisconfigurationException(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}") from error
-
-
-def _parquet_rows(path: Path, encoding: str | None, separator: str | None, faults: Faults) -> Placed:
-    import pyarrow as pa
-
-    number = 0
-    try:
-        for batch in _parquet(path).iter_batches(batch_size=10_000):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"row {number}", row
-    except (pa.ArrowException, OSError) as error:
-        raise MisconfigurationException(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}") from error
-
-
-def _excel_rows(path: Path, encoding: str | None, separator: str | None, faults: Faults) -> Placed:
-    import openpyxl  # type: ignore[import-untyped]
-
-    check_archive(path)
-    with open_bytes(path) as file:
-        try:
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            sheet = book.worksheets[0]
-            if len(book.worksheets) > 1:
-                rank_zero_warn(f"{path} has {len(book.worksheets)} sheets; the first, `{sheet.title}`, is read")
-            header: list[str] = []
-            for number, line in enumerate(sheet.iter_rows(), start=1):
-                row = [None if cell.data_type == "e" else cell.value for cell in line]
-                if all(cell is None for cell in row):
-                    continue
-                if not header:
-                    while row[-1] is None:  # formatted, but empty
-                        row.pop()
-                    header = header_of(["" if cell is None else str(cell) for cell in row], path)
-                    continue
-                row += [None] * (len(header) - len(row))
-                if any(cell is not None for cell in row[len(header) :]):
-                    faults.add(
-                        MisconfigurationException(
-                            f"{path}, row {number}: {len(row)} cells, but the header has {len(header)}"
-                        )
-                    )
-                    continue
-                yield f"row {number}", dict(zip(header, row, strict=False))
-        except (KeyError, ValueError, TypeError, SyntaxError) as error:  # of a damaged workbook
-            raise MisconfigurationException(f"{path} is not a whole Excel file: {error}") from error

@@ -8,8 +8,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
-from datamodules.files.dialect import suffix_of
 from datamodules.files.lines import read_lines
+from datamodules.files.opening import suffix_of
 from datamodules.pairs import TABLES, PairExamples, check_limits, text_of
 from datamodules.parallel.reading import Pairs, read_table
 from datamodules.ragged import Ragged

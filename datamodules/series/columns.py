@@ -9,8 +9,8 @@ import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
+from datamodules.files.columns import is_text, texts_to
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.frame import is_text, texts_to
 from datamodules.files.numbers import Array, NumberFormat, find_formats, is_missing, parse, texts_of
 
 if TYPE_CHECKING:

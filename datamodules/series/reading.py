@@ -9,10 +9,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.files.dates import Dates, frequency, read_dates
-from datamodules.files.dialect import find_dialect, suffix_of
+from datamodules.files.dialect import find_dialect
 from datamodules.files.faults import Faults, OnError
+from datamodules.files.forms import EXCEL, JSON, PARQUET
 from datamodules.files.frame import read_texts
-from datamodules.files.rows import EXCEL, JSON, PARQUET, require
+from datamodules.files.opening import suffix_of
+from datamodules.files.rows import require
 from datamodules.series.columns import read_numbers
 from datamodules.series.segments import Segment
 from datamodules.series.timeline import Rules, in_order, infer_frequency, regular

@@ -11,13 +11,16 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data, Examples, Row
+from datamodules.files.columns import is_text, texts_to
 from datamodules.files.faults import Faults
-from datamodules.files.frame import is_text, read_texts, texts_to, tidy, with_numbers, write_with
+from datamodules.files.frame import read_texts, tidy, with_numbers
 from datamodules.files.numbers import NumberFormat, is_missing
+from datamodules.files.writing import write_with
 from datamodules.splits import SPLITS, assign
 from datamodules.tables.cells import Array, CellReader, Rows, categories
-from datamodules.tables.columns import Column, Kinds, encode, learn_columns, origins
+from datamodules.tables.columns import encode, learn_columns, origins
 from datamodules.tables.examples import MixedExamples, TensorExamples
+from datamodules.tables.kinds import Column, Kinds
 from datamodules.tables.targets import classes_to_tensor, learn_classes, learn_numbers, read_numbers
 from datamodules.types import TableClassFacts, TableFacts, TableNumberFacts
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.files.columns import as_text, is_text, texts_to
 from datamodules.files.dates import read_dates
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.frame import as_text, is_text, texts_to
 from datamodules.files.numbers import PLAIN, NumberFormat, is_missing, parse
 from datamodules.files.rows import require
 

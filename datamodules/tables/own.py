@@ -12,7 +12,7 @@ from datamodules.files.numbers import NumberFormat
 from datamodules.splits import SPLITS, assign
 from datamodules.tables.base import TableData
 from datamodules.tables.cells import Array, CellReader, Rows, categories
-from datamodules.tables.columns import Kinds
+from datamodules.tables.kinds import Kinds
 
 if TYPE_CHECKING:
     from pandas import DataFrame

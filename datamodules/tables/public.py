@@ -12,7 +12,7 @@ from datamodules.sampling import mix
 from datamodules.splits import SPLITS, assign
 from datamodules.tables.base import TableData
 from datamodules.tables.cells import Array, Rows
-from datamodules.tables.columns import Kinds
+from datamodules.tables.kinds import Kinds
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -9,10 +9,10 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.files.frame import is_text
+from datamodules.files.columns import is_text
 from datamodules.files.numbers import MISSING, NumberFormat, find_formats
 from datamodules.tables.cells import Array, CellReader, Rows, are_whole, categories
-from datamodules.tables.columns import Column, Kinds
+from datamodules.tables.kinds import Column, Kinds
 
 FEW = 10  # classes that may always be numbers
 MANY = 20  # more different numbers with a fraction are no classes

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from datamodules.files.dialect import suffix_of
 from datamodules.files.faults import Faults, OnError
+from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
 from datamodules.files.lines import read_lines
-from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.opening import suffix_of
 from datamodules.tagging.conll import BLANKS, Sentence, read_columns, read_conllu, split
 from datamodules.tagging.token_tables import (
     SENTENCE,

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datamodules.files.dialect import suffix_of
 from datamodules.files.faults import Faults
-from datamodules.files.frame import write_with
-from datamodules.files.rows import JSON, PARQUET, read_rows
+from datamodules.files.forms import JSON, PARQUET
+from datamodules.files.opening import suffix_of
+from datamodules.files.rows import read_rows
+from datamodules.files.writing import write_with
 from datamodules.tagging.conll import Sentence, split
 from datamodules.tagging.reading import ReadOptions
 

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from datamodules.data import Data
 from datamodules.files.faults import Faults
-from datamodules.files.rows import EXCEL, JSON, OLD, PARQUET, suffix_of
+from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.opening import suffix_of
 from datamodules.files.vectors import read_words
 from datamodules.splits import SPLITS, assign
 from datamodules.text.examples import MappedRagged, TextExamples, encode

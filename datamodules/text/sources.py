@@ -11,8 +11,10 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults, OnError
+from datamodules.files.forms import JSON
 from datamodules.files.lines import read_lines
-from datamodules.files.rows import JSON, read_rows, require, suffix_of
+from datamodules.files.opening import suffix_of
+from datamodules.files.rows import read_rows, require
 from datamodules.types import Row
 
 

@@ -5,9 +5,10 @@ import gzip
 import pandas as pd
 import pytest
 
-from datamodules.files import frame as module
+from datamodules.files import columns as module
 from datamodules.files.faults import Faults
-from datamodules.files.frame import read_frame, read_texts, tidy, write_with
+from datamodules.files.frame import read_frame, read_texts, tidy
+from datamodules.files.writing import write_with
 
 TABLE = pd.DataFrame(
     {

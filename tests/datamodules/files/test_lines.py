@@ -5,7 +5,7 @@ import gzip
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files import dialect
+from datamodules.files import opening
 from datamodules.files.lines import read_lines
 
 TEXT = "one\ntwo\r\n\nwith \r and \u2028 and \x85 inside\nlast ä"
@@ -36,7 +36,7 @@ def test_a_byte_that_does_not_fit_is_named_with_its_line(tmp_path):
 
 
 def test_a_line_that_is_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(dialect, "MAX_LINE", 50)
+    monkeypatch.setattr(opening, "MAX_LINE", 50)
     (tmp_path / "t.txt").write_text("short\n" + "x" * 51 + "\n")
     with pytest.raises(MisconfigurationException, match="line 2 has more than 50 characters"):
         list(read_lines(tmp_path / "t.txt"))

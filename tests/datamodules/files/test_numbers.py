@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.frame import read_frame, texts_to
+from datamodules.files.columns import texts_to
+from datamodules.files.frame import read_frame
 from datamodules.files.numbers import NumberFormat, find_formats, parse
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files import dialect
+from datamodules.files import opening
 from datamodules.files.faults import Faults
 from datamodules.files.rows import column_names, read_rows, require
 
@@ -188,7 +188,7 @@ def test_excel_cells_keep_their_types(tmp_path):
 
 
 def test_packed_files_that_unpack_to_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(dialect, "UNPACKED", 1000)
+    monkeypatch.setattr(opening, "UNPACKED", 1000)
     for name, pack in (("t.csv.gz", gzip.compress), ("t.csv.bz2", bz2.compress), ("t.csv.xz", lzma.compress)):
         (tmp_path / name).write_bytes(pack(b"a,b\n" + b"1,2\n" * 500_000))
         with pytest.raises(MisconfigurationException, match="unpacks to more than 100 times its size"):
@@ -196,7 +196,7 @@ def test_packed_files_that_unpack_to_too_much(tmp_path, monkeypatch):
 
 
 def test_lines_that_are_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(dialect, "MAX_LINE", 100)
+    monkeypatch.setattr(opening, "MAX_LINE", 100)
     (tmp_path / "t.csv").write_text("a,b\n1,2\n1," + "x" * 200 + "\n")
     with pytest.raises(MisconfigurationException, match="line 3 has more than 100 characters"):
         list(read_rows(tmp_path / "t.csv"))

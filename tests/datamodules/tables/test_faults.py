@@ -130,7 +130,7 @@ def test_chunks_of_a_long_file_are_joined(tmp_path, monkeypatch):
     lines = [f"{k},{'' if k < 8 else 'ab'[k % 2]},{k if k != 9 else ''},{k * 1000}\n" for k in range(20)]
     path.write_text("x,late,gap,n\n" + "".join(lines))
     whole = read_frame(path)
-    monkeypatch.setattr("datamodules.files.frame.CHUNK", 3)
+    monkeypatch.setattr("datamodules.files.columns.CHUNK", 3)
     parts = read_frame(path)
     assert parts["late"].astype(object).where(parts["late"].notna(), None).tolist()[7:10] == [None, "a", "b"]
     for name in ("x", "gap", "n"):

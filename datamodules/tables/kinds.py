@@ -1,0 +1,98 @@
+"""What each column of a table holds - numbers, dates, categories - and how its cells are written."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from datamodules.files.columns import is_text
+from datamodules.files.dates import read_dates
+from datamodules.files.numbers import NumberFormat, find_formats
+from datamodules.tables.cells import Rows, are_whole, categories
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+Column = dict[str, Any]  # plain, so that a checkpoint can hold it
+
+SOME = 1000  # different texts that are looked at to tell whether a column holds dates
+
+
+@dataclass
+class Kinds:
+    """What the user says about the columns; the rest is told from their cells.
+
+    Attributes:
+        numeric: Columns to read as numbers.
+        categorical: Columns to read as categories, although they may look like numbers.
+        dates: Columns to read as dates.
+        keep: Columns to predict from although they look like row numbers or are the same everywhere.
+        max_categories: Categories to keep of a column, the most frequent ones.
+        scale: Whether numbers are standardized.
+        decimal: Decimal sign; told from the whole columns if None.
+        date_format: How dates are written, as ``strptime`` has it; told from the whole column if None.
+        separator: Between the cells of the file, which says something about decimal signs.
+    """
+
+    numeric: Collection[str] = ()
+    categorical: Collection[str] = ()
+    dates: Collection[str] = ()
+    keep: Collection[str] = ()
+    max_categories: int = 100
+    scale: bool = True
+    decimal: str | None = None
+    date_format: str | None = None
+    separator: str | None = None
+
+    def tell(self, table: Rows, names: Collection[str]) -> dict[str, Column]:
+        """The kind of each column, ``number``, ``category`` or ``date``, and how its cells are written.
+
+        Raises:
+            MisconfigurationException: If a column is not there, or could mean two things.
+        """
+        for name in (*self.numeric, *self.categorical, *self.dates, *self.keep):
+            table.column(name)
+        texts = {
+            name: table.column(name)
+            for name in names
+            if is_text(table.column(name)) and name not in (*self.categorical, *self.dates)
+        }
+        formats = find_formats(texts, self.decimal, self.separator, table.source)
+        signs = {how.decimal for how in formats.values() if how.thousands or how.decimal == ","}
+        usual = NumberFormat(self.decimal or (signs.pop() if len(signs) == 1 else "."))
+        columns = {}
+        for name in names:
+            values = table.column(name)
+            kind = self._kind(values, name in formats)
+            column: Column = {"name": name, "kind": kind}
+            if kind == "number":
+                column["format"] = list(formats.get(name, usual))
+            elif kind == "category":
+                column["whole"] = are_whole(values)
+            columns[name] = column
+        return columns
+
+    def _kind(self, values: "Series[Any]", is_number: bool) -> str:
+        import pandas as pd
+
+        for kind, names in (("number", self.numeric), ("category", self.categorical), ("date", self.dates)):
+            if values.name in names:
+                return kind
+        if pd.api.types.is_bool_dtype(values.dtype):
+            return "category"
+        if pd.api.types.is_datetime64_any_dtype(values.dtype):
+            return "date"
+        if is_number or not is_text(values):
+            return "number"
+        texts, _ = categories(values)
+        return "date" if _are_dates(texts[:SOME], str(values.name)) else "category"
+
+
+def _are_dates(texts: list[str], name: str) -> bool:
+    """Whether all texts are dates, with a year of four digits; which order they have is another question."""
+    import pandas as pd
+
+    if not texts or not all(re.search(r"\d{4}", text) and len(text) > 5 for text in texts):
+        return False
+    column = pd.Series(texts, name=name, dtype="str")
+    return any(bool(read_dates(column, "", order=order).local.notna().all()) for order in ("dmy", "mdy"))
