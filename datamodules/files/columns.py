@@ -121,6 +121,8 @@ def parquet_columns(path: Path) -> "dict[str, Series[Any]]":
     header_of([str(name) for name in frame.columns], path)
     columns = {}
     for name, values in frame.items():
+        if pd.api.types.is_timedelta64_dtype(values.dtype):
+            values = values.dt.total_seconds()
         kept = pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype)
         columns[str(name)] = values if kept else column_of([None if is_absent(v) else v for v in values.tolist()])
     return columns
@@ -152,6 +154,8 @@ def as_text(value: Any) -> str:
     """A cell as a CSV would have it."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     if isinstance(value, datetime | date):
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
     if isinstance(value, dict | list):

@@ -27,7 +27,7 @@ def header_of(row: list[str], path: Path) -> list[str]:
     Raises:
         MisconfigurationException: If two have the same name.
     """
-    names = [name if name.strip() else f"Unnamed: {k}" for k, name in enumerate(row)]
+    names = [name.strip() or f"Unnamed: {k}" for k, name in enumerate(row)]
     twice = [name for k, name in enumerate(names) if name in names[:k]] if len({*names}) < len(names) else []
     if twice:
         raise MisconfigurationException(f"{path} has two columns named `{twice[0]}`")

@@ -109,6 +109,10 @@ class TableData(Data[Rows, TableFacts]):
     def with_target(self, rows: Rows) -> Rows:
         """Leave out the rows whose target is missing."""
         unknown = np.any([self._no_target(rows, name) for name in self.targets], axis=0)
+        if unknown.all():
+            raise MisconfigurationException(
+                f"{rows.source}: no row has {' and '.join(self.targets)}, so there is nothing to learn or to test"
+            )
         if unknown.any():
             rank_zero_warn(f"{rows.source}: {unknown.sum()} rows without {' or '.join(self.targets)} are left out")
         return rows._replace(where=rows.where[~unknown])

@@ -120,7 +120,9 @@ class CellReader:
         if wrong.any():
             value = values.iloc[int(np.argmax(wrong))]
             shown = repr(value) if isinstance(value, str) else value
-            self.refuse(wrong, f"column `{values.name}`: {shown} is not a {kind}")
+            odd = isinstance(value, str) and not any(char.isalnum() for char in value)
+            hint = f" (if it stands for a missing value: --data.missing \"['{value.strip()}']\")" if odd else ""
+            self.refuse(wrong, f"column `{values.name}`: {shown} is not a {kind}{hint}")
 
     def refuse(self, wrong: Array, reason: str) -> None:
         """Stop at the first of some rows, or note that they are to be left out."""

@@ -44,7 +44,7 @@ def test_every_form_gives_the_same_frame(tmp_path, name):
 
 def test_plain_files_are_read_as_all_others(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
-    path.write_text("\n a,b\n1,x\n\n2, y\n,\n 3 ,z z\n")
+    path.write_text("\n a ,b\n1,x\n\n2, y\n,\n 3 ,z z\n")
     assert lists(read_texts(path)) == {"a": ["1", "2", None, "3 "], "b": ["x", "y", None, "z z"]}
     path.write_text("a,b\n1,x\n\n2,y\n,\n3,\n")
     quick = lists(read_texts(path))
@@ -119,3 +119,9 @@ def test_rows_that_could_not_be_read_are_left_out_there_too(tmp_path):
         "1,2,x,1",
         "3,4,y,2",
     ]
+
+
+def test_odd_types_of_parquet(tmp_path):
+    table = pd.DataFrame({"t": pd.to_timedelta([1, 2], unit="h"), "b": [b"x", "ä".encode()], "l": [[1], None]})
+    table.to_parquet(tmp_path / "t.parquet")
+    assert lists(read_frame(tmp_path / "t.parquet")) == {"t": [3600, 7200], "b": ["x", "ä"], "l": ["[1]", None]}

@@ -41,6 +41,8 @@ def table(folder, text, kind="number", target="y", **options):
             {},
             r"line 2: 4 cells, but the header has 3 ",
         ),
+        (GOOD.replace("13,b,26", "13,b,?"), {}, r"column `y`: '\?' is not a number .*--data.missing \"\['\?'\]\""),
+        ("x,y\n" + "1,\n" * 20, {}, r"no row has y, so there is nothing to learn"),
         ("x,y\n1,2\n", {}, r"1 examples are too few to split"),
         ("y\n" + "".join(f"{k}\n" for k in range(20)), {}, r"no column to predict from"),
     ],
