@@ -292,7 +292,16 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         return self._steps + rest + each * (epochs - self._epoch - 1)
 
     def loader(self, split: str) -> DataLoader[Any]:
-        """The loader of a split: ``train``, ``val``, ``test`` or ``predict``."""
+        """The loader of a split: ``train``, ``val``, ``test`` or ``predict``.
+
+        Raises:
+            MisconfigurationException: If there is nothing to validate or to test on.
+        """
+        if split in ("val", "test") and not len(self.datasets[split]):
+            without = " (--trainer.limit_val_batches 0 trains without)" if split == "val" else ""
+            raise MisconfigurationException(
+                f"{type(self).__name__} has no examples in its {split} split: raise data.{split}_fraction{without}"
+            )
         batches = self.batches(split)
         self.counted[split] = batches.counted
         return DataLoader(

@@ -298,3 +298,13 @@ def test_truth_values_are_categories(tmp_path):
     data = Tabular(write(tmp_path, text), "y", "number")
     data.setup("fit")
     assert data.facts.columns[0]["categories"] == ["False", "True"]
+
+
+@pytest.mark.parametrize(("split", "stage"), [("val", "fit"), ("test", "test")])
+def test_a_split_without_rows_is_refused_when_it_is_needed(tmp_path, split, stage):
+    data = Tabular(write(tmp_path, numbers(20)), "y", "number", **{f"{split}_fraction": 0.0})
+    data.setup(stage)
+    with pytest.raises(
+        MisconfigurationException, match=f"no examples in its {split} split: raise data.{split}_fraction"
+    ):
+        data.loader(split)
