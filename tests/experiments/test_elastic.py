@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from datamodules.images.examples import ImageExamples
-from datamodules.sampling import BatchIndices
+from datamodules.types import Batch
 from experiments.callbacks.checkpointing import RunCheckpoint
+from modules.classification import Classifier
 
 
 class Killed(BaseException):
@@ -19,27 +19,27 @@ class Killed(BaseException):
 
 @pytest.fixture
 def trained_on(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Epoch and index of each training example that is fetched."""
-    fetched: list[tuple[int, int]] = []
-    fetch = ImageExamples.__getitems__
+    """Epoch and index of each example that a training step takes, as the loader's sampler plans them."""
+    taken: list[tuple[int, int]] = []
+    step = Classifier.training_step
 
-    def recorded(self: ImageExamples, indices: BatchIndices) -> Any:
-        if len(self) > 1000:  # the training split
-            fetched.extend((indices.epoch, index) for index in indices)
-        return fetch(self, indices)
+    def recorded(self: Classifier, batch: Batch, batch_idx: int) -> torch.Tensor:
+        sampler = self.trainer.train_dataloader.batch_sampler
+        assert len(batch.inputs) == len(sampler[batch_idx])
+        taken.extend((sampler.epoch, index) for index in sampler[batch_idx])
+        return step(self, batch, batch_idx)
 
-    monkeypatch.setattr(ImageExamples, "__getitems__", recorded)
-    return fetched
+    monkeypatch.setattr(Classifier, "training_step", recorded)
+    return taken
 
 
-def kill_before_batch(number: int, monkeypatch: pytest.MonkeyPatch, fetched: list[tuple[int, int]], size: int) -> None:
+def kill_before_batch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     start, starts = RunCheckpoint.on_train_batch_start, []
 
     def counted(self: RunCheckpoint, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
         start(self, trainer, module, batch, batch_idx)
         starts.append(batch_idx)
         if len(starts) == number:
-            del fetched[(number - 1) * size :]  # fetched, but not trained on
             raise Killed
 
     monkeypatch.setattr(RunCheckpoint, "on_train_batch_start", counted)
@@ -51,7 +51,7 @@ def test_another_batch_size_trains_on_no_example_twice(
 ) -> None:
     before, after = sizes
     with pytest.MonkeyPatch.context() as patch:
-        kill_before_batch(5, patch, trained_on, before)
+        kill_before_batch(5, patch)
         with pytest.raises(Killed):
             words = ["--name=run", "--checkpoint.every_n_train_steps=1", f"--data.batch_size={before}"]
             leyden("fit", f"--config={digits}", *words)

@@ -129,7 +129,7 @@ def test_sparse_adam_trains_sparse_gradients():
         def forward(self, inputs):
             return self.table((inputs[:, 0] > 0).long())
 
-    task = Regressor(Lookup, lambda parameters: torch.optim.SparseAdam(list(parameters), lr=0.3))
+    task = Regressor(Lookup, optimizer=lambda parameters: torch.optim.SparseAdam(list(parameters), lr=0.3))
     train(task, Line(slope=0.0, intercept=1.5, noise=0.001), epochs=18)
     assert task.net.table.weight.flatten().tolist() == pytest.approx([1.5, 1.5], abs=0.02)
 
