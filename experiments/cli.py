@@ -1,5 +1,6 @@
 """The program ``leyden``."""
 
+import errno
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from os.path import isfile  # False too for a text that can be no path
@@ -43,6 +44,16 @@ class LeydenCLI(LightningCLI):
         self.claimed: runs.Claim | None = None
         try:
             self._run(args)
+        except OSError as error:
+            folder: Path | None = vars(self).get("run_folder")
+            if folder is not None and self.subcommand == "fit" and not folder.is_dir():
+                raise MisconfigurationException(
+                    f"the folder {folder} of the run is gone: it was renamed or deleted during training. If it was "
+                    f"renamed, go on with: {runs.command('fit --ckpt_path', Path('NEW_NAME'))}"
+                ) from error
+            if folder is not None and error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise MisconfigurationException(f"{folder} cannot be written to: {error.strerror}") from error
+            raise
         finally:
             if self.claimed is not None and not self._was_used(self.claimed.folder):
                 runs.give_back(self.claimed)
@@ -144,7 +155,7 @@ class LeydenCLI(LightningCLI):
         self.run_folder = self.claimed.folder if self.claimed else root / name
 
     def _was_used(self, folder: Path) -> bool:
-        if "trainer" not in vars(self) or self.trainer.fast_dev_run or Path(self.trainer.default_root_dir) != folder:
+        if "trainer" not in vars(self) or self.trainer.fast_dev_run or Path(self.trainer.default_root_dir) != folder:  # type: ignore[attr-defined]
             return False  # for nothing, or by another process, which this one took itself for
         return self.trainer.state.finished or self.trainer.global_step > 0 or checkpoint.exists(folder)
 

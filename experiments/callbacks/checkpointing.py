@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.plain import fits
@@ -16,7 +17,7 @@ from experiments.callbacks.monitors import Monitor, check_name, less_is_better, 
 from experiments.callbacks.non_finite import LossWatch
 from experiments.callbacks.resuming import keep, take_up
 from experiments.callbacks.signals import Interrupted, Signals
-from experiments.callbacks.writing import write_checkpoints
+from experiments.callbacks.writing import DirectCheckpointIO, write_checkpoints
 from experiments.lightning_patches import leave_signals, set_root
 from experiments.runs import FOLDER, command
 from modules.distributed import Agreement
@@ -117,6 +118,8 @@ class RunCheckpoint(Checkpoint):
         set_root(trainer, trainer.strategy.broadcast(trainer.default_root_dir))
         self.folder = Path(trainer.default_root_dir) / FOLDER
         if stage == "fit":
+            if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+                trainer.strategy.checkpoint_io = DirectCheckpointIO()
             leave_signals(trainer)
             self._signals.listen()
 

@@ -4,11 +4,33 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.runs import command
+
+
+class DirectCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint into its file, not by way of all of it in memory and another file elsewhere."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # says where in the file, not why
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
 
 
 def write_checkpoints(trainer: Trainer, folder: Path, names: Iterable[str]) -> None:
@@ -27,10 +49,8 @@ def write_checkpoints(trainer: Trainer, folder: Path, names: Iterable[str]) -> N
         path = folder / f"{name}.ckpt"
         try:
             _write(trainer, path, written)
-        except (OSError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "write" not in str(error):
-                raise
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        except OSError as error:
+            reason = error.strerror or str(error)
             before = "the one before it is untouched" if path.exists() else "it would have been the first"
             raise MisconfigurationException(
                 f"the checkpoint {path} could not be written ({reason}); {before}. When that is mended, go on with: "
@@ -48,7 +68,7 @@ def _write(trainer: Trainer, path: Path, same: Path | None) -> None:
             shutil.copyfile(same, beside)
         if trainer.is_global_zero:
             _replace(beside, path)
-    except (OSError, RuntimeError):
+    except OSError:
         _remove(beside)
         raise
 

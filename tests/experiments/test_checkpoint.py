@@ -3,6 +3,7 @@
 import builtins
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments import checkpoint
+from experiments.callbacks.writing import DirectCheckpointIO, write_checkpoints
 from experiments.runs import FORMAT
+from modules.classification import Classifier
 
 
 def a_checkpoint(path: Path, step: int = 1) -> Path:
@@ -128,8 +131,90 @@ def test_failed_write_leaves_the_checkpoint_before(
     monkeypatch.setattr(Trainer, "save_checkpoint", full)
     assert leyden("fit", "--config", digits) == 1
     said = capsys.readouterr().err
-    assert "No space left on device" in said
+    assert "best.ckpt could not be written (No space left on device); the one before it is untouched" in said
     assert "leyden fit --ckpt_path runs/digits/0" in said
     folder = Path("runs/digits/0/checkpoints")
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
     assert checkpoint.read(folder / "last.ckpt")["global_step"] == 4
+
+
+def test_failed_first_write_says_that_there_is_none(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: Trainer, path: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save_checkpoint", full)
+        assert leyden("fit", "--config", digits) == 1
+    assert "it would have been the first" in capsys.readouterr().err
+    assert leyden("fit", "--ckpt_path", "runs/digits/0") == 0
+    assert checkpoint.read(Path("runs/digits/0/checkpoints/last.ckpt"))["global_step"] == 8
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_reason_of_a_failed_write_is_that_of_the_disk() -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        DirectCheckpointIO().save_checkpoint({"weights": torch.zeros(100_000)}, Path("/dev/full"))
+
+
+def test_folder_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    """As sharded strategies write them."""
+
+    class Sharded:
+        is_global_zero = True
+
+        def save_checkpoint(self, path: Path, weights_only: bool) -> None:
+            path.mkdir()
+            (path / "shard").write_text(self.text)  # type: ignore[attr-defined]
+
+    trainer: Any = Sharded()
+    for text in ("first", "second"):
+        trainer.text = text
+        write_checkpoints(trainer, tmp_path, ["best", "last"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert [(tmp_path / name / "shard").read_text() for name in ("best.ckpt", "last.ckpt")] == ["second"] * 2
+
+
+@pytest.mark.parametrize("rename", [True, False])
+def test_folder_that_goes_away_during_training(
+    rename: bool,
+    leyden: Callable[..., int],
+    digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    step = Classifier.training_step
+
+    def then_gone(self: Classifier, batch: Any, batch_idx: int) -> Any:
+        if self.global_step == 5 and Path("runs/digits").exists():
+            for logger in self.trainer.loggers:
+                logger.save()
+            shutil.move("runs/digits", "elsewhere") if rename else shutil.rmtree("runs/digits")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Classifier, "training_step", then_gone)
+    assert leyden("fit", "--config", digits, "--trainer.max_epochs=50") == 1
+    said = capsys.readouterr().err
+    assert "the folder runs/digits/0 of the run is gone: it was renamed or deleted during training" in said
+    if rename:
+        assert leyden("fit", "--ckpt_path", "elsewhere/0", "--trainer.max_epochs=2") == 0
+
+
+def test_broken_configuration_in_the_folder_does_not_matter_to_a_test(leyden: Callable[..., int], digits: Path) -> None:
+    leyden("fit", "--config", digits)
+    Path("runs/digits/0/config.yaml").write_text("{: [")
+    assert leyden("test", "--ckpt_path", "runs/digits/0") == 0
+    assert "test/accuracy" in Path("runs/digits/0/metrics.json").read_text()
+
+
+def test_broken_configuration_of_a_run_that_begins_anew(
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leyden("fit", "--config", digits)
+    shutil.rmtree("runs/digits/0/checkpoints")
+    Path("runs/digits/0/config.yaml").write_text("{: [")
+    assert leyden("fit", "--ckpt_path", "runs/digits/0") == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("leyden: ")]
+    assert len(said) == 1
+    assert "config.yaml" in said[0]
