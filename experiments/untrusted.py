@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from experiments import yaml_limits
 from experiments.lightning_patches import Refused, guarded
+from experiments.runs import CONFIG
 from experiments.saved_config import leaves
 
 PACKAGES = ("datamodules", "experiments", "lightning", "modules", "timm", "torch", "torchmetrics", "torchvision")
@@ -90,6 +91,7 @@ def read_carried(content: dict[str, Any], source: Path, to_train: bool) -> dict[
     Raises:
         MisconfigurationException: If it is no configuration.
     """
+    source = source / CONFIG if source.is_dir() else source  # training begins anew
     text = content["config"]
     if not isinstance(text, str) or len(text) > LONGEST:
         raise MisconfigurationException(f"{source} is damaged: its configuration is no text")
