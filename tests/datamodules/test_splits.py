@@ -121,5 +121,7 @@ def test_many_classes_keep_their_shares():
         assert (np.bincount(classes[names == split], minlength=20_000) == [3, 1, 1][split]).all()
     assert (assign(len(classes), 3, val=0.2, test=0.2, stratify=classes) == names).all()
     assert (assign(len(classes), 4, val=0.2, test=0.2, stratify=classes) != names).any()
+    kept, _ = split_off(4, 0.9, seed=0, stratify=list("aabb"))
+    assert len({"aabb"[k] for k in kept}) == 2
     alone = assign(3000, 0, test=0.5, stratify=np.arange(3000) % 2999)  # a single example stays in training
     assert (alone > 0).sum() <= 1

@@ -46,6 +46,8 @@ def test_plain_files_are_read_as_all_others(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     path.write_text("\n a ,b\n1,x\n\n2, y\n,\n 3 ,z z\n")
     assert lists(read_texts(path)) == {"a": ["1", "2", None, "3 "], "b": ["x", "y", None, "z z"]}
+    path.write_text('a,b\n"1",x\n2,"y"\n')
+    assert lists(read_texts(path)) == {"a": ["1", "2"], "b": ["x", "y"]}
     path.write_text("a,b\n1,x\n\n2,y\n,\n3,\n")
     quick = lists(read_texts(path))
     assert module._plain_columns(path, None, None) is not None

@@ -314,4 +314,5 @@ def test_rows_without_a_group_are_groups_of_their_own(tmp_path):
         split: {rows[k].split(",")[1] for k in data.read(split).where} - {""} for split in ("train", "val", "test")
     }
     assert not names["train"] & names["test"]
+    assert all(any(not rows[k].split(",")[1] for k in data.read(split).where) for split in names)  # not one big group
     assert sum(len(examples) for examples in data.datasets.values()) == 90

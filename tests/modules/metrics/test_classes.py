@@ -65,6 +65,8 @@ def test_calibration_error_bin_by_bin():
 def test_a_confidence_of_one_is_in_the_last_bin():
     preds = torch.tensor([[1.0, 0.0], [0.95, 0.05]])  # one bin: |1.95 - 1| / 2, not |1 - 1| / 2 + |0.95 - 0| / 2
     assert scored(CalibrationError(), preds, torch.tensor([1, 0])) == pytest.approx(0.475)
+    preds = torch.tensor([[1.0, 0.0], [0.9, 0.1]])  # two bins: |1 - 0| / 2 + |0.9 - 1| / 2
+    assert scored(CalibrationError(), preds, torch.tensor([1, 0])) == pytest.approx(0.55)
     assert scored(CalibrationError(), torch.tensor([[1.0, 0.0]]), torch.tensor([0])) == 0.0
 
 

@@ -54,3 +54,10 @@ def test_what_is_no_number_is_not_left_out():
     preds = target.clone()
     preds[1, 0] = math.nan
     assert all(math.isnan(score) for score in scored(preds, target).values())
+
+
+def test_what_is_no_number_is_not_left_out_with_a_target_that_is_always_the_same():
+    target = torch.tensor([[1.0, 3.0], [2.0, 3.0], [4.0, 3.0]])
+    preds = target.clone()
+    preds[1, 1] = math.nan
+    assert math.isnan(scored(preds, target)["r2"])
