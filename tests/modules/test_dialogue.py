@@ -171,7 +171,8 @@ def test_selection_learns_is_tested_and_predicts(leyden, config, tmp_path):
     assert leyden("test", "--ckpt_path", run) == 0
     scores = json.loads((run / "metrics.json").read_text())
     assert scores["test/recall_at_1"] > 0.9
-    assert set(scores) == {"test/loss", "test/recall_at_1", "test/recall_at_5", "test/mrr"}
+    names = ("loss", "recall_at_1", "recall_at_5", "mrr")  # validation by fit, of its best checkpoint
+    assert set(scores) == {f"{split}/{name}" for split in ("val", "test") for name in names}
     (tmp_path / "open.jsonl").write_text('{"turns": ["Do you like milk?"]}\n{"turns": ["Do you like rice?"]}\n')
     assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "open.jsonl") == 0
     rows = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
