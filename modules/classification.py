@@ -54,7 +54,7 @@ class Classifier(Task[ClassFacts]):
     ) -> None:
         super().__init__(**kwargs)
         for name, value, least in (("mixup", mixup, 0), ("cutmix", cutmix, 0), ("top_k", top_k, 1)):
-            if value < least:
+            if not least <= value < math.inf:
                 raise MisconfigurationException(f"model.{name} is {value}; it must be at least {least}")
         if not 0 <= label_smoothing < 1:
             raise MisconfigurationException(f"model.label_smoothing is {label_smoothing}; it must be from 0 to below 1")

@@ -38,12 +38,12 @@ class Schedule(LRScheduler):
             (or epochs, whichever the scheduler goes by).
 
     Raises:
-        ValueError: If ``warmup`` is negative.
+        ValueError: If ``warmup`` is negative or not finite.
     """
 
     def __init__(self, optimizer: Optimizer, warmup: float = 0.0) -> None:
-        if warmup < 0:
-            raise ValueError(f"{type(self).__name__}.warmup is {warmup}; it must not be below 0")
+        if not 0 <= warmup < math.inf:
+            raise ValueError(f"{type(self).__name__}.warmup is {warmup}; it must not be below 0, and must be finite")
         self.warmup = warmup
         self.total = 1
         super().__init__(optimizer)
@@ -96,6 +96,8 @@ class Cosine(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, warmup: float = 0.0, final: float = 0.0) -> None:
+        if not 0 <= final <= 1:
+            raise ValueError(f"Cosine.final is {final}; it must be from 0 to 1")
         self.final = final
         super().__init__(optimizer, warmup)
 

@@ -1,5 +1,6 @@
 """A tag for every word: parts of speech, named entities."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -41,6 +42,8 @@ class Tagger(Task[TaggingFacts]):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if not math.isfinite(outside_bias):
+            raise MisconfigurationException(f"model.outside_bias is {outside_bias}; it must be a finite number")
         self.make_net, self.head, self.outside_bias = net, head, outside_bias
 
     def build(self) -> None:

@@ -79,6 +79,8 @@ class Tabular(TableData):
     ) -> None:
         if decimal not in (None, ".", ","):
             raise MisconfigurationException(f"a decimal sign is `.` or `,`, not `{decimal}` (--data.decimal)")
+        if max_categories < 1:
+            raise MisconfigurationException(f"data.max_categories is {max_categories}; it must be at least 1")
         targets = [target] if isinstance(target, str) else target
         kinds = Kinds(numeric, categorical, dates, keep, max_categories, scale, decimal, date_format)
         super().__init__(target=targets, kind=kind, kinds=kinds, **kwargs)

@@ -1,11 +1,13 @@
 """Public tables, and a straight line."""
 
+import math
 from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.frame import read_frame, read_texts
 from datamodules.sampling import mix
@@ -52,6 +54,8 @@ class Line(TableData):
             test_fraction=test_fraction,
             **kwargs,
         )
+        if not 0 <= noise < math.inf:
+            raise MisconfigurationException(f"data.noise is {noise}; it must be at least 0, and finite")
         self.slope, self.intercept, self.noise, self.num_examples = slope, intercept, noise, num_examples
 
     def table(self) -> "DataFrame":

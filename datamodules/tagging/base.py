@@ -51,6 +51,8 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if max_pieces < 1:
+            raise MisconfigurationException(f"data.max_pieces is {max_pieces}; it must be at least 1")
         self.lower, self.chunks, self.scheme = lower, chunks, scheme
         self.tokenizer, self.max_pieces, self.extra_words = tokenizer, max_pieces, extra_words
         self.options = ReadOptions(encoding=self.encoding, on_error=self.on_error)

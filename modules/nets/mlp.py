@@ -6,18 +6,9 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.nets.checks import at_least_one
+
 Norm = Literal["batch", "layer"]
-
-
-def at_least_one(**sizes: float) -> None:
-    """Refuse sizes below 1, which make a network of nothing.
-
-    Raises:
-        ValueError: If one is.
-    """
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}; it must be at least 1")
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from modules.nets.checks import at_least_one
 from modules.nets.dropout import Dropout
 
 
@@ -33,6 +34,7 @@ class RecurrentEncoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        at_least_one(hidden=hidden, num_layers=num_layers)
         make: type[nn.LSTM] | type[nn.GRU] = nn.LSTM if cell == "lstm" else nn.GRU
         self.hidden, self.num_features = hidden, hidden * (1 + bidirectional)
         sizes = [num_inputs] + [self.num_features] * (num_layers - 1)

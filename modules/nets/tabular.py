@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.types import Facts, TableFacts
-from modules.nets.mlp import at_least_one
+from modules.nets.checks import at_least_one
 
 
 class TableNet(nn.Module, ABC):

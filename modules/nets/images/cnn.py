@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.nets.checks import at_least_one
 from modules.nets.images.norms import normalize_single_by_running
 
 
@@ -27,6 +28,7 @@ class SmallCNN(nn.Module):
         self, in_channels: int, num_classes: int, width: int = 32, num_stages: int = 2, dropout: float = 0.25
     ) -> None:
         super().__init__()
+        at_least_one(width=width, num_stages=num_stages)
         stages: list[nn.Module] = []
         for stage in range(num_stages):
             out_channels = width * 2**stage
@@ -84,6 +86,7 @@ class ResidualCNN(nn.Module):
         stride: int = 1,
     ) -> None:
         super().__init__()
+        at_least_one(width=width, blocks=blocks, num_stages=num_stages, stride=stride)
         layers: list[nn.Module] = [nn.Conv2d(in_channels, width, 3, stride, padding=1, bias=False)]
         channels = width
         for stage in range(num_stages):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.types import PAD, UNKNOWN, PieceTokens, TaggingFacts, WordTokens
+from modules.nets.checks import at_least_one, not_negative
 from modules.nets.dropout import Dropout
 from modules.nets.recurrent import RecurrentEncoder
 
@@ -75,6 +76,8 @@ class BiLSTMTagger(nn.Module):
         word_dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        at_least_one(word_size=word_size, char_size=char_size, char_filters=char_filters, shape_size=shape_size)
+        not_negative(word_dropout=word_dropout)
         self.words = nn.Embedding(facts.num_words, word_size, padding_idx=PAD)
         self.shapes = nn.Embedding(facts.num_shapes, shape_size, padding_idx=PAD)
         self.characters = CharacterCNN(facts.num_chars, char_size, char_filters, char_widths)

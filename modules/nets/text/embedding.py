@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.types import UNKNOWN, SubwordTokens
+from modules.nets.checks import at_least_one, probability
 
 TextInputs = Tensor | SubwordTokens
 
@@ -22,6 +23,8 @@ class WordEmbedding(nn.Module):
 
     def __init__(self, num_inputs: int, size: int, dropout: float = 0.0, word_dropout: float = 0.0) -> None:
         super().__init__()
+        at_least_one(size=size)
+        probability(dropout=dropout, word_dropout=word_dropout)
         self.words = nn.Embedding(num_inputs, size, padding_idx=0)
         # Of the size of trained word vectors; nn.Embedding's own spread of 1 would drown the n-grams.
         nn.init.normal_(self.words.weight, std=0.1)
