@@ -24,7 +24,9 @@ class WordEmbedding(nn.Module):
     def __init__(self, num_inputs: int, size: int, dropout: float = 0.0, word_dropout: float = 0.0) -> None:
         super().__init__()
         at_least_one(size=size)
-        probability(dropout=dropout, word_dropout=word_dropout)
+        probability(dropout=dropout)
+        if not 0 <= word_dropout <= 1:
+            raise ValueError(f"word_dropout is {word_dropout}; it must be from 0 to 1")
         self.words = nn.Embedding(num_inputs, size, padding_idx=0)
         # Of the size of trained word vectors; nn.Embedding's own spread of 1 would drown the n-grams.
         nn.init.normal_(self.words.weight, std=0.1)
