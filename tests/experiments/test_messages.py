@@ -96,11 +96,10 @@ def test_fault_of_the_program_keeps_its_traceback(
 
 
 def test_what_is_told_of_an_error(tmp_path: Path) -> None:
-    try:
+    with pytest.raises(FileNotFoundError) as missing:
         (tmp_path / "none").read_text()
-    except OSError as error:
-        assert for_the_user(error) is error
-        assert last_sentence(error) == f"{tmp_path / 'none'}: No such file or directory"
+    assert for_the_user(missing.value) is missing.value
+    assert last_sentence(missing.value) == f"{tmp_path / 'none'}: No such file or directory"
     assert for_the_user(KeyError("ours")) is None
     inner = MisconfigurationException("the cause")
     with pytest.raises(MisconfigurationException, match=r"^the cause$"), told("not this"):
