@@ -33,7 +33,7 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer
 
 from experiments.callbacks.checkpointing import RunCheckpoint
-from experiments.cli import main as leyden
+from experiments.program import main as leyden
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST, WIDEST = 60, 500

@@ -163,7 +163,7 @@ def play(key: str, config: Path, checkout: Path, folder: Path, result: Path) -> 
     with folder.with_suffix(".log").open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    from experiments.cli import main
+    from experiments.program import main
 
     prepare(checkout / "tests" / "samples", folder)
     os.chdir(folder)

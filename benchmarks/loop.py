@@ -29,7 +29,7 @@ from torchvision import transforms
 
 from benchmarks.probes import Clock, Instant, TinyMLP, points
 from datamodules.images import Digits
-from experiments.cli import main as leyden
+from experiments.program import main as leyden
 from modules.nets.images import SmallCNN, TorchvisionModel
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

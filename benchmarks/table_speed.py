@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from benchmarks.probes import Clock
-from experiments.cli import main as leyden
+from experiments.program import main as leyden
 from modules.nets.mlp import MLP
 
 CONFIG = """

@@ -20,7 +20,7 @@ from typing import Any
 from datamodules.sampling import BatchIndices
 from datamodules.types import ClassFacts
 from experiments import load
-from experiments.cli import main as leyden
+from experiments.program import main as leyden
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 TABLES = {

@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from experiments.checkpoint import load as load
 
 __all__ = ["load"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

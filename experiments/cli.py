@@ -7,7 +7,6 @@ from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar, StochasticWeightAveraging
@@ -21,9 +20,7 @@ from experiments import checkpoint, events, runs, yaml_limits
 from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
-from experiments.callbacks.signals import Interrupted
-from experiments.lightning_patches import allow_clipping, avoid_emulation, forget_missing_gpus, guarded, make_lean
-from experiments.messages import REPORT, be_quiet, for_the_user, last_sentence
+from experiments.lightning_patches import allow_clipping, avoid_emulation, guarded, make_lean
 from experiments.parsing import LeydenParser, check, check_trainer, values_of
 from experiments.saved_config import SaveConfig
 from experiments.untrusted import Restriction, import_paths, read_carried
@@ -65,10 +62,7 @@ class LeydenCLI(LightningCLI):
             save_config_callback=SaveConfig,
             seed_everything_default=0,
             parser_class=LeydenParser,
-            parser_kwargs={
-                "epilog": "leyden chat --ckpt_path RUN talks to a model trained on dialogues.",
-                **{name: {"default_config_files": [str(DEFAULTS)]} for name in self.subcommands()},
-            },
+            parser_kwargs={name: {"default_config_files": [str(DEFAULTS)]} for name in self.subcommands()},
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
@@ -245,31 +239,11 @@ class LeydenCLI(LightningCLI):
         print(f"scores in {path}\nnext: {runs.command(following, self.run_folder)}")
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run ``leyden``.
+def main(words: list[str]) -> int:
+    """Run ``leyden fit | validate | test | predict``.
 
     Returns:
-        Exit code: 0; 1 after an error the user can mend (told in one sentence); 128 + signal after an interruption.
+        Exit code.
     """
-    be_quiet()
-    torch.set_float32_matmul_precision("high")
-    forget_missing_gpus()
-    words = sys.argv[1:] if args is None else args
-    try:
-        if words[:1] == ["chat"]:
-            from experiments import chat  # with its tasks and data, which the other commands need not wait for
-
-            return chat.main(words[1:])
-        cli = LeydenCLI(args)
-    except Interrupted as stop:
-        rank_zero_only(print)(f"\n{stop}")
-        return 128 + stop.signum
-    except Exception as error:
-        mendable = for_the_user(error)
-        if mendable is None:
-            sys.stderr.write(f"leyden: {REPORT}\n")
-        if mendable is None or sys.flags.dev_mode:
-            raise
-        sys.stderr.write(f"leyden: {last_sentence(mendable)}\n")
-        return 1
+    cli = LeydenCLI(words)
     return 0 if cli.trainer.state.status != "interrupted" else 130

@@ -2,11 +2,15 @@
 
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from experiments.callbacks.signals import Interrupted
 
 REPORT = "this is a fault of the program, not of yours: please report it with the command and all that follows"
 
@@ -28,6 +32,24 @@ def be_quiet() -> None:
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.msg)
+
+
+def tell(error: Exception) -> int | None:
+    """Tell the user what ended a command.
+
+    Returns:
+        The exit code; None if it is no fault of the user's, so that the traceback has to be seen.
+    """
+    if isinstance(error, Interrupted):
+        rank_zero_only(print)(f"\n{error}")
+        return 128 + error.signum
+    mendable = for_the_user(error)
+    if mendable is None:
+        sys.stderr.write(f"leyden: {REPORT}\n")
+    if mendable is None or sys.flags.dev_mode:
+        return None
+    sys.stderr.write(f"leyden: {last_sentence(mendable)}\n")
+    return 1
 
 
 def for_the_user(error: BaseException | None) -> Exception | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.cli import main
+from experiments.program import main
 
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
 

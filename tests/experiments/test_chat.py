@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from experiments.chat import Chat
-from experiments.cli import main
+from experiments.program import main
 from modules.translation import Translator
 
 SELECT = """

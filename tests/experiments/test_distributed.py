@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # Each process runs all commands, so that the imports are paid for once.
 WORKER = """
 import json, sys
-from experiments.cli import main
+from experiments.program import main
 for words in json.loads(sys.argv[1]):
     code = main(words)
     assert code == 0, (words, code)

@@ -213,7 +213,7 @@ def test_no_command_runs_what_a_checkpoint_says(
 
 
 def leyden_chat(run: Path) -> int:
-    from experiments.cli import main
+    from experiments.program import main
 
     return main(["chat", "--ckpt_path", str(run)])
 
