@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from datamodules.data import Data
 from experiments.parsing import instantiate
 from experiments.runs import CONFIG, FOLDER, FORMAT
+from experiments.signatures import trusted
 from experiments.untrusted import MOST, read_carried, unfolded_size
 from modules.faults import told
 from modules.task import Task
@@ -156,7 +157,7 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data[A
     """
     source, content = find(Path(path), to_train=False)
     config = read_carried(content, source or Path(path), to_train=False)
-    task, data = instantiate(config, source or Path(path), trust)
+    task, data = instantiate(config, source or Path(path), [*trust, *trusted(content["config"])])
     with told(f"{source} cannot be used", AttributeError, LookupError):
         data.load_state_dict(facts(content, config))
         task.use(data.facts, type(data).__name__, restored=True)

@@ -1,6 +1,6 @@
 """The configuration of a run: in its folder, in its checkpoints, on the board."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from experiments.runs import CONFIG, FORMAT, write
+from experiments.signatures import sign
 
 
 class SaveConfig(SaveConfigCallback):
@@ -18,18 +19,21 @@ class SaveConfig(SaveConfigCallback):
     Args:
         *args: Parser and configuration.
         trained_with: The configuration of the checkpoint that is tested.
+        packages: Packages of the user's own that the configuration may name.
         **kwargs: Further options of Lightning's.
     """
 
-    def __init__(self, *args: Any, trained_with: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, trained_with: str | None = None, packages: Iterable[str] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.trained_with = trained_with
+        self.trained_with, self.packages = trained_with, packages
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Write ``config.yaml``, once in the life of a run."""
         kept = self.config.clone()
         kept.pop("ckpt_path", None)
-        self.text = self.parser.dump(kept, skip_none=False)
+        self.text = sign(self.parser.dump(kept, skip_none=False), self.packages)
         path = Path(trainer.default_root_dir) / CONFIG
         if stage == "fit" and trainer.is_global_zero and (self.overwrite or not path.exists()):
             write(path, self.text)

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -293,19 +294,39 @@ trainer: {max_epochs: 1, enable_model_summary: false}
 
 @pytest.mark.parametrize("name", ["own_nets.Own", "own_nets.make"])
 def test_package_of_ones_own_is_trusted_by_name(
-    name: str, own: Path, leyden: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    name: str,
+    own: Path,
+    leyden: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert leyden("fit", "--config", own, f"--model.net={name}") == 0
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "of_another_user"))
     sys.modules.pop("own_nets")
     assert leyden("test", "--ckpt_path", "runs/own/0") == 1
     assert f"names {name} (model.net)" in (said := capsys.readouterr().err)
     assert "add --trust own_nets" in said
-    assert "own_nets" not in sys.modules
-    assert leyden("test", "--ckpt_path", "runs/own/0", "--trust", "own_nets") == 0
-    assert leyden("fit", "--ckpt_path", "runs/own/0", "--trust=own_nets", "--trainer.max_epochs=2") == 0
     with pytest.raises(MisconfigurationException, match="names own_nets"):
         load("runs/own/0")
+    assert "own_nets" not in sys.modules
+    assert leyden("test", "--ckpt_path", "runs/own/0", "--trust", "own_nets") == 0
     assert isinstance(load("runs/own/0", trust=["own_nets"])[0].get_submodule("net"), nn.Linear)
+    assert leyden("fit", "--ckpt_path", "runs/own/0", "--trust=own_nets", "--trainer.max_epochs=2") == 0
+    assert leyden("test", "--ckpt_path", "runs/own/0") == 0  # what was trusted once is now a run of this user
+
+
+def test_a_run_of_ones_own_goes_on_as_it_began(own: Path, leyden: Callable[..., int]) -> None:
+    assert leyden("fit", "--config", own) == 0
+    assert leyden("fit", "--ckpt_path", "runs/own/0", "--trainer.max_epochs=2") == 0
+    shutil.rmtree("runs/own/0/checkpoints")
+    assert leyden("fit", "--ckpt_path", "runs/own/0") == 0  # anew, from its configuration
+    assert leyden("test", "--ckpt_path", "runs/own/0") == 0
+    assert isinstance(load("runs/own/0")[0].get_submodule("net"), nn.Linear)
+    config = Path("runs/own/0/config.yaml")
+    config.write_text(config.read_text().replace("max_epochs: 1", "max_epochs: 3"))
+    shutil.rmtree("runs/own/0/checkpoints")
+    assert leyden("fit", "--ckpt_path", "runs/own/0") == 1  # somebody changed it
 
 
 def test_what_the_user_types_is_not_restricted(own: Path, digits: Path, leyden: Callable[..., int]) -> None:
