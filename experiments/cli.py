@@ -23,6 +23,7 @@ from experiments.callbacks.predictions import PredictionWriter
 from experiments.lightning_patches import allow_clipping, avoid_emulation, guarded, make_lean
 from experiments.parsing import LeydenParser, check, check_trainer, values_of
 from experiments.saved_config import SaveConfig
+from experiments.signatures import trusted
 from experiments.untrusted import Restriction, import_paths, read_carried
 from modules.faults import told
 from modules.task import Task
@@ -86,18 +87,20 @@ class LeydenCLI(LightningCLI):
         configs = {path: yaml_limits.read(Path(path)) for path in values_of(words, "--config", "-c") if isfile(path)}
         self.given_name = next((Path(path).stem for path in values_of(words, "--config", "-c")), None)
         command = next((word for word in words if word in self.subcommands()), None)
-        paths = values_of(words, "--ckpt_path")
+        paths, typed = values_of(words, "--ckpt_path"), import_paths(words)
+        self.save_config_kwargs["packages"] = Restriction(values_of(words, "--trust"), typed).trusted
         if command is not None and paths:
             path, content = checkpoint.find(Path(paths[-1]), to_train=command == "fit")
             if path is None:
                 self.unfinished = Path(paths[-1])
             else:
                 self.content = content
-            source, trust = path or Path(paths[-1]), values_of(words, "--trust")
+            source, trust = path or Path(paths[-1]), [*values_of(words, "--trust"), *trusted(content["config"])]
             self.carried = read_carried(content, source, to_train=command == "fit")
             self._check_same_task(configs, self.carried, source)
             check(self.carried, source, trust)
-            self.restriction = Restriction(trust, import_paths(words), follow_paths=True)
+            self.restriction = Restriction(trust, typed, follow_paths=True)
+            self.save_config_kwargs["packages"] = self.restriction.trusted
             place = words.index(command) + 1
             words[place:place] = ["--config", yaml.safe_dump(self.carried, sort_keys=False)]
             words = [*words, "--ckpt_path", "null" if path is None else str(path)]
