@@ -2,13 +2,14 @@
 
 import errno
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar, StochasticWeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -32,9 +33,15 @@ DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
 
 
 class LeydenCLI(LightningCLI):
-    """``leyden fit | validate | test | predict``: one task, one datamodule, one run folder."""
+    """``leyden fit | validate | test | predict``: one task, one datamodule, one run folder.
 
-    def __init__(self, args: list[str] | None = None) -> None:
+    Args:
+        args: The command line, by default that of the process.
+        callbacks: Callbacks beside those of the configuration.
+    """
+
+    def __init__(self, args: list[str] | None = None, callbacks: Sequence[Callback] = ()) -> None:
+        self.callbacks = callbacks
         self.content: dict[str, Any] | None = None  # of the checkpoint
         self.carried: dict[str, Any] = {}  # the configuration of the checkpoint
         self.restriction: Restriction | None = None  # of what is parsed, if a file says some of it
@@ -158,7 +165,7 @@ class LeydenCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
-        self.trainer_defaults["callbacks"] = [PredictionWriter(), self._optimizer_overrides()]
+        self.trainer_defaults["callbacks"] = [PredictionWriter(), self._optimizer_overrides(), *self.callbacks]
         kwargs["default_root_dir"] = str(self.run_folder)
         settings = self._get(self.config_init, "trainer")
         check_trainer(settings)
