@@ -20,6 +20,7 @@ from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
 from datamodules.files.fingerprint import fingerprint
 from datamodules.sampling import BatchIndices, BatchLayout, DistributedBatchSampler
+from datamodules.splits import SPLITS, Array, Fold, Labels, assign
 from datamodules.types import Facts, Row
 
 Raw = TypeVar("Raw")
@@ -53,6 +54,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             ``skip`` it; how many were skipped is told.
         global_batch_size: Examples in a batch of all processes together, instead of ``batch_size``: with another number
             of processes training goes on with the same batches.
+        split_seed: Seed of the splits that are drawn; that of the run (``seed_everything``) if not given.
+        fold: Test on one of several folds, each held out in turn, instead of on a share: its ``index``, the ``count``.
     """
 
     makes: type[F]
@@ -69,6 +72,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         encoding: str | None = None,
         on_error: OnError = "stop",
         global_batch_size: int | None = None,
+        split_seed: int | None = None,
+        fold: Fold | None = None,
     ) -> None:
         super().__init__()
         for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
@@ -81,6 +86,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         # Bound on (examples) x (longest length) of a batch; ``batch_size`` rules if None.
         self.max_tokens: int | None = None
         self.seed = 0  # of splits, of the order of examples and of their augmentation
+        self.split_seed, self.fold = split_seed, fold
+        self._assigned_splits: Array | None = None  # of each example of what is divided
         self.restored = False  # whether the facts came from a checkpoint, and weights with them
         self.datasets: dict[str, Examples] = {}
         self.counted: dict[str, int] = {}  # batches of each split whose results count, on this process
@@ -151,6 +158,47 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
 
     # ---- what all of them share
 
+    def assign_splits(
+        self,
+        size: int,
+        val: float = 0.0,
+        test: float = 0.0,
+        stratify: Labels | None = None,
+        groups: Labels | None = None,
+        times: Array | None = None,
+    ) -> Array:
+        """The split of each example of those that no file and no official list assigns to one.
+
+        Args:
+            size: Number of examples.
+            val: Share of the whole that is for validation.
+            test: Share of the whole that is for testing, unless a fold is.
+            stratify: Class of each example, if each is to have the same share in every split.
+            groups: Group of each example, if none is to be divided.
+            times: Time of each example, if the latest are tested on.
+
+        Returns:
+            Index into ``splits.SPLITS`` of each example, or ``splits.UNUSED``, ``(size)``.
+        """
+        if self.fold is not None and not test:
+            raise MisconfigurationException(self._without_folds())
+        seed = self.seed if self.split_seed is None else self.split_seed
+        self._assigned_splits = assign(size, seed, val, test, stratify, groups, times, self.fold)
+        return self._assigned_splits
+
+    def _without_folds(self) -> str:
+        return (
+            f"{type(self).__name__} has a test split of its own (or data.test_fraction is 0), so there are no folds to "
+            "test on: leave out data.fold and --study.folds, and take --study.seeds"
+        )
+
+    def positions(self, split: str) -> list[int] | None:
+        """Where the examples of a split stand among all that are divided; None if there is no such order."""
+        if self._assigned_splits is None:
+            return None
+        found: list[int] = (self._assigned_splits == SPLITS.index(split)).nonzero()[0].tolist()
+        return found if len(found) == len(self.datasets[split]) else None
+
     @property
     def known(self) -> bool:
         """Whether the facts are."""
@@ -187,6 +235,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
             if split not in self.datasets:
                 self._use(split, self._raw(split))
+        if self.fold is not None and stage != "predict" and self._assigned_splits is None:
+            raise MisconfigurationException(self._without_folds())
         self._cache.clear()
 
     def _use(self, split: str, raw: Raw) -> None:

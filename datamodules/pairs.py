@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.data import Data
 from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
 from datamodules.files.opening import PACKED
 from datamodules.ragged import Ragged
 from datamodules.sampling import BatchIndices
-from datamodules.splits import SPLITS, assign
+from datamodules.splits import SPLITS
 from datamodules.types import PairBatch
 
 TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
@@ -95,15 +96,15 @@ def endings(suffixes: Sequence[str]) -> list[str]:
     return [suffix + packed for suffix in suffixes for packed in ("", *PACKED)]
 
 
-def share(size: int, split: str, val: float, test: float, seed: int, source: str) -> list[int]:
+def share(data: Data[Any, Any], size: int, split: str, val: float, test: float, source: str) -> list[int]:
     """The examples of a split where there is no file for some splits, which then get a share of the training file.
 
     Args:
+        data: Whose examples.
         size: Number of examples in the training file.
         split: The split.
         val: Share for validation; 0 if there is a file for it.
         test: Share for testing; 0 if there is a file for it.
-        seed: Seed of the choice.
         source: The file, for the message.
 
     Raises:
@@ -111,7 +112,7 @@ def share(size: int, split: str, val: float, test: float, seed: int, source: str
     """
     if not size:
         raise MisconfigurationException(f"{source} holds no example")
-    mine = np.flatnonzero(assign(size, seed, val, test) == SPLITS.index(split)).tolist()
+    mine = np.flatnonzero(data.assign_splits(size, val, test) == SPLITS.index(split)).tolist()
     if not mine:
         raise MisconfigurationException(
             f"{source}: none of {size} examples are for the split {split}; "

@@ -1,6 +1,7 @@
 """Splitting examples into training and held-out ones, the same way for the same seed."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,34 @@ Array = np.ndarray[Any, Any]
 Labels = Sequence[Hashable] | Array
 
 SPLITS = ("train", "val", "test")
+UNUSED = len(SPLITS)  # for an example of no split
 MANY = 1000  # classes that are not drawn from one by one
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One of the parts of all examples that are held out in turn, in place of the test split.
+
+    Every example is in one fold, drawn as the test split would be: at random, with equal shares of the classes, or
+    without dividing a group. Where the split goes by time (rolling origin), the folds are equal spans of the test
+    share, and a fold is tested after training on what is before it.
+
+    Args:
+        index: Which one, from 0.
+        count: How many there are.
+        gap: Examples just before a fold that are left out, where the split goes by time.
+    """
+
+    index: int
+    count: int
+    gap: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 2 or not 0 <= self.index < self.count or self.gap < 0:
+            raise MisconfigurationException(
+                f"there is no fold {self.index} of {self.count} with a gap of {self.gap}: "
+                "the index is from 0 to below the count, the count at least 2, the gap at least 0"
+            )
 
 
 def split_off(
@@ -57,6 +85,7 @@ def assign(
     stratify: Labels | None = None,
     groups: Labels | None = None,
     times: Array | None = None,
+    fold: Fold | None = None,
 ) -> Array:
     """Assign each example to a split, in whichever one of three ways is asked for, else at random.
 
@@ -68,15 +97,18 @@ def assign(
         stratify: Class of each example, as for ``split_off``.
         groups: Group of each example, as for ``split_off``.
         times: Time of each example, as for ``split_off``: the latest are tested on.
+        fold: What is for testing, instead of a share drawn at once.
 
     Returns:
-        Index into ``SPLITS`` of each example, ``(size)``.
+        Index into ``SPLITS`` of each example, or ``UNUSED``, ``(size)``.
 
     Raises:
         MisconfigurationException: If a share is not from 0 to below 1, or a split would be empty.
     """
     names = np.zeros(size, dtype=np.int8)
-    left = np.arange(size)
+    if fold is not None:
+        names, test = hold_out(size, seed, fold, test, stratify, groups, times), 0.0
+    left = np.flatnonzero(names == 0)
     for name, fraction in (("test", test), ("val", val)):
         if not 0 <= fraction < 1:
             raise MisconfigurationException(
@@ -87,6 +119,71 @@ def assign(
             off = split_mask(len(left), fraction * size / max(1, len(left)), seed, *some).numpy()
             names[left[off]], left = SPLITS.index(name), left[~off]
     return names
+
+
+def hold_out(
+    size: int,
+    seed: int,
+    fold: Fold,
+    share: float = 1.0,
+    stratify: Labels | None = None,
+    groups: Labels | None = None,
+    times: Array | None = None,
+) -> Array:
+    """Assign the examples of a fold to the test split.
+
+    Args:
+        size: Number of examples.
+        seed: Seed of the choice, the same for all folds.
+        fold: Which fold of how many.
+        share: Of all examples, the latest, that the folds are spans of if there are ``times``.
+        stratify: Class of each example: each class has its share in every fold, as nearly as whole numbers allow.
+        groups: Group of each example: the largest group goes to the smallest fold, and so on.
+        times: Time of each example; what is later than the fold, or in the gap before it, is of no split.
+
+    Returns:
+        Index into ``SPLITS`` of each example, or ``UNUSED``, ``(size)``.
+
+    Raises:
+        MisconfigurationException: If there are too few examples, groups or times.
+    """
+    generator = torch.Generator().manual_seed(mix(seed))
+    names = np.zeros(size, dtype=np.int8)
+    if times is not None:
+        ordered, first = np.sort(times), size - round(share * size)
+        begin, end = (first + (size - first) * k // fold.count for k in (fold.index, fold.index + 1))
+        if not 0 < begin < end:
+            raise MisconfigurationException(f"{size} examples are too few for {fold.count} folds by time")
+        names[times >= ordered[begin]] = SPLITS.index("test")
+        if end < size:
+            names[times >= ordered[end]] = UNUSED
+        if fold.gap:
+            before = times < ordered[begin]
+            names[before & (times >= ordered[max(0, int(before.sum()) - fold.gap)])] = UNUSED
+    else:
+        order = torch.randperm(size, generator=generator).numpy()
+        if groups is not None:
+            part = _spread(_numbered(groups)[order].numpy(), fold.count)
+        else:
+            part = np.arange(size) % fold.count
+            if stratify is not None:  # dealt out class by class
+                order = order[np.argsort(_numbered(stratify)[order].numpy(), kind="stable")]
+        names[order[part == fold.index]] = SPLITS.index("test")
+    if not (names == 0).any() or not (names == SPLITS.index("test")).any():
+        unit = "groups" if groups is not None else "times" if times is not None else "examples"
+        raise MisconfigurationException(f"the {size} examples have too few {unit} for {fold.count} folds")
+    return names
+
+
+def _spread(groups: Array, count: int) -> Array:
+    """The fold of each example, so that folds are of similar size and no group is divided."""
+    sizes = np.bincount(groups)
+    of, filled = np.zeros(len(sizes), dtype=np.int64), np.zeros(count, dtype=np.int64)
+    first = np.unique(groups, return_index=True)[1]  # groups of equal size in the order of their examples
+    for group in sorted(range(len(sizes)), key=lambda group: (-sizes[group], first[group])):
+        of[group] = filled.argmin()
+        filled[of[group]] += sizes[group]
+    return np.asarray(of[groups])
 
 
 def _take(values: Labels, indices: Array) -> Labels:

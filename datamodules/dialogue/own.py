@@ -56,7 +56,7 @@ class DialogueText(DialogueData):
         if self._undivided is None:
             self._undivided = self._read(files["train"])
         whole = self._undivided.dialogues
-        return Dialogues([whole[i] for i in share(len(whole), split, val, test, self.seed, str(files["train"]))])
+        return Dialogues([whole[i] for i in share(self, len(whole), split, val, test, str(files["train"]))])
 
     def _read(self, path: Path) -> Dialogues:
         return read_dialogues(path, self.encoding, self.separator, self.on_error)

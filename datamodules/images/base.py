@@ -175,7 +175,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
 
     def share_out(self, pool: ImageSet, split: str, val: float = 0.0, test: float = 0.0) -> ImageSet:
         """The images of ``pool`` that belong to a split, stratified, by the seed; shares are of all of them."""
-        parts = splits.assign(len(pool.images), self.seed, val, test, stratify=pool.labels)
+        parts = self.assign_splits(len(pool.images), val, test, pool.labels)
         return pool.take((parts == splits.SPLITS.index(split)).nonzero()[0].tolist())
 
     def checked(self, raw: ImageSet) -> ImageSet:

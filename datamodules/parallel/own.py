@@ -56,7 +56,7 @@ class ParallelText(ParallelData):
             self._undivided = self._read(files["train"])
         whole = self._undivided
         assert whole.target is not None
-        mine = share(len(whole.source), split, val, test, self.seed, ", ".join(map(str, files["train"])))
+        mine = share(self, len(whole.source), split, val, test, ", ".join(map(str, files["train"])))
         return Pairs([whole.source[i] for i in mine], [whole.target[i] for i in mine])
 
     def _read(self, files: Files) -> Pairs:

@@ -34,7 +34,7 @@ from datamodules.series.timeline import (
     usual_season,
 )
 from datamodules.series.windows import ScaledSegment, Windows
-from datamodules.splits import assign
+from datamodules.splits import SPLITS
 from datamodules.types import Row, SeriesFacts
 
 
@@ -172,7 +172,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
             if trained is not None and segment.name not in trained:
                 continue  # left out of the training part, and named then
             try:
-                found.append(cut(segment, split, self.ends(segment), self.context, self.horizon, self.file))
+                found.append(cut(segment, split, self.ends(segment, split), self.context, self.horizon, self.file))
             except MisconfigurationException as error:
                 short.append((segment.name, str(error)))
         leave_out(short, found, self.id, f"left out of the {split} part of {self.file}")
@@ -183,14 +183,18 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         facts = self.facts
         return Layout(facts.time, facts.targets, facts.frequency, facts.date_order, facts.zone, facts.decimal)
 
-    def ends(self, segment: Segment) -> list[int]:
-        """The row after the last one of training, validation and test."""
+    def ends(self, segment: Segment, split: str) -> list[int]:
+        """The row after the last one of training, validation and test, as far as a split needs them."""
         size = len(segment.frame)
         if self.borders is None:
             if size < self.context + self.horizon:
                 return [size] * 3  # too short for any split
-            splits = assign(size, self.seed, self.val_fraction, self.test_fraction, times=np.arange(size))
-            return [int(end) for end in np.bincount(splits, minlength=3).cumsum()]
+            splits = self.assign_splits(size, self.val_fraction, self.test_fraction, times=np.arange(size))
+            last = [int((splits == name).nonzero()[0].max(initial=-1)) for name in range(len(SPLITS))]
+            ends = [int(row) + 1 for row in np.maximum.accumulate(last)]
+            if split == "test" and last[2] >= 0:
+                ends[1] = int((splits == SPLITS.index("test")).argmax())  # a gap may lie before
+            return ends
         order = self._whole.layout.date_order if self._whole else ""
         rows = border_rows(self.borders, segment.times, order, self.reader.date_format)
         return [*rows, size][:3]

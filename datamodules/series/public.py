@@ -48,7 +48,7 @@ class ETT(SeriesData):
         """The file of the variant."""
         return self.root / self.folder / f"{self.variant}.csv"
 
-    def ends(self, segment: Segment) -> list[int]:
+    def ends(self, segment: Segment, split: str) -> list[int]:
         """12, 4 and 4 months of 30 days."""
         month = 30 * 24 * (4 if self.variant.startswith("ETTm") else 1)
         month = min(month, len(segment.frame) // 20)

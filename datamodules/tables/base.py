@@ -16,7 +16,7 @@ from datamodules.files.faults import Faults
 from datamodules.files.frame import read_texts, tidy, with_numbers
 from datamodules.files.numbers import NumberFormat, is_missing
 from datamodules.files.writing import write_with
-from datamodules.splits import SPLITS, assign
+from datamodules.splits import SPLITS
 from datamodules.tables.cells import Array, CellReader, Rows, categories
 from datamodules.tables.columns import encode, learn_columns, origins
 from datamodules.tables.examples import MixedExamples, TensorExamples
@@ -125,7 +125,7 @@ class TableData(Data[Rows, TableFacts]):
 
     def assign(self, rows: Rows) -> Array:
         """The split of each row, as an index into ``SPLITS``; classes have the same share in every split."""
-        return assign(len(rows.where), self.seed, self.val_fraction, self.test_fraction, stratify=self.class_of(rows))
+        return self.assign_splits(len(rows.where), self.val_fraction, self.test_fraction, self.class_of(rows))
 
     def class_of(self, rows: Rows) -> Array | None:
         """The class of each row as a number, if the target is a class."""

@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.frame import separator_of
 from datamodules.files.numbers import NumberFormat
-from datamodules.splits import SPLITS, assign
+from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
 from datamodules.tables.cells import Array, CellReader, Rows, categories
 from datamodules.tables.kinds import Kinds
@@ -132,7 +132,7 @@ class Tabular(TableData):
         elif self.time_column is not None:
             times = self._times(rows)
         stratify = self.class_of(rows) if groups is None and times is None else None
-        return assign(len(rows.where), self.seed, self.val_fraction, test, stratify, groups, times)
+        return self.assign_splits(len(rows.where), self.val_fraction, test, stratify, groups, times)
 
     def _named(self, values: Any, test: bool) -> Array:
         known = NAMES | ({"test": 2} if test else {})

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.frame import read_frame, read_texts
 from datamodules.sampling import mix
-from datamodules.splits import SPLITS, assign
+from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
 from datamodules.tables.cells import Array, Rows
 from datamodules.tables.kinds import Kinds
@@ -227,5 +227,5 @@ class Adult(PublicTable):
         others = rows.column("test").to_numpy() == 0
         left = rows._replace(where=rows.where[others])
         share = self.val_fraction * len(names) / len(left.where)
-        names[others] = assign(len(left.where), self.seed, val=share, stratify=self.class_of(left))
+        names[others] = self.assign_splits(len(left.where), val=share, stratify=self.class_of(left))
         return names

@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.splits import SPLITS, assign
+from datamodules.splits import SPLITS
 from datamodules.tagging.base import Tagging
 from datamodules.tagging.conll import Sentence
 from datamodules.tagging.reading import ReadOptions, read_tagged
@@ -60,7 +60,7 @@ class Columns(Tagging):
         sentences = self.conforming(sentences, self.scheme_of(sentences))  # as a whole, before its parts
         val = 0.0 if self._find("val") else self.val_fraction
         test = 0.0 if self._find("test") else self.test_fraction
-        names = assign(len(sentences), self.seed, val, test)
+        names = self.assign_splits(len(sentences), val, test)
         return [sentence for sentence, name in zip(sentences, names, strict=True) if SPLITS[name] == split]
 
     def _find(self, split: str) -> Path | None:

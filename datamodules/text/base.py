@@ -18,7 +18,7 @@ from datamodules.files.faults import Faults
 from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
 from datamodules.files.opening import suffix_of
 from datamodules.files.vectors import read_words
-from datamodules.splits import SPLITS, assign
+from datamodules.splits import SPLITS
 from datamodules.text.examples import MappedRagged, TextExamples, encode
 from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
 from datamodules.text.subwords import SubwordNgrams
@@ -121,7 +121,7 @@ class TextData(Data[Texts, TextFacts], ABC):
             )
         labels = [text.label or "" for text in whole]
         count_classes(labels, whole.source)
-        return TextSubset(whole, assign(len(labels), self.seed, val, test, stratify=labels) == SPLITS.index(split))
+        return TextSubset(whole, self.assign_splits(len(labels), val, test, labels) == SPLITS.index(split))
 
     def read_given(self, text: str) -> Texts:
         """One text without a label."""
