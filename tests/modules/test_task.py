@@ -98,3 +98,16 @@ def test_rows_name_the_most_probable_of_many_classes() -> None:
     rows = probabilities_to_rows(torch.arange(21.0)[None] / 210, names, top_k=2)
     assert rows == [{"class": "c20", "probability": 0.095238, "class_2": "c19", "probability_2": 0.090476}]
     assert len(probabilities_to_rows(torch.ones(1, 21) / 21, names, top_k=99)[0]) == 42
+
+
+def test_scores_keep_their_precision() -> None:
+    task = built(Net, ["a", "b"])
+    names = [name for name, _ in task.named_children()]
+    task.to(dtype=torch.bfloat16)
+    assert {parameter.dtype for parameter in task.parameters()} == {torch.bfloat16}
+    assert [name for name, _ in task.named_children()] == names
+    for _ in range(1000):  # in bfloat16 a sum of ones ends at 256
+        task.val_loss.update(torch.tensor(1.0))
+    task.val_loss.update(torch.tensor(2.0), 1000)
+    assert task.val_loss.compute() == 1.5
+    assert task.to("cpu", torch.float32) is task
