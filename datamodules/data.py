@@ -7,8 +7,9 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -22,6 +23,9 @@ from datamodules.files.fingerprint import fingerprint
 from datamodules.sampling import BatchIndices, BatchLayout, DistributedBatchSampler
 from datamodules.splits import SPLITS, Array, Fold, Labels, assign
 from datamodules.types import Facts, Row
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Raw = TypeVar("Raw")
 F = TypeVar("F", bound=Facts)
@@ -59,6 +63,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     """
 
     makes: type[F]
+    str_is_text: ClassVar[bool] = False  # whether inputs are texts, so that a string is not the name of a file
     folder: ClassVar[str] = ""
     url: ClassVar[str] = ""
     files: ClassVar[dict[str, str]] = {}
@@ -83,6 +88,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         self.batch_size, self.global_batch_size, self.num_workers = batch_size, global_batch_size, num_workers
         self.predict_path, self.encoding, self.on_error = predict_path, encoding, on_error
         self.text: str | None = None  # given on the command line instead of a file, where inputs are text
+        self.objects: Any = None  # given by a Python program instead of a file
+        self.labelled: Any = None  # likewise, instead of the test split
         # Bound on (examples) x (longest length) of a batch; ``batch_size`` rules if None.
         self.max_tokens: int | None = None
         self.seed = 0  # of splits, of the order of examples and of their augmentation
@@ -126,6 +133,16 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         """Make a raw input of the text that was given instead of a file."""
         raise MisconfigurationException(f"{type(self).__name__} does not predict from text")
 
+    def read_objects(self, inputs: Any) -> Raw:
+        """Make raw inputs of what a Python program has in memory, equal to those that a file of the same would give."""
+        raise MisconfigurationException(f"{type(self).__name__} does not predict from a {type(inputs).__name__}")
+
+    def read_labelled(self, inputs: Any) -> Raw:
+        """Make raw examples, with what is to be predicted, of a path or of what a Python program has in memory."""
+        raise MisconfigurationException(
+            f"{type(self).__name__} scores no {type(inputs).__name__}; without inputs, its test split is scored"
+        )
+
     def lengths(self, examples: Examples) -> Sequence[int] | None:
         """Length of each example, if batches are to hold examples of similar length: the dataset's ``lengths``."""
         return getattr(examples, "lengths", None)
@@ -137,6 +154,12 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def describe(self, index: int) -> Row:
         """Columns that tell the user which input a prediction belongs to."""
         return {"index": index}
+
+    def frame(self, rows: Sequence[Row]) -> "DataFrame":
+        """The predictions in the order of the inputs, with the columns of the file that ``write`` writes."""
+        import pandas as pd
+
+        return pd.DataFrame(list(rows))
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write the predictions in the order of the inputs; that of a given text is also printed."""
@@ -213,7 +236,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
 
     def prepare_data(self) -> None:
         """Download the dataset, and nothing else (Lightning calls this on one process)."""
-        if (self.predict_path or self.text) is None or not self.known:
+        given = self.predict_path or self.text or self.labelled
+        if given is None or not self.known:
             self.download()
 
     def setup(self, stage: str) -> None:
@@ -225,19 +249,25 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
                     f"{type(self).__name__}.learn returned a {type(facts).__name__}; it makes {self.makes.__name__}"
                 )
             self._facts = replace(facts, fingerprint=fingerprint(self.sources))
-        elif self.restored and stage != "predict" and self._facts.fingerprint not in ("", fingerprint(self.sources)):
+        elif self.restored and stage != "predict" and self.labelled is None and self._changed(self._facts):
             rank_zero_warn(
                 f"{', '.join(map(str, self.sources))}: not what the model was trained on, or changed since: examples "
                 "it was trained on may now be among those it is tested on"
             )
         if stage == "predict":
             self._use("predict", self._inputs())
+        if stage == "test" and self.labelled is not None:
+            self._use("test", self.read_labelled(self.labelled))
+            return
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
             if split not in self.datasets:
                 self._use(split, self._raw(split))
         if self.fold is not None and stage != "predict" and self._assigned_splits is None:
             raise MisconfigurationException(self._without_folds())
         self._cache.clear()
+
+    def _changed(self, facts: F) -> bool:
+        return facts.fingerprint not in ("", fingerprint(self.sources))
 
     def _use(self, split: str, raw: Raw) -> None:
         examples: Any = self.examples(raw, train=split == "train")
@@ -248,7 +278,23 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             )
         self.datasets[split] = examples
 
+    def ask(self, inputs: Any) -> None:
+        """Say what ``setup("predict")`` is to read: a path, or what ``read_objects`` takes.
+
+        Raises:
+            MisconfigurationException: If a string could be a text as well as a file.
+        """
+        if isinstance(inputs, str) and self.str_is_text and isfile(inputs):
+            raise MisconfigurationException(
+                f"{inputs!r} is a text, and there is a file of that name: say pathlib.Path({inputs!r}) for the file, "
+                f"[{inputs!r}] for the text"
+            )
+        is_path = isinstance(inputs, Path) or (isinstance(inputs, str) and not self.str_is_text)
+        self.text, self.predict_path, self.objects = None, str(inputs) if is_path else None, None if is_path else inputs
+
     def _inputs(self) -> Raw:
+        if self.objects is not None:
+            return self.read_objects(self.objects)
         if self.text is not None:
             return self.read_given(self.text)
         if self.predict_path is None:

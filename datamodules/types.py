@@ -44,6 +44,10 @@ class Facts:
                     "facts are numbers, strings, tensors, and lists and dictionaries of these"
                 )
 
+    def summary(self) -> str:
+        """What a model of them answers with, in a line."""
+        return self.what
+
     def state(self) -> dict[str, Any]:
         """The fields by name, for the checkpoint."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -93,6 +97,10 @@ class ClassFacts(Facts):
     class_counts: list[int]
     num_inputs: int
 
+    def summary(self) -> str:
+        """The classes."""
+        return f"{len(self.classes)} classes: {some(self.classes)}"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageFacts(ClassFacts):
@@ -138,6 +146,10 @@ class NumberFacts(Facts):
     targets: list[str]
     target_mean: list[float]
     target_scale: list[float]
+
+    def summary(self) -> str:
+        """The targets."""
+        return f"numbers to predict: {some(self.targets)}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -195,6 +207,10 @@ class TaggingFacts(Facts):
     shapes: list[str]
     tokenizer: str
 
+    def summary(self) -> str:
+        """The tags."""
+        return f"{len(self.tags)} tags: {some(self.tags)}"
+
     @property
     def num_words(self) -> int:
         """Number of words, padding and unknown included."""
@@ -224,6 +240,10 @@ class CorpusFacts(Facts):
     words: list[str]
     word_counts: list[int]
 
+    def summary(self) -> str:
+        """Number of vectors."""
+        return f"vectors of {len(self.words) - 1:,} words"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PairFacts(Facts):
@@ -242,6 +262,10 @@ class PairFacts(Facts):
     num_source_tokens: int
     num_target_tokens: int
 
+    def summary(self) -> str:
+        """Size of the vocabulary."""
+        return f"texts of {self.num_target_tokens:,} tokens"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ParallelFacts(PairFacts):
@@ -252,6 +276,10 @@ class ParallelFacts(PairFacts):
     """
 
     languages: list[str]
+
+    def summary(self) -> str:
+        """The languages."""
+        return " to ".join(self.languages)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -270,6 +298,10 @@ class ChoiceFacts(Facts):
     num_tokens: int
     replies: list[str]
     reply_tokens: list[list[int]]
+
+    def summary(self) -> str:
+        """Number of replies."""
+        return f"{len(self.replies):,} replies to choose from"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -322,10 +354,20 @@ class SeriesFacts(Facts):
     seasonal_error: Tensor
     usual_range: Tensor
 
+    def summary(self) -> str:
+        """Targets, horizon and context."""
+        steps = f"{self.horizon} steps ({self.frequency}) from the last {self.context}"
+        return f"the next {steps} of {some(self.targets)}"
+
     @property
     def num_known(self) -> int:
         """Number of known covariates, calendar features among them."""
         return len(self.known) + 2 * len(self.calendar)
+
+
+def some(names: list[str], most: int = 10) -> str:
+    """The first of some names."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 # ---- batches

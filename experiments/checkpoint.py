@@ -1,7 +1,7 @@
 """What makes a checkpoint self-contained, and how it is read again."""
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
@@ -10,13 +10,8 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from datamodules.data import Data
-from experiments.parsing import instantiate
 from experiments.runs import CONFIG, FOLDER, FORMAT
-from experiments.signatures import trusted
-from experiments.untrusted import MOST, read_carried, unfolded_size
-from modules.faults import told
-from modules.task import Task
+from experiments.untrusted import MOST, unfolded_size
 
 # What training writes, by name.
 PARTS = {
@@ -143,27 +138,6 @@ def facts(content: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = content.get(config["data"]["class_path"].rsplit(".", 1)[-1], {})
     return found
-
-
-def load(path: str | Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data[Any, Any]]:
-    """Load a trained task and its data, for use in a notebook.
-
-    Args:
-        path: A run folder (its best checkpoint) or a checkpoint file.
-        trust: Packages of your own that the checkpoint may name classes and functions of.
-
-    Returns:
-        The task with its weights, in evaluation mode, and the datamodule with its facts.
-    """
-    source, content = find(Path(path), to_train=False)
-    config = read_carried(content, source or Path(path), to_train=False)
-    task, data = instantiate(config, source or Path(path), [*trust, *trusted(content["config"])])
-    with told(f"{source} cannot be used", AttributeError, LookupError):
-        data.load_state_dict(facts(content, config))
-        task.use(data.facts, type(data).__name__, restored=True)
-        task.configure_model()
-        task.load_state_dict(content["state_dict"])
-    return task.eval(), data
 
 
 def _first_line(error: Exception) -> str:

@@ -1,11 +1,14 @@
 """Running ``leyden`` inside the test's process."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torchvision
 
 from experiments.program import main
 
@@ -28,6 +31,22 @@ def leyden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
     yield run
     torch.use_deterministic_algorithms(False)  # an option of the trainer sets it for the whole process
+
+
+@pytest.fixture
+def samples(tmp_path: Path, leyden: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the samples, to run in."""
+    folder = Path(shutil.copytree(Path(__file__).parent / "samples", tmp_path / "samples"))
+    for file in (folder / "multi30k").glob("test_2016_flickr.*"):  # under the name of a user's own too
+        shutil.copyfile(file, file.with_name(file.name.replace("test_2016_flickr", "test")))
+    turns = [json.dumps({"turns": [f"hello {i}", f"good day {i}", f"how are you {i}"]}) for i in range(40)]
+    (folder / "turns.jsonl").write_text("\n".join(turns))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LEYDEN_DATA", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda *args: True)  # of the published
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "_check_integrity", lambda self: True)
+    return folder
 
 
 @pytest.fixture

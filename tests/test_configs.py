@@ -1,19 +1,15 @@
 """Every config is parsed against the real signatures, and fits, tests and predicts on tiny samples."""
 
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torchvision
 import yaml
 
 from experiments.callbacks.checkpointing import RunCheckpoint
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-SAMPLES = Path(__file__).parent / "samples"
 OVERLAYS = sorted((CONFIGS / "trainer").glob("*.yaml"))
 EXPERIMENTS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent not in (CONFIGS, CONFIGS / "trainer"))
 # Own data: what the user would type. And sizes that a small machine bears.
@@ -95,22 +91,6 @@ def test_config_is_parsed(path: Path) -> None:
 def one_a_task_and_the_rest_slow() -> list[Any]:
     quick = {path.parent: path for path in reversed(EXPERIMENTS)}.values()
     return [path if path in quick else pytest.param(path, marks=pytest.mark.slow) for path in EXPERIMENTS]
-
-
-@pytest.fixture
-def samples(tmp_path: Path, leyden: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the samples, to run in."""
-    folder = Path(shutil.copytree(SAMPLES, tmp_path / "samples"))
-    for file in (folder / "multi30k").glob("test_2016_flickr.*"):  # under the name of a user's own too
-        shutil.copyfile(file, file.with_name(file.name.replace("test_2016_flickr", "test")))
-    turns = [json.dumps({"turns": [f"hello {i}", f"good day {i}", f"how are you {i}"]}) for i in range(40)]
-    (folder / "turns.jsonl").write_text("\n".join(turns))
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("LEYDEN_DATA", str(folder))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda *args: True)  # of the published
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "_check_integrity", lambda self: True)
-    return folder
 
 
 def options(path: Path) -> list[str]:

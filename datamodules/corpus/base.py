@@ -16,6 +16,7 @@ from datamodules.corpus.examples import QuestionList, WordBlocks, WordList, Word
 from datamodules.corpus.word_lists import FOLDER, fetch_word_lists, read_questions
 from datamodules.data import Data
 from datamodules.files.lines import read_lines
+from datamodules.files.objects import texts_in
 from datamodules.tokens import find_words, num_unspaced
 from datamodules.types import CorpusFacts, Row, TypedText
 
@@ -53,6 +54,7 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
     """
 
     makes = CorpusFacts
+    str_is_text = True
 
     def __init__(
         self,
@@ -156,6 +158,10 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
     def read_predict(self, path: Path) -> CorpusPart:
         """Read words, one a line."""
         return CorpusPart("", [line.strip() for line in read_lines(path, self.encoding)])
+
+    def read_objects(self, inputs: Any) -> CorpusPart:
+        """A word, or a list of words."""
+        return CorpusPart("", texts_in(inputs, "word", "word")[0])
 
     def _word_list(self, words: list[str], ids: dict[str, int]) -> WordList:
         found = WordList(words, [ids.get(self._normal(word), 0) for word in words])

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.data import Data
 from datamodules.dialogue.examples import ME, YOU, ChoiceExamples, DialogueTokenizer, not_too_long, with_context
-from datamodules.dialogue.reading import Dialogue, Dialogues, read_dialogues
+from datamodules.dialogue.reading import Dialogue, Dialogues, dialogues_in, find_files, read_dialogues
 from datamodules.files.lines import read_lines
 from datamodules.files.opening import suffix_of
 from datamodules.pairs import TABLES, PairExamples, check_limits, text_of
@@ -44,6 +44,7 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
             whose last turn wants a reply, or a text file of such turns, one a line.
     """
 
+    str_is_text = True
     MAX_EVALUATED = 8192  # contexts that choose at once: each candidate is encoded once in a batch
 
     def __init__(
@@ -123,6 +124,21 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
     def read_given(self, text: str) -> Dialogues:
         """Something said."""
         return Dialogues([Dialogue([text_of(text, "--data.text")])], [{"text": text}])
+
+    def read_objects(self, inputs: Any) -> Dialogues:
+        """Something said, a list of that, or of dialogues: lists of turns, of messages, or rows of a table."""
+        return dialogues_in(inputs, unanswered=True)
+
+    def read_labelled(self, inputs: Any) -> Dialogues:
+        """Whole dialogues: a table, in a file or not, or lists of turns."""
+        if not isinstance(inputs, str | Path):
+            return dialogues_in(inputs, unanswered=False)
+        files = find_files(Path(inputs))
+        return self.open_dialogues(files["test"] if "test" in files else files["train"])
+
+    def open_dialogues(self, path: Path) -> Dialogues:
+        """The dialogues of a file."""
+        return read_dialogues(path, self.encoding, self.separator, self.on_error)
 
     # ---- batches
 

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.dialogue.base import DialogueData
-from datamodules.dialogue.reading import Dialogues, find_files, read_dialogues
+from datamodules.dialogue.reading import Dialogues, find_files
 from datamodules.pairs import check_fractions, share
 
 
@@ -49,17 +49,14 @@ class DialogueText(DialogueData):
         """Read the dialogues of a split."""
         files = find_files(self.path)
         if split in files and split != "train":
-            return self._read(files[split])
+            return self.open_dialogues(files[split])
         if "train" not in files:
             raise MisconfigurationException(f"{self.path} holds no training dialogues, only {', '.join(files)}")
         val, test = (0.0 if name in files else fraction for name, fraction in self.fractions.items())
         if self._undivided is None:
-            self._undivided = self._read(files["train"])
+            self._undivided = self.open_dialogues(files["train"])
         whole = self._undivided.dialogues
         return Dialogues([whole[i] for i in share(self, len(whole), split, val, test, str(files["train"]))])
-
-    def _read(self, path: Path) -> Dialogues:
-        return read_dialogues(path, self.encoding, self.separator, self.on_error)
 
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs."""

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.archives import members
 from datamodules.files.faults import Faults, OnError
+from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import read_rows
 from datamodules.pairs import TABLES, find_splits, find_table, tables_in, text_of
@@ -106,7 +107,7 @@ def read_dialogues(
     faults = Faults(on_error, str(path))
     for where, row in read_rows(path, encoding, separator, faults):
         try:
-            dialogues.append(_dialogue(row, f"{path}, {where}", unanswered))
+            dialogues.append(dialogue_in(row, f"{path}, {where}", unanswered))
         except MisconfigurationException as error:
             faults.add(error)
             continue
@@ -115,7 +116,30 @@ def read_dialogues(
     return Dialogues(dialogues, rows if unanswered else None)
 
 
-def _dialogue(row: Row, place: str, unanswered: bool) -> Dialogue:
+def dialogues_in(inputs: Any, unanswered: bool) -> Dialogues:
+    """Dialogues that are in memory.
+
+    Args:
+        inputs: A list of dialogues (lists of turns or of messages, or rows of a table); a single list of messages; or,
+            of last turns that want a reply, a text or a list of texts.
+        unanswered: Whether the last turns want a reply.
+    """
+    if is_table(inputs):
+        rows = rows_in(inputs)
+        if all(any(key in row for key in SPEAKER) for row in rows):  # the messages of one dialogue
+            return Dialogues([_from_list(rows, "the dialogue", unanswered)], [{"messages": rows}])
+        found = [dialogue_in(row, f"{GIVEN}, row {k}", unanswered) for k, row in enumerate(rows, 1)]
+        return Dialogues(found, rows if unanswered else None)
+    if unanswered and (isinstance(inputs, str) or all(isinstance(text, str) for text in listed(inputs, "dialogues"))):
+        texts, rows = texts_in(inputs, "text", "text")
+        return Dialogues([Dialogue([text_of(text, f"input {k}")]) for k, text in enumerate(texts)], rows)
+    every = listed(inputs, "dialogues")
+    found = [_from_list(turns, f"dialogue {k}", unanswered) for k, turns in enumerate(every)]
+    return Dialogues(found, [{"turns": list(turns)} for turns in every] if unanswered else None)
+
+
+def dialogue_in(row: Row, place: str, unanswered: bool) -> Dialogue:
+    """The dialogue in a row of a table; the arguments are those of ``read_dialogues``."""
     cells = {str(name).strip().lower(): cell for name, cell in row.items()}
     for name in LISTS:
         if name in cells:

@@ -11,18 +11,20 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from datamodules import splits
 from datamodules.data import Data
 from datamodules.files.faults import Faults
+from datamodules.files.objects import listed
 from datamodules.images.augmentation import BatchTransform
-from datamodules.images.decoding import MAX_PIXELS, Header, decode, read_header
+from datamodules.images.decoding import MAX_PIXELS, Header, decode, image_of, read_header
 from datamodules.images.examples import ImageExamples, different_sizes
-from datamodules.images.folders import Listing
+from datamodules.images.folders import Listing, class_folders
 from datamodules.images.presets import preset_of
-from datamodules.images.sets import ImageSet
+from datamodules.images.sets import ImageSet, text_of
 from datamodules.sampling import BatchIndices
 from datamodules.types import ImageFacts, Row
 
@@ -198,7 +200,9 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             )
         return raw.take(good)._replace(sizes=sizes)
 
-    def _look(self, path: Path) -> Header | MisconfigurationException:
+    def _look(self, path: Path | Image.Image) -> Header | MisconfigurationException:
+        if isinstance(path, Image.Image):
+            return Header(path.height, path.width, False)
         try:
             header = read_header(path, self.max_pixels)
             if self.on_error == "skip":  # a file may be broken further on
@@ -216,6 +220,29 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         if not listing.images:
             raise MisconfigurationException(f"there is no image in {path}")
         return self.checked(ImageSet(listing.images, None))
+
+    def read_objects(self, inputs: Any) -> ImageSet:
+        """Paths, images of Pillow, arrays or tensors: one, or a list of them."""
+        given = inputs if isinstance(inputs, list | tuple) else [inputs]
+        return self.checked(ImageSet([self._image_or_path(image, f"image {k}") for k, image in enumerate(given)], None))
+
+    def _image_or_path(self, given: Any, name: str) -> Path | Image.Image:
+        if isinstance(given, str | Path):
+            if not Path(given).is_file():
+                raise MisconfigurationException(f"there is no image {given}")
+            return Path(given)
+        image = image_of(given, name)
+        if image.width * image.height > self.max_pixels:
+            raise MisconfigurationException(f"{name} has more than {self.max_pixels:,} pixels (data.max_pixels)")
+        return image
+
+    def read_labelled(self, inputs: Any) -> ImageSet:
+        """A folder of class folders, or pairs of images and classes."""
+        if isinstance(inputs, str | Path):
+            return self.checked(class_folders(Path(inputs), self.on_error))
+        pairs = listed(inputs, "pairs of images and classes")
+        images = [self._image_or_path(image, f"image {k}") for k, (image, _) in enumerate(pairs)]
+        return self.checked(ImageSet(images, [text_of(label) for _, label in pairs]))
 
     def describe(self, index: int) -> Row:
         """The path of the image; or its row in the user's table."""

@@ -105,21 +105,58 @@ def decode(path: Path, channels: int, max_pixels: int = MAX_PIXELS) -> Tensor:
     Raises:
         MisconfigurationException: If there is no image in the file, or its range is not known; it is named.
     """
-    mode = "RGB" if channels == 3 else "L"
     with _opened(path, max_pixels) as image:
         if channels == 1:
-            image.draft(mode, image.size)  # a JPEG holds its grey image as it is
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith(("I", "F")):
-            grey = torch.from_numpy(_unit_range(np.array(upright), image, path))[None]
-            return grey.repeat(channels, 1, 1)
-        if upright.mode == "P":  # so that Pillow need not warn of transparent colours
-            upright = upright.convert("RGBA")
-        pixels = torch.from_numpy(np.array(upright.convert(mode)))
-        return pixels.view(upright.height, upright.width, channels).permute(2, 0, 1)
+            image.draft("L", image.size)  # a JPEG holds its grey image as it is
+        return pixels_of(image, channels, str(path))
 
 
-def _unit_range(values: Array, image: Image.Image, path: Path) -> Array:
+def pixels_of(image: Image.Image, channels: int, name: str) -> Tensor:
+    """The pixels of an opened image; as ``decode``, which calls it.
+
+    Args:
+        image: Of any colour type.
+        channels: 1 for grey, 3 for RGB.
+        name: What messages call it.
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith(("I", "F")):
+        grey = torch.from_numpy(_unit_range(np.array(upright), image, name))[None]
+        return grey.repeat(channels, 1, 1)
+    if upright.mode == "P":  # so that Pillow need not warn of transparent colours
+        upright = upright.convert("RGBA")
+    pixels = torch.from_numpy(np.array(upright.convert("RGB" if channels == 3 else "L")))
+    return pixels.view(upright.height, upright.width, channels).permute(2, 0, 1)
+
+
+def image_of(given: Any, name: str) -> Image.Image:
+    """An image in memory as Pillow has it.
+
+    Args:
+        given: An image of Pillow; or an array ``(height, width)`` or ``(height, width, channels)`` or a tensor
+            ``(channels, height, width)``, 0-255 in uint8.
+        name: What messages call it.
+
+    Raises:
+        MisconfigurationException: If it is anything else.
+    """
+    if isinstance(given, Image.Image):
+        return given
+    if isinstance(given, Tensor):
+        given = (given.permute(1, 2, 0) if given.ndim == 3 else given).cpu().numpy()
+    if not isinstance(given, np.ndarray):
+        raise MisconfigurationException(f"{name} is a {type(given).__name__}, not a path, an image or an array")
+    if given.ndim == 3 and given.shape[2] == 1:
+        given = given[:, :, 0]
+    if given.dtype != np.uint8 or (given.ndim, *given.shape[2:]) not in ((2,), (3, 3), (3, 4)) or not given.size:
+        raise MisconfigurationException(
+            f"{name} is an array {given.shape} of {given.dtype}; images are (height, width) or (height, width, "
+            "channels), as tensors (channels, height, width), from 0 to 255 in uint8"
+        )
+    return Image.fromarray(given)
+
+
+def _unit_range(values: Array, image: Image.Image, name: str) -> Array:
     """Bring the values of a grey image of more than 8 bits to 0-1."""
     bits = 16 if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM") else 0
     if isinstance(image, TiffImageFile) and bits:
@@ -129,7 +166,7 @@ def _unit_range(values: Array, image: Image.Image, path: Path) -> Array:
     scaled = values.astype(np.float32) / ((1 << bits) - 1 if bits else 1)
     if not (scaled.min() >= 0 and scaled.max() <= 1):
         raise MisconfigurationException(
-            f"{path} has pixels from {values.min():g} to {values.max():g} ({values.dtype}), and it is not known what "
+            f"{name} has pixels from {values.min():g} to {values.max():g} ({values.dtype}), and it is not known what "
             "black and white are: save it with 8 or 16 bits, or scaled to 0-1"
         )
     return scaled

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as pixel
 
 from datamodules.images.augmentation import BatchTransform
-from datamodules.images.decoding import MAX_PIXELS, decode
+from datamodules.images.decoding import MAX_PIXELS, decode, pixels_of
 from datamodules.sampling import BatchIndices, mix
 from datamodules.types import Batch, Row
 
@@ -21,7 +22,8 @@ class ImageExamples:
     """Images of one split: uint8 pixels in memory, files, or the images of a torchvision dataset.
 
     Args:
-        images: Pixels ``(examples, channels, height, width)``, uint8; or paths; or a dataset of PIL images.
+        images: Pixels ``(examples, channels, height, width)``, uint8; or paths or images of Pillow; or a dataset of
+            these.
         targets: Index of each example's class, or None.
         channels: 1 for grey, 3 for RGB.
         transforms: Applied in turn to each image, which is uint8 in 0-255 or float in 0-1; each ``BatchTransform``
@@ -107,6 +109,8 @@ class ImageExamples:
                 pixels = decode(image, self.channels, self.max_pixels)
             except MisconfigurationException as error:
                 raise MisconfigurationException(f"{error} (--data.on_error skip leaves such out)") from None
+        elif isinstance(image, Image.Image):
+            pixels = pixels_of(image, self.channels, "an image")
         else:
             pixels = pixel.pil_to_tensor(image[0].convert("RGB" if self.channels == 3 else "L"))
         if self.shorter is not None and min(pixels.shape[1:]) > self.shorter:

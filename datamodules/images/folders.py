@@ -9,7 +9,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults, OnError
-from datamodules.images.decoding import ENDINGS, FOREIGN
+from datamodules.images.decoding import ENDINGS, FOREIGN, is_image
+from datamodules.images.sets import ImageSet
 
 SYSTEM = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini")
 
@@ -83,3 +84,32 @@ def is_hidden(path: Path) -> bool:
 def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder that are not hidden, in the order of their names."""
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry))
+
+
+def class_folders(folder: Path, on_error: OnError = "stop") -> ImageSet:
+    """The images below a folder of class folders.
+
+    Raises:
+        MisconfigurationException: If there are no class folders, or one holds no image that is read.
+    """
+    classes, listing = subfolders(folder), Listing(folder)
+    if len(classes) == 1 and len(subfolders(classes[0])) > 1:
+        raise MisconfigurationException(
+            f"{folder} has one class, {classes[0].name}; if its folders are the classes: --data.path {classes[0]}"
+        )
+    if not classes:
+        inside = len(listing.add(folder).images)
+        here = f"; its {inside} images could be listed in a table, for configs/own/image_table.yaml" if inside else ""
+        raise MisconfigurationException(f"{folder} has no class folders (one folder of images for each class){here}")
+    labels: list[str] = []
+    for entry in classes:
+        listing.add(entry)
+        if len(listing.images) == len(labels) and not listing.foreign:
+            raise MisconfigurationException(f"class folder {entry} holds no image")
+        labels += [entry.name] * (len(listing.images) - len(labels))
+    listing.hidden += [entry for entry in folder.iterdir() if is_hidden(entry)]
+    listing.report(on_error)
+    loose = [entry for entry in folder.iterdir() if is_image(entry) and not is_hidden(entry) and entry.is_file()]
+    if loose:
+        rank_zero_warn(f"{folder}: left out {len(loose)} images that lie in no class folder, such as {min(loose)}")
+    return ImageSet(listing.images, labels)

@@ -7,13 +7,14 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from datamodules.files.faults import Faults, OnError
+from datamodules.files.faults import Faults
+from datamodules.files.objects import GIVEN, is_table, rows_in
 from datamodules.files.rows import column_names, read_rows, require
 from datamodules.images.base import Images
 from datamodules.images.checks import report_classes, report_copies
 from datamodules.images.decoding import is_image
-from datamodules.images.folders import Listing, is_hidden, subfolders
-from datamodules.images.sets import ImageSet
+from datamodules.images.folders import class_folders, subfolders
+from datamodules.images.sets import ImageSet, text_of
 from datamodules.splits import SPLITS
 from datamodules.types import Row
 
@@ -150,6 +151,16 @@ class ImageTable(Images):
             )
         return split
 
+    def read_objects(self, inputs: Any) -> ImageSet:
+        """Images as of other data; or a table with the column of their paths."""
+        if not is_table(inputs):
+            return super().read_objects(inputs)
+        rows = rows_in(inputs)
+        for row in rows:
+            require(GIVEN, [self.image], row)
+        paths = [self._image_or_path(text_of(row[self.image]), "an image") for row in rows]
+        return self.checked(ImageSet(paths, None, rows=rows))
+
     def read_predict(self, path: Path) -> ImageSet:
         """One image, all images below a folder, or those that a table lists, whose columns are kept."""
         if path.is_dir() or is_image(path):
@@ -172,42 +183,6 @@ def split_name(name: str) -> str | None:
     """The split that a folder or a cell means, if any."""
     name = name.strip().lower()
     return name if name in SPLITS else NAMES.get(name)
-
-
-def text_of(cell: Any) -> str:
-    """A cell as text; whole numbers without a point, as Excel shows them."""
-    if cell is None:
-        return ""
-    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
-
-
-def class_folders(folder: Path, on_error: OnError = "stop") -> ImageSet:
-    """The images below a folder of class folders.
-
-    Raises:
-        MisconfigurationException: If there are no class folders, or one holds no image that is read.
-    """
-    classes, listing = subfolders(folder), Listing(folder)
-    if len(classes) == 1 and len(subfolders(classes[0])) > 1:
-        raise MisconfigurationException(
-            f"{folder} has one class, {classes[0].name}; if its folders are the classes: --data.path {classes[0]}"
-        )
-    if not classes:
-        inside = len(listing.add(folder).images)
-        here = f"; its {inside} images could be listed in a table, for configs/own/image_table.yaml" if inside else ""
-        raise MisconfigurationException(f"{folder} has no class folders (one folder of images for each class){here}")
-    labels: list[str] = []
-    for entry in classes:
-        listing.add(entry)
-        if len(listing.images) == len(labels) and not listing.foreign:
-            raise MisconfigurationException(f"class folder {entry} holds no image")
-        labels += [entry.name] * (len(listing.images) - len(labels))
-    listing.hidden += [entry for entry in folder.iterdir() if is_hidden(entry)]
-    listing.report(on_error)
-    loose = [entry for entry in folder.iterdir() if is_image(entry) and not is_hidden(entry) and entry.is_file()]
-    if loose:
-        rank_zero_warn(f"{folder}: left out {len(loose)} images that lie in no class folder, such as {min(loose)}")
-    return ImageSet(listing.images, labels)
 
 
 def divide(data: Images, given: dict[str, ImageSet], source: Path) -> dict[str, ImageSet]:

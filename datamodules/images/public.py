@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datamodules.files.archives import members
 from datamodules.images.base import Images
-from datamodules.images.own import class_folders
+from datamodules.images.folders import class_folders
 from datamodules.images.sets import ImageSet
 
 

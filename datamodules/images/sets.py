@@ -14,7 +14,8 @@ class ImageSet(NamedTuple):
     """Raw images and the name of each one's class.
 
     Attributes:
-        images: Pixels ``(examples, channels, height, width)``, uint8; or paths; or a dataset of PIL images.
+        images: Pixels ``(examples, channels, height, width)``, uint8; or paths or images of Pillow; or a dataset
+            of these.
         labels: Names of the classes; None if unknown.
         classes: All classes, where the dataset has an order of its own.
         sizes: Height and width of each, if they were looked at.
@@ -40,3 +41,10 @@ class ImageSet(NamedTuple):
             None if values is None else [values[i] for i in indices] for values in (self.labels, self.sizes, self.rows)
         )
         return ImageSet(images, labels, self.classes, sizes, rows)  # type: ignore[arg-type]
+
+
+def text_of(cell: Any) -> str:
+    """A cell as text; whole numbers without a point, as Excel shows them."""
+    if cell is None:
+        return ""
+    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()

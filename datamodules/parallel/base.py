@@ -9,9 +9,11 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
 from datamodules.files.lines import read_lines
+from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
+from datamodules.files.rows import require
 from datamodules.pairs import TABLES, PairExamples, check_limits, text_of
-from datamodules.parallel.reading import Pairs, read_table
+from datamodules.parallel.reading import Files, Pairs, find_files, read_files, read_table
 from datamodules.ragged import Ragged
 from datamodules.tokens import Tokens
 from datamodules.types import BEGIN, END, ParallelFacts, Row, TypedText
@@ -37,6 +39,7 @@ class ParallelData(Data[Pairs, ParallelFacts]):
     """
 
     makes = ParallelFacts
+    str_is_text = True
 
     def __init__(
         self,
@@ -107,6 +110,29 @@ class ParallelData(Data[Pairs, ParallelFacts]):
     def read_given(self, text: str) -> Pairs:
         """One sentence."""
         return Pairs([text_of(text, "--data.text")], rows=[{"source": text}])
+
+    def read_objects(self, inputs: Any) -> Pairs:
+        """A sentence, a list of sentences, or a table with the column ``source``."""
+        texts, rows = texts_in(inputs, self.source, "source")
+        return Pairs([text_of(text, f"input {k}") for k, text in enumerate(texts)], rows=rows)
+
+    def read_labelled(self, inputs: Any) -> Pairs:
+        """A table with a column for each language, in a file or not; two files; pairs of sentences."""
+        if isinstance(inputs, str | Path):
+            files = find_files(Path(inputs), self.source, self.target)
+            return self.open_pairs(files["test"] if "test" in files else files["train"])
+        if is_table(inputs):
+            for row in rows_in(inputs):
+                require(GIVEN, [self.source, self.target], row)
+            inputs = [(row[self.source], row[self.target]) for row in rows_in(inputs)]
+        pairs = [[text_of(text, f"pair {k}") for text in pair] for k, pair in enumerate(listed(inputs, "pairs"))]
+        return Pairs([source for source, _ in pairs], [target for _, target in pairs])
+
+    def open_pairs(self, files: Files) -> Pairs:
+        """The pairs of a table, or of two files."""
+        if len(files) == 2:
+            return read_files(*files, self.encoding)
+        return read_table(files[0], self.source, self.target, self.encoding, self.separator, self.on_error)
 
     # ---- batches
 

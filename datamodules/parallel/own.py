@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.pairs import check_fractions, share
 from datamodules.parallel.base import ParallelData
-from datamodules.parallel.reading import Files, Pairs, find_files, read_files, read_table
+from datamodules.parallel.reading import Pairs, find_files
 
 
 class ParallelText(ParallelData):
@@ -48,21 +48,16 @@ class ParallelText(ParallelData):
         """Read the pairs of a split."""
         files = find_files(self.path, self.source, self.target)
         if split in files and split != "train":
-            return self._read(files[split])
+            return self.open_pairs(files[split])
         if "train" not in files:
             raise MisconfigurationException(f"{self.path} holds no training files")
         val, test = (0.0 if name in files else fraction for name, fraction in self.fractions.items())
         if self._undivided is None:
-            self._undivided = self._read(files["train"])
+            self._undivided = self.open_pairs(files["train"])
         whole = self._undivided
         assert whole.target is not None
         mine = share(self, len(whole.source), split, val, test, ", ".join(map(str, files["train"])))
         return Pairs([whole.source[i] for i in mine], [whole.target[i] for i in mine])
-
-    def _read(self, files: Files) -> Pairs:
-        if len(files) == 2:
-            return read_files(*files, self.encoding)
-        return read_table(files[0], self.source, self.target, self.encoding, self.separator, self.on_error)
 
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs."""

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
 from datamodules.files.fetch import fetch
+from datamodules.files.objects import GIVEN, is_frame, tidy_frame
 from datamodules.series.figures import draw_forecasts
 from datamodules.series.forecasts import forecast_panels, forecast_table
 from datamodules.series.reading import Layout, Reading, SeriesReader
@@ -36,6 +37,9 @@ from datamodules.series.timeline import (
 from datamodules.series.windows import ScaledSegment, Windows
 from datamodules.splits import SPLITS
 from datamodules.types import Row, SeriesFacts
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class SeriesData(Data[list[Segment], SeriesFacts]):
@@ -201,16 +205,48 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
 
     def read_predict(self, path: Path) -> list[Segment]:
         """The end of each series: the context, and the times of the horizon."""
+        return self._to_forecast(self.reader.read(path, self._layout()), path)
+
+    def read_objects(self, inputs: Any) -> list[Segment]:
+        """Likewise of a table; its index may be the time."""
+        return self._to_forecast(self._read_later(inputs), Path(GIVEN))
+
+    def read_labelled(self, inputs: Any) -> list[Segment]:
+        """Whole series, a file or a table, of which each step after the first context is forecast."""
+        reading = self._read_later(inputs)
+        kept, out = [], []
+        for segment in (some.given for some in reading.segments):
+            try:
+                self._check_known(segment.name, GIVEN)
+                if len(segment.frame) < self.context + self.horizon:
+                    raise MisconfigurationException(
+                        f"{GIVEN}: a series has {len(segment.frame)} rows, fewer than a context of {self.context} and "
+                        f"a horizon of {self.horizon} steps"
+                    )
+                kept.append(segment)
+            except MisconfigurationException as error:
+                out.append((segment.name, str(error)))
+        leave_out(out, kept, self.id, "left out")
+        return kept
+
+    def _read_later(self, inputs: Any) -> Reading:
+        if isinstance(inputs, str | Path):
+            return self.reader.read(Path(inputs), self._layout())
+        if is_frame(inputs) and inputs.index.name == self.facts.time and self.facts.time not in inputs:
+            inputs = inputs.reset_index()
+        return self.reader.read(Path(GIVEN), self._layout(), tidy_frame(inputs))
+
+    def _check_known(self, name: str, source: Path | str) -> None:
+        if name not in self.facts.series:
+            raise MisconfigurationException(f"{source}: {self.id} `{name}` was not among the series of training")
+
+    def _to_forecast(self, reading: Reading, path: Path) -> list[Segment]:
         facts = self.facts
-        reading = self.reader.read(path, self._layout())
         kept, out = [], []
         numbers = {name: number for number, name in enumerate(facts.series)}
         for segment in reading.segments:
             try:
-                if segment.name not in numbers:
-                    raise MisconfigurationException(
-                        f"{path}: {self.id} `{segment.name}` was not among the series of training"
-                    )
+                self._check_known(segment.name, path)
                 asked = extend(segment, self.context, self.horizon, facts.known, facts.frequency, path)
             except MisconfigurationException as error:
                 out.append((segment.name, str(error)))
@@ -294,10 +330,14 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         """The name of the series."""
         return {"series": self._asked[index].name}
 
+    def frame(self, rows: Sequence[Row]) -> "DataFrame":
+        """The forecasts, a row a step, which go on where the data ends."""
+        return forecast_table(rows, self._asked, self.facts, self.id, self._date_form)
+
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write ``predictions.csv``, which goes on where the data ends, and ``predictions.png``."""
         path = folder / "predictions.csv"
-        forecast_table(rows, self._asked, self.facts, self.id, self._date_form).to_csv(path, index=False)
+        self.frame(rows).to_csv(path, index=False)
         panels = list(islice(forecast_panels(rows, self._asked, self.facts), 8))
         draw_forecasts(panels, levels=list(rows[0]["quantiles"])).savefig(path.with_suffix(".png"), dpi=110)
         return path

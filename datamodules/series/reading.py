@@ -77,18 +77,19 @@ class SeriesReader(NamedTuple):
     encoding: str | None = None
     on_error: OnError = "stop"
 
-    def read(self, path: Path, told: Layout | None = None) -> Reading:
+    def read(self, path: Path, told: Layout | None = None, given: "DataFrame | None" = None) -> Reading:
         """Read a file.
 
         Args:
             path: The file.
             told: What was told from the training file, if this is a later one.
+            given: The table itself, if it is in memory; ``path`` is then what messages call it.
 
         Raises:
             MisconfigurationException: If it cannot be read as series; the sentence names row, column and cell.
         """
         faults = Faults(self.on_error, str(path))
-        frame = read_texts(path, self.separator, self.missing, self.encoding, faults)
+        frame = read_texts(path, self.separator, self.missing, self.encoding, faults) if given is None else given
         frame.index = frame.index + 1  # rows are counted from 1
         time = told.time if told else self.time or str(frame.columns[0])
         named = told.targets if told else self.targets
@@ -103,7 +104,7 @@ class SeriesReader(NamedTuple):
         zone = self._zone(dates, told, path)
         decimal = self.decimal or (told.decimal if told else None) or None
         separator = self.separator
-        if separator is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
+        if separator is None and given is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
             separator = find_dialect(path, None, self.encoding).separator
         table = frame.drop(columns=[name for name in (time, self.id) if name is not None])
         covariates = [*self.past, *self.known]

@@ -11,10 +11,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data, Examples, Row
-from datamodules.files.columns import is_text, texts_to
+from datamodules.files.columns import is_text, texts_to, without
 from datamodules.files.faults import Faults
 from datamodules.files.frame import read_texts, tidy, with_numbers
 from datamodules.files.numbers import NumberFormat, is_missing
+from datamodules.files.objects import GIVEN, frame_in, tidy_frame
 from datamodules.files.writing import write_with
 from datamodules.splits import SPLITS
 from datamodules.tables.cells import Array, CellReader, Rows, categories
@@ -64,6 +65,7 @@ class TableData(Data[Rows, TableFacts]):
         self._told: dict[str, Column] = {}  # of each column that may be an input
         self._assigned: tuple[Rows, Array] | None = None  # all rows with a target, and the split of each
         self._predicted: Array | None = None  # which of the rows to predict can be
+        self._asked: DataFrame | None = None  # the rows to predict
 
     @abstractmethod
     def table(self) -> "DataFrame":
@@ -187,8 +189,24 @@ class TableData(Data[Rows, TableFacts]):
 
     def read_predict(self, path: Path) -> Rows:
         """Read the rows to predict; they need the columns that the model was trained on, not the target."""
-        frame = self.read_file(path)
+        self._asked = frame = self.read_file(path)
         return Rows(frame, np.arange(len(frame)), str(path), labelled=False)
+
+    def read_objects(self, inputs: Any) -> Rows:
+        """A DataFrame, a list of dictionaries, or a single one."""
+        self._asked = frame_in(inputs)
+        frame = self._tidy(self._asked)
+        return Rows(frame, np.arange(len(frame)), GIVEN, labelled=False)
+
+    def read_labelled(self, inputs: Any) -> Rows:
+        """A table with the target, in a file or not."""
+        is_path = isinstance(inputs, str | Path)
+        frame = self.read_file(Path(inputs)) if is_path else self._tidy(inputs)
+        return self.with_target(Rows(frame, np.arange(len(frame)), str(inputs) if is_path else GIVEN))
+
+    def _tidy(self, inputs: Any) -> "DataFrame":
+        frame = tidy_frame(inputs)
+        return frame.apply(without, missing=list(self.missing)) if self.missing else frame
 
     def read_file(self, path: Path) -> "DataFrame":
         """Read a file of the user's."""
@@ -198,11 +216,27 @@ class TableData(Data[Rows, TableFacts]):
         """Nothing: ``write`` copies the whole row."""
         return {}
 
+    def frame(self, rows: Sequence[Row]) -> "DataFrame":
+        """The rows as they were, with the prediction (and its probability) in further columns."""
+        import pandas as pd
+
+        assert self._asked is not None
+        extra = self._extra(rows)
+        own = self._asked.drop(columns=[name for name in extra if name in self._asked])
+        texts = {n: "str" for n, values in own.items() if isinstance(values.dtype, pd.CategoricalDtype)}
+        return pd.concat([own.astype(texts), extra.set_axis(own.index).infer_objects()], axis=1)
+
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write the rows as they were, with the prediction (and its probability) in further columns.
 
         The row of a cell that could not be read has no prediction.
         """
+        faults = Faults("skip", str(self.predict_path))  # what there is to say of them has been said
+        path = Path(str(self.predict_path))
+        return write_with(path, self._extra(rows), folder, self.separator, self.encoding, faults)
+
+    def _extra(self, rows: Sequence[Row]) -> "DataFrame":
+        """What is told of each row."""
         import pandas as pd
 
         extra = pd.DataFrame(list(rows), dtype="object")
@@ -212,5 +246,4 @@ class TableData(Data[Rows, TableFacts]):
         if self.kind == "class":
             names = {"class": "prediction"} | {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}
             extra = extra.rename(columns=names)
-        faults = Faults("skip", str(self.predict_path))  # what there is to say of them has been said
-        return write_with(Path(str(self.predict_path)), extra, folder, self.separator, self.encoding, faults)
+        return extra

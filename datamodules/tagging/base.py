@@ -4,21 +4,27 @@ from abc import ABC
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
 from datamodules.files.faults import Faults
+from datamodules.files.objects import GIVEN, is_table, listed, rows_in
+from datamodules.files.rows import read_rows
 from datamodules.files.vectors import read_words
 from datamodules.tagging.conll import Sentence
 from datamodules.tagging.examples import PieceSentences, WordSentences, normal, vocabulary
-from datamodules.tagging.reading import ReadOptions, read_untagged
+from datamodules.tagging.reading import ReadOptions, read_tagged, read_untagged, sentences_in
 from datamodules.tagging.schemes import Scheme, conforming, encode, find_scheme, source, spans
-from datamodules.tagging.writing import Answer, write_columns, write_table
+from datamodules.tagging.token_tables import WORD, find_column
+from datamodules.tagging.writing import Answer, cells_by_row, write_columns, write_table
 from datamodules.tokens import Tokens
 from datamodules.types import Row, TaggingFacts
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 CHARACTERS = 0.8  # share of words of a single character from which on words are characters, as in Chinese
 
@@ -39,6 +45,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
     """
 
     makes = TaggingFacts
+    str_is_text = True
 
     def __init__(
         self,
@@ -58,6 +65,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         self.options = ReadOptions(encoding=self.encoding, on_error=self.on_error)
         self.predicted: list[Sentence] = []
         self.predict_files: list[Path] = []  # files that they are from
+        self.rows: list[Row] | None = None  # or the rows of a table in memory
 
     def scheme_of(self, sentences: list[Sentence]) -> str:
         """The scheme of a file's tags, empty if they mark no chunks: what was told, is known, or fits best."""
@@ -114,34 +122,81 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
 
     def read_predict(self, path: Path) -> list[Sentence]:
         """Sentences of a file, or of all files of a folder, without their tags."""
+        self.rows = None
         files = [path] if path.is_file() else sorted(path.iterdir())
         self.predict_files = [file for file in files if file.is_file() and file.name[0] != "."]
         if not self.predict_files:
             raise MisconfigurationException(f"{path} holds no file of sentences")
-        counts = zip(self.facts.words, self.facts.word_counts, strict=True)
-        characters = sum(count for word, count in counts if len(word) == 1)
-        by_character = characters > CHARACTERS * sum(self.facts.word_counts)
-        self.predicted = [s for p in self.predict_files for s in read_untagged(p, self.options, by_character)]
+        self.predicted = [s for p in self.predict_files for s in read_untagged(p, self.options, self.by_character)]
         return self.predicted
+
+    @property
+    def by_character(self) -> bool:
+        """Whether the words of a text are its characters, as most were in training."""
+        counts = zip(self.facts.words, self.facts.word_counts, strict=True)
+        return sum(n for word, n in counts if len(word) == 1) > CHARACTERS * sum(self.facts.word_counts)
+
+    def read_objects(self, inputs: Any) -> list[Sentence]:
+        """A sentence, as a text or a list of words in a list; a list of sentences; a table with a sentence a row."""
+        self.predict_files, self.rows = [], None
+        if is_table(inputs):
+            self.rows = rows_in(inputs)
+            word = find_column(Path(GIVEN), list(self.rows[0]), "word", self.options.word, WORD)
+            inputs = [row[word] for row in self.rows]
+        self.predicted = sentences_in([inputs] if isinstance(inputs, str) else inputs, self.by_character)
+        return self.predicted
+
+    def read_labelled(self, inputs: Any) -> list[Sentence]:
+        """A file of tagged sentences, or pairs of words and tags."""
+        if isinstance(inputs, str | Path):
+            return read_tagged(Path(inputs), self.options)
+        pairs = listed(inputs, "pairs of words and tags")
+        found = [Sentence(list(words), list(tags), f"sentence {k}") for k, (words, tags) in enumerate(pairs)]
+        odd = next((sentence for sentence in found if len(sentence.words) != len(sentence.tags)), None)
+        if odd is not None:
+            raise MisconfigurationException(f"{odd.place} has {len(odd.words)} words, but {len(odd.tags)} tags")
+        return found
 
     def read_given(self, text: str) -> list[Sentence]:
         """The one sentence that a text is."""
-        self.predict_files, self.predicted = [], [Sentence(text.split(), [], "text:1")]
+        self.predict_files, self.rows, self.predicted = [], None, [Sentence(text.split(), [], "text:1")]
         return self.predicted
 
     def describe(self, index: int) -> Row:
         """Number and words of the sentence."""
         return {"index": index, "words": self.predicted[index].words}
 
+    def frame(self, rows: Sequence[Row]) -> "DataFrame":
+        """A sentence a row, with lists of tags and probabilities; of a file with a word a row, these."""
+        import pandas as pd
+
+        answers = self._answers(rows)
+        own = self.rows
+        if self._are_rows(answers):
+            skip = Faults("skip", str(self.predict_files[0]))  # what there is to say of them has been said
+            own = [row for _, row in read_rows(self.predict_files[0], self.options.encoding, faults=skip)]
+            cells = cells_by_row(answers, len(own))
+        else:
+            own = [{"words": answer.sentence.words} for answer in answers] if own is None else own
+            cells = [(answer.tags, answer.probabilities) for answer in answers]
+        extra = [dict(zip(("prediction", "probability"), pair, strict=True)) for pair in cells]
+        return pd.DataFrame([row | more for row, more in zip(own, extra, strict=True)])
+
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write what was predicted: the rows of a table with further columns, other sentences as columns."""
+        answers = self._answers(rows)
+        if self._are_rows(answers):
+            return write_table(answers, self.predict_files[0], folder, self.options)
+        return write_columns(answers, folder / "predictions.conll")
+
+    def _are_rows(self, answers: Sequence[Answer]) -> bool:
+        return len(self.predict_files) == 1 and bool(answers) and bool(answers[0].sentence.rows)
+
+    def _answers(self, rows: Sequence[Row]) -> list[Answer]:
         if self.facts.scheme:
             scheme = "BIOES" if self.facts.scheme == "BIOES" else "IOB2"
             rows = [{**row, "tags": encode(spans(row["tags"]), len(row["tags"]), scheme)} for row in rows]
-        answers = [
+        return [
             Answer(self.predicted[row["index"]], row["tags"], [round(value, 4) for value in row["probabilities"]])
             for row in rows
         ]
-        if len(self.predict_files) == 1 and answers and answers[0].sentence.rows:
-            return write_table(answers, self.predict_files[0], folder, self.options)
-        return write_columns(answers, folder / "predictions.conll")

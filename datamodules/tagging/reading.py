@@ -3,7 +3,7 @@
 import itertools
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
 from datamodules.files.lines import read_lines
+from datamodules.files.objects import listed
 from datamodules.files.opening import suffix_of
 from datamodules.tagging.conll import BLANKS, Sentence, read_columns, read_conllu, split
 from datamodules.tagging.token_tables import (
@@ -125,10 +126,30 @@ def _are_columns(path: Path, options: ReadOptions) -> bool:
     return len(widths) == 1 and parted and (neighbours or widths == {1})
 
 
+def sentences_in(inputs: Any, by_character: bool = False) -> list[Sentence]:
+    """Sentences that are in memory, each a text or a list of words.
+
+    Raises:
+        MisconfigurationException: If one is anything else, or has no word.
+    """
+    found = []
+    for number, sentence in enumerate(listed(inputs, "sentences")):
+        words = words_of(sentence, by_character) if isinstance(sentence, str) else list(listed(sentence, "words"))
+        if not words or not all(isinstance(word, str) and word for word in words):
+            raise MisconfigurationException(f"sentence {number} is no list of words: {sentence!r:.100}")
+        found.append(Sentence(words, [], f"sentence {number}"))
+    return found
+
+
+def words_of(text: str, by_character: bool) -> list[str]:
+    """The words of a sentence: what stands between blanks, or its characters."""
+    return [char for char in text if not char.isspace()] if by_character else text.split()
+
+
 def _read_text(path: Path, options: ReadOptions, by_character: bool) -> list[Sentence]:
     found = []
     for number, line in enumerate(read_lines(path, options.encoding), start=1):
-        words = [char for char in line if not char.isspace()] if by_character else line.split()
+        words = words_of(line, by_character)
         if words:
             found.append(Sentence(words, [], f"{path}:{number}"))
     if not found:

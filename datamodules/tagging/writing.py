@@ -52,14 +52,7 @@ def write_table(answers: Sequence[Answer], source: Path, folder: Path, options: 
     import pandas as pd
 
     faults = Faults(options.on_error, str(source))
-    whole = any(len(sentence.rows) < len(sentence.words) for sentence, *_ in answers)
-    found: dict[int, tuple[Any, Any]] = {}
-    for sentence, tags, probabilities in answers:
-        found |= zip(
-            sentence.rows,
-            [(tags, probabilities)] if whole else zip(tags, probabilities, strict=True),
-            strict=True,
-        )
+    found = _by_row(answers)
     if suffix_of(source) in JSON:
         path = folder / "predictions.jsonl"
         with path.open("w", encoding="utf-8") as file:
@@ -74,6 +67,24 @@ def write_table(answers: Sequence[Answer], source: Path, folder: Path, options: 
         cells = [tuple(map(_cell, pair)) for pair in cells]
     extra = pd.DataFrame(cells, columns=["prediction", "probability"], dtype=object)
     return write_with(source, extra, folder, encoding=options.encoding, faults=faults)
+
+
+def cells_by_row(answers: Sequence[Answer], size: int) -> list[tuple[Any, Any]]:
+    """Prediction and probability for each row of a table of ``size`` rows: lists, if a row is a sentence."""
+    found = _by_row(answers)
+    return [found.get(number, (None, None)) for number in range(size)]
+
+
+def _by_row(answers: Sequence[Answer]) -> dict[int, tuple[Any, Any]]:
+    whole = any(len(sentence.rows) < len(sentence.words) for sentence, *_ in answers)
+    found: dict[int, tuple[Any, Any]] = {}
+    for sentence, tags, probabilities in answers:
+        found |= zip(
+            sentence.rows,
+            [(tags, probabilities)] if whole else zip(tags, probabilities, strict=True),
+            strict=True,
+        )
+    return found
 
 
 def _cell(value: Any) -> Any:

@@ -16,8 +16,11 @@ from torch import Tensor
 from datamodules.data import Data
 from datamodules.files.faults import Faults
 from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
+from datamodules.files.rows import require
 from datamodules.files.vectors import read_words
+from datamodules.pairs import text_of
 from datamodules.splits import SPLITS
 from datamodules.text.examples import MappedRagged, TextExamples, encode
 from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
@@ -48,6 +51,7 @@ class TextData(Data[Texts, TextFacts], ABC):
     """
 
     makes = TextFacts
+    str_is_text = True
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class TextData(Data[Texts, TextFacts], ABC):
             )
         self.text, self.tokenizer, self.num_tokens, self.min_count = text, tokenizer, num_tokens, min_count
         self.lowercase, self.ngrams, self.max_length, self.extra_words = lowercase, ngrams, max_length, extra_words
-        self.column = "text"  # of tables to predict
+        self.column, self.target = "text", "label"  # of the user's tables
         self.separator: str | None = None
 
     # ---- facts
@@ -134,6 +138,32 @@ class TextData(Data[Texts, TextFacts], ABC):
         if suffix_of(path) in TABLES:
             return TableTexts(path, self.column, None, self.encoding, self.separator, self.on_error)
         return TextLines(path, self.encoding)
+
+    def read_objects(self, inputs: Any) -> Texts:
+        """A text, a list of texts, or a table with the column of the texts."""
+        texts, rows = texts_in(inputs, self.column, "text")
+        found = zip(texts, rows, strict=True)
+        return TextList("the texts", [Text(text, None, f"row {k}", row) for k, (text, row) in enumerate(found, 1)])
+
+    def read_labelled(self, inputs: Any) -> Texts:
+        """A table with columns of texts and classes, in a file or not; a folder of class folders; pairs of both."""
+        if isinstance(inputs, str | Path):
+            return self.open_labelled(Path(inputs))
+        pairs = rows_in(inputs) if is_table(inputs) else listed(inputs, "texts with their classes")
+        if is_table(inputs):
+            for row in pairs:
+                require(GIVEN, [self.column, self.target], row)
+            pairs = [(row[self.column], row[self.target]) for row in pairs]
+        return TextList(
+            "the texts",
+            [Text(str(text), text_of(label, f"row {k}"), f"row {k}", {}) for k, (text, label) in enumerate(pairs, 1)],
+        )
+
+    def open_labelled(self, path: Path) -> Texts:
+        """The user's texts with their classes: a table, or a folder of class folders."""
+        if path.is_dir():
+            return TextFiles(path, self.encoding, on_error=self.on_error)
+        return TableTexts(path, self.column, self.target, self.encoding, self.separator, self.on_error)
 
     # ---- batches
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.text.base import TextData
-from datamodules.text.sources import TableTexts, TextFiles, Texts
+from datamodules.text.sources import Texts
 
 
 class TextTable(TextData):
@@ -61,7 +61,7 @@ class TextTable(TextData):
 
     def open(self, path: Path) -> Texts:
         """Open one file."""
-        return TableTexts(path, self.column, self.target, self.encoding, self.separator, self.on_error)
+        return self.open_labelled(path)
 
 
 class TextFolder(TextTable):
@@ -85,10 +85,6 @@ class TextFolder(TextTable):
             separator=None,
             **kwargs,
         )
-
-    def open(self, path: Path) -> Texts:
-        """Open one folder of class folders."""
-        return TextFiles(path, self.encoding, on_error=self.on_error)
 
 
 def _first(path: str, names: Sequence[str]) -> str | None:

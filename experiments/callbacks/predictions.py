@@ -1,5 +1,6 @@
 """Predictions as the user wants them: one file, in the order of the inputs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
+from datamodules.data import Data
 from datamodules.types import Row
 from modules.task import check_rows
 
@@ -36,11 +38,21 @@ class PredictionWriter(Callback):
             rows = [row for part in everyones for row in part]
         if trainer.is_global_zero:
             data = trainer.datamodule  # type: ignore[attr-defined]
-            ordered = [joined(data.describe(index), row) for index, row in sorted(rows, key=lambda pair: pair[0])]
+            ordered = in_order(data, rows)
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             path = data.write(ordered, folder)
             rank_zero_info(f"{len(ordered)} predictions in {path}")
+
+
+def in_order(data: Data[Any, Any], rows: Iterable[tuple[int, Row]]) -> list[Row]:
+    """The predictions in the order of the inputs, each with what the user knows the input by.
+
+    Args:
+        data: Has read the inputs.
+        rows: Number of an input, and what was predicted of it.
+    """
+    return [joined(data.describe(index), row) for index, row in sorted(rows, key=lambda pair: pair[0])]
 
 
 def joined(given: Row, predicted: Row) -> Row:
