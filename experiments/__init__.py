@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.model import load as load
+    from experiments.deployment.model import load as load
 
 __all__ = ["load"]
 __version__ = "0.1.0"
@@ -12,6 +12,6 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name != "load":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from experiments.model import load  # all of Lightning, which a part of this package may do without
+    from experiments.deployment.model import load  # all of Lightning, which a part of this package may do without
 
     return load

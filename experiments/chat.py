@@ -13,7 +13,7 @@ from datamodules.data import Examples
 from datamodules.dialogue.base import DialogueData
 from datamodules.dialogue.reading import Dialogue, Dialogues
 from datamodules.sampling import BatchIndices
-from experiments.model import load
+from experiments.deployment.model import load
 from modules.dialogue import ResponseSelector
 from modules.nets.seq2seq.search import Sampling
 from modules.translation import Translator

@@ -1,0 +1,1 @@
+"""Models in use: in Python, exported, served."""
