@@ -9,14 +9,13 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.data import Data
-from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.forms import TABLES
 from datamodules.files.opening import PACKED
 from datamodules.ragged import Ragged
 from datamodules.sampling import BatchIndices
 from datamodules.splits import SPLITS
 from datamodules.types import PairBatch
 
-TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
 NAMES = {"train": ("train",), "val": ("val", "valid", "validation", "dev"), "test": ("test",)}  # of files of a split
 
 T = TypeVar("T")

@@ -15,8 +15,8 @@ from torch import Tensor
 from datamodules.corpus.examples import QuestionList, WordBlocks, WordList, WordStream
 from datamodules.corpus.word_lists import FOLDER, fetch_word_lists, read_questions
 from datamodules.data import Data
-from datamodules.files.lines import read_lines
 from datamodules.files.objects import texts_in
+from datamodules.files.opening import read_lines
 from datamodules.tokens import find_words, num_unspaced
 from datamodules.types import CorpusFacts, Row, TypedText
 

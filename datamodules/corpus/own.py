@@ -8,8 +8,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.corpus.base import CorpusData
 from datamodules.files.faults import Faults
-from datamodules.files.lines import read_lines
-from datamodules.files.opening import suffix_of
+from datamodules.files.opening import read_lines, suffix_of
 
 
 class Corpus(CorpusData):

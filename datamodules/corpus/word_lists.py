@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.files.fetch import fetch
-from datamodules.files.lines import read_lines
+from datamodules.files.opening import read_lines
 from datamodules.types import Questions
 
 FOLDER = "word_eval"

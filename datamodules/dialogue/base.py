@@ -11,9 +11,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.data import Data
 from datamodules.dialogue.examples import ME, YOU, ChoiceExamples, DialogueTokenizer, not_too_long, with_context
 from datamodules.dialogue.reading import Dialogue, Dialogues, dialogues_in, find_files, read_dialogues
-from datamodules.files.lines import read_lines
-from datamodules.files.opening import suffix_of
-from datamodules.pairs import TABLES, PairExamples, check_limits, text_of
+from datamodules.files.forms import TABLES
+from datamodules.files.opening import read_lines, suffix_of
+from datamodules.pairs import PairExamples, check_limits, text_of
 from datamodules.ragged import Ragged
 from datamodules.sampling import mix
 from datamodules.tokens import Tokens

@@ -9,10 +9,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.archives import members
 from datamodules.files.faults import Faults, OnError
+from datamodules.files.forms import TABLES
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import read_rows
-from datamodules.pairs import TABLES, find_splits, find_table, tables_in, text_of
+from datamodules.pairs import find_splits, find_table, tables_in, text_of
 from datamodules.types import Row
 
 LISTS = (
@@ -92,7 +93,7 @@ def read_dialogues(
         path: A table with a dialogue a row (JSON lines, Parquet, CSV in any dialect, Excel): a list of ``turns``
             (``dialog``), of ``messages`` with ``role`` and ``content``, of ``conversations`` with ``from`` and
             ``value``, or a ``question`` and its ``answer`` (``prompt``, ``completion`` or ``response``).
-        encoding: Of a text file; see ``datamodules.files.lines``.
+        encoding: Of a text file; see ``datamodules.files.opening``.
         separator: Between the cells; told from the file if None.
         on_error: Whether a row that cannot be used is left out.
         unanswered: Whether the last turn wants a reply, so that an answer need not be there, and is not used if it is.

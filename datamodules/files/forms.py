@@ -16,7 +16,7 @@ PARQUET = (".parquet", ".pq")
 JSON = (".json", ".jsonl", ".ndjson")
 EXCEL = (".xlsx", ".xlsm")
 OLD = {".xls": "an old Excel file", ".xlsb": "a binary Excel file", ".ods": "an OpenDocument table"}
-
+TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)  # by their suffixes; whoever opens an old one says what it is
 
 Placed = Iterator[tuple[str, dict[str, Any]]]  # the place of a row in its file, and its cells by column
 

@@ -143,6 +143,21 @@ def open_lines(path: Path, encoding: str | None = None, newline: str = "\n") -> 
         yield _lines(text, path, name, newline)
 
 
+def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
+    r"""Lines of a file without their ends; only ``\n`` or ``\r\n`` ends a line.
+
+    Args:
+        path: The file, as it is or packed (``.gz``, ``.bz2``, ``.xz``, ``.zip`` of one file).
+        encoding: Its encoding; what its byte-order mark says, else UTF-8, if None.
+
+    Raises:
+        MisconfigurationException: If there is no such file, a byte does not fit the encoding, or a line is too long.
+    """
+    with open_lines(path, encoding) as lines:
+        for line in lines:
+            yield line.removesuffix("\n").removesuffix("\r")
+
+
 def _lines(text: IO[str], path: Path, encoding: str, newline: str) -> Iterator[str]:
     number = 0
     try:

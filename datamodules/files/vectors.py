@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.files.lines import read_lines
+from datamodules.files.opening import read_lines
 
 HEAD = 1000  # lines from which the length of a vector is told
 

@@ -8,11 +8,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
-from datamodules.files.lines import read_lines
+from datamodules.files.forms import TABLES
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
-from datamodules.files.opening import suffix_of
+from datamodules.files.opening import read_lines, suffix_of
 from datamodules.files.rows import require
-from datamodules.pairs import TABLES, PairExamples, check_limits, text_of
+from datamodules.pairs import PairExamples, check_limits, text_of
 from datamodules.parallel.reading import Files, Pairs, find_files, read_files, read_table
 from datamodules.ragged import Ragged
 from datamodules.tokens import Tokens

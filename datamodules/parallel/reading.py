@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.lines import read_lines
+from datamodules.files.opening import read_lines
 from datamodules.files.rows import read_rows, require
 from datamodules.pairs import endings, find_splits, find_table, tables_in, text_of
 from datamodules.types import Row
@@ -107,7 +107,7 @@ def read_table(
         path: CSV in any dialect, JSON, Parquet or Excel; the columns may also stand in an object ``translation``.
         source: Column of the sentences.
         target: Column of their translations; None if there is none.
-        encoding: Of a text file; see ``datamodules.files.lines``.
+        encoding: Of a text file; see ``datamodules.files.opening``.
         separator: Between the cells; told from the file if None.
         on_error: Whether a row that cannot be used is left out.
 

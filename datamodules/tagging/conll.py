@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.faults import Faults
-from datamodules.files.lines import read_lines
+from datamodules.files.opening import read_lines
 
 CONLLU = {"form": 1, "lemma": 2, "upos": 3, "xpos": 4, "feats": 5}
 BLANKS = " \t"  # other spaces, a no-break space say, are characters of words
@@ -69,7 +69,7 @@ def read_columns(
         path: The file, also packed.
         word: Column of the word, from 0.
         target: Column of the tag (-1 is the last); None if there is none.
-        encoding: Encoding of the file; see ``datamodules.files.lines.read_lines``.
+        encoding: Encoding of the file; see ``datamodules.files.opening.read_lines``.
         faults: Takes sentences with a faulty line; the first of them is raised if None.
         header: Whether the first line names the columns.
 
@@ -141,7 +141,7 @@ def read_conllu(
     Args:
         path: The file, also packed.
         target: ``upos``, ``xpos``, or the name of a feature such as ``Number`` (``_`` where a word has none).
-        encoding: Encoding of the file; see ``datamodules.files.lines.read_lines``.
+        encoding: Encoding of the file; see ``datamodules.files.opening.read_lines``.
         faults: Takes sentences with a faulty line; the first of them is raised if None.
 
     Raises:

@@ -9,10 +9,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
-from datamodules.files.lines import read_lines
+from datamodules.files.forms import TABLES
 from datamodules.files.objects import listed
-from datamodules.files.opening import suffix_of
+from datamodules.files.opening import read_lines, suffix_of
 from datamodules.tagging.conll import BLANKS, Sentence, read_columns, read_conllu, split
 from datamodules.tagging.token_tables import (
     SENTENCE,
@@ -25,7 +24,7 @@ from datamodules.tagging.token_tables import (
     usual_column,
 )
 
-TABLES = (".csv", *JSON, *PARQUET, *EXCEL, *OLD)
+TOKEN_TABLES = [suffix for suffix in TABLES if suffix != ".tsv"]  # that may be columns as of CoNLL
 COLUMNS = (".conll", ".iob", ".bio", ".tsv", ".col")  # what a suffix of columns begins with
 UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]{10,}")  # Japanese, Chinese, Thai without blanks
 
@@ -58,8 +57,8 @@ def read_tagged(path: Path, options: ReadOptions) -> list[Sentence]:
     if suffix == ".conllu":
         target = options.target if isinstance(options.target, str) else "upos"
         return read_conllu(path, target, options.encoding, faults)
-    names = [] if suffix in TABLES else _header(path, options)
-    if suffix in TABLES or usual_column(names, SENTENCE) is not None or options.sentence is not None:
+    names = [] if suffix in TOKEN_TABLES else _header(path, options)
+    if suffix in TOKEN_TABLES or usual_column(names, SENTENCE) is not None or options.sentence is not None:
         return read_table(path, options.word, options.target, options.sentence, True, options.encoding, faults)
     word = _number(path, names, "word", options.word, WORD, 0)
     tag = _number(path, names, "target", options.target, TARGET, -1)
@@ -83,7 +82,7 @@ def read_untagged(path: Path, options: ReadOptions, by_character: bool = False) 
     suffix, faults = suffix_of(path), Faults(options.on_error, str(path))
     if suffix == ".conllu":
         return read_conllu(path, None, options.encoding, faults)
-    if suffix in TABLES:
+    if suffix in TOKEN_TABLES:
         return read_table(path, options.word, None, options.sentence, False, options.encoding, faults)
     if not suffix.startswith(COLUMNS) and not _are_columns(path, options):
         return _read_text(path, options, by_character)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from datamodules.data import Data
 from datamodules.files.faults import Faults
-from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.forms import TABLES
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import require
@@ -27,8 +27,6 @@ from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, Tex
 from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import SPECIAL, Kind, Tokens, num_unspaced
 from datamodules.types import Row, SubwordTokens, TextFacts, TypedText
-
-TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)
 
 
 class TextData(Data[Texts, TextFacts], ABC):

@@ -12,8 +12,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.forms import JSON
-from datamodules.files.lines import read_lines
-from datamodules.files.opening import suffix_of
+from datamodules.files.opening import read_lines, suffix_of
 from datamodules.files.rows import read_rows, require
 from datamodules.types import Row
 
@@ -93,7 +92,7 @@ class TextLines(Texts):
 
     Args:
         path: The file.
-        encoding: Its encoding; see ``datamodules.files.lines``.
+        encoding: Its encoding; see ``datamodules.files.opening``.
         labelled: Whether a line begins with the label and a space, as in ``LOC:city Where is Aspen ?``.
         coarse: Whether a label ends at its colon.
         names: Names of the classes by their labels, of those that have another.
@@ -128,7 +127,7 @@ class TextFiles(Texts):
 
     Args:
         path: The folder that holds the classes' folders, or the texts if there are no labels.
-        encoding: Encoding of the files; see ``datamodules.files.lines``.
+        encoding: Encoding of the files; see ``datamodules.files.opening``.
         labelled: Whether there are folders for the classes.
         on_error: Whether a file that cannot be read is left out.
     """
@@ -174,7 +173,7 @@ class TableTexts(Texts):
         path: The file.
         column: Column of the text; nothing there is an empty text.
         target: Column of the label, which is a name, whatever it looks like; None if there is none.
-        encoding: Encoding of a text file; see ``datamodules.files.lines``.
+        encoding: Encoding of a text file; see ``datamodules.files.opening``.
         separator: Between the cells; told from the file if None.
         on_error: Whether a row that cannot be used is left out.
     """

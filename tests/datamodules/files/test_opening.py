@@ -6,7 +6,7 @@ import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files import opening
-from datamodules.files.lines import read_lines
+from datamodules.files.opening import read_lines
 
 TEXT = "one\ntwo\r\n\nwith \r and \u2028 and \x85 inside\nlast ä"
 LINES = ["one", "two", "", "with \r and \u2028 and \x85 inside", "last ä"]
