@@ -31,6 +31,7 @@ LIGHTNING = {
 }
 COMMANDS = {
     "chat": Command("talk to a model trained on dialogues: --ckpt_path RUN", "experiments.chat"),
+    "study": Command("means over seeds or folds, or a search for options: --config FILE", "experiments.study.command"),
 }
 BEFORE = ("-c", "--config", "--print_config")  # options that Lightning's parser takes before the command
 HELP = """\
