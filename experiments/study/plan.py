@@ -1,0 +1,165 @@
+"""Which runs a study consists of."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from experiments import runs
+from experiments.study.options import Given
+from experiments.study.space import Range, check_value, words
+from experiments.study.trials import Parsed, Probe
+
+# Options that have no say in what comes out of a run, or that the study gives itself.
+_FREE: tuple[str, ...] = (
+    "name",
+    "ckpt_path",
+    "seed_everything",
+    "data.num_workers",
+    "data.predict_path",
+    "data.fold",
+    "data.split_seed",
+)
+_FREE += ("trainer.devices", "trainer.accelerator", "trainer.default_root_dir", "trainer.enable_progress_bar")
+
+
+class Plan:
+    """The runs of a study, as command lines.
+
+    Args:
+        given: The command line of the study.
+
+    Attributes:
+        base: Options of the runs, named as on the command line.
+        folder: Of the study.
+        seed: Of the search, and of its splits.
+        seeds: Of the runs that a result is the mean over.
+        folds: The folds; ``[None]`` if there are none.
+        monitor: The score that a search looks at.
+    """
+
+    def __init__(self, given: Given) -> None:
+        self.given, self.settings = given, given.settings
+        parsed = Parsed(["fit", *given.words])
+        self.options, self.base = parsed.options, parsed.by_path()
+        runs.check_name(given.name)
+        self.folder = Path(self.base.get("trainer.default_root_dir") or "runs") / given.name
+        seed = self.base.get("seed_everything")
+        if isinstance(seed, bool):
+            raise MisconfigurationException(
+                f"--seed_everything is {seed}: runs of a study need a number, to be repeated"
+            )
+        self.seed = int(seed or 0)
+        self.seeds = self.settings.list_seeds(self.seed)
+        self.folds: list[int | None] = [*range(self.settings.folds)] or [None]
+        self.monitor = str(self.base["checkpoint.monitor"])
+
+    @property
+    def num_runs(self) -> int:
+        """Runs that are tested."""
+        return len(self.seeds) * len(self.folds)
+
+    def __str__(self) -> str:
+        settings, folds = self.settings, len(self.folds)
+        seeds = f"{len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
+        final = f"{self.num_runs} runs to test ({seeds}" + (f" x {folds} folds)" if settings.folds else ")")
+        if not settings.trials:
+            return final
+        each = f"{settings.trials} trials" + (f" in each of {folds} folds" if settings.folds else "")
+        return f"{each}, then {final}: {settings.trials * folds + self.num_runs} trainings in all"
+
+    # ---- command lines
+
+    def trial_words(self, fold: int | None) -> list[str]:
+        """A trial without its parameters."""
+        return [*self.given.words, f"--seed_everything={self.seed}", *self._fold_words(fold)]
+
+    def run_words(self, number: int, best: Mapping[int | None, Mapping[str, Any]]) -> list[str]:
+        """A run that is tested.
+
+        Args:
+            number: Which one: all folds of the first seed, then of the next.
+            best: The parameters that a search has found for each fold.
+        """
+        seed, fold = self.seeds[number // len(self.folds)], self.folds[number % len(self.folds)]
+        # What a search was chosen on must not be what its best is tested on, whatever the seed.
+        split = [f"--data.split_seed={self.seed}"] if self.settings.trials else []
+        params = words(best[fold]) if best else []
+        return [*self.given.words, f"--seed_everything={seed}", *split, *self._fold_words(fold), *params]
+
+    def label(self, number: int) -> dict[str, int]:
+        """Seed and fold of a run."""
+        fold = self.folds[number % len(self.folds)]
+        return {"seed": self.seeds[number // len(self.folds)]} | ({} if fold is None else {"fold": fold})
+
+    def _fold_words(self, fold: int | None) -> list[str]:
+        if fold is None:
+            return []
+        return [f"--data.fold={json.dumps({'index': fold, 'count': len(self.folds), 'gap': self.settings.gap})}"]
+
+    # ---- checks before the first run
+
+    def check(self) -> None:
+        """Refuse what cannot be searched.
+
+        Raises:
+            MisconfigurationException: If an option is not there, or does not take a value.
+        """
+        for option, space in self.settings.spaces.items():
+            for value in space.samples():
+                found = Parsed(["fit", *self.given.words, *words({option: value})]).by_path()
+                if option in found or isinstance(space, Range):
+                    check_value(option, space, value, found.get(option))
+        first = {option: space.samples()[0] for option, space in self.settings.spaces.items()}
+        Parsed(["fit", *self.trial_words(self.folds[0]), *words(first)])
+
+    def is_greater_better(self) -> bool:
+        """Whether more of what is monitored is better, which a first look at data and model tells.
+
+        Raises:
+            MisconfigurationException: If it is not logged, or it is not known.
+        """
+        first = {option: space.samples()[0] for option, space in self.settings.spaces.items()}
+        known = Probe(["fit", *self.trial_words(self.folds[0]), *words(first)], self.folder / "0").directions
+        if self.monitor not in known:
+            near = difflib.get_close_matches(self.monitor, known, n=1)
+            raise MisconfigurationException(
+                f"checkpoint.monitor is {self.monitor}, which is not logged; there are: {', '.join(sorted(known))}"
+                + (f" - did you mean {near[0]}?" if near else "")
+            )
+        mode, more = self.base.get("checkpoint.mode"), known[self.monitor]
+        if mode is None and more is None:
+            raise MisconfigurationException(
+                f"of {self.monitor} it is not known what is better: --checkpoint.mode min or max"
+            )
+        return more if more is not None else mode == "max"
+
+    def fixed(self) -> dict[str, Any]:
+        """What must be the same whenever the study goes on."""
+        options = {key: value for key, value in self.base.items() if not key.startswith(_FREE)}
+        settings = self.settings.fixed()
+        return {"options": options, "seed": self.seed, **settings}
+
+    def check_same(self, before: Mapping[str, Any]) -> None:
+        """Refuse to go on with another study.
+
+        Args:
+            before: What ``fixed`` was when the study began.
+
+        Raises:
+            MisconfigurationException: If it differs.
+        """
+        now = json.loads(json.dumps(self.fixed()))
+        pairs = {
+            f"--{key}": (before["options"].get(key), now["options"].get(key))
+            for key in now["options"] | before["options"]
+        }
+        pairs |= {f"--study.{key}": (before.get(key), now.get(key)) for key in now.keys() - {"options"}}
+        for key, (then, this) in pairs.items():
+            if then != this:
+                raise MisconfigurationException(
+                    f"{self.folder} holds a study with {key} {then}, not {this}: give this one another --name"
+                )

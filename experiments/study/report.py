@@ -1,0 +1,151 @@
+"""What a study has found, in files."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+
+from experiments import runs
+from experiments.study.claims import LOCK, FileLock
+from experiments.study.scores import Spread, spreads
+from experiments.study.space import words
+from experiments.study.trials import Parsed
+from experiments.study.work import Work
+
+_PARTS = ("model", "data", "trainer", "checkpoint", "seed_everything")  # of a config to fit with
+
+
+def write_report(work: Work) -> str:
+    """Write ``study.json``, ``trials.csv``, ``summary.md``, and after a search ``best.yaml`` and pictures.
+
+    Args:
+        work: A study that is done.
+
+    Returns:
+        What the user is told.
+    """
+    folder = work.plan.folder
+    with FileLock(folder / LOCK):
+        ended = [trial for trial in work.final.trials() if trial.state == TrialState.COMPLETE]
+        found = spreads([trial.user_attrs["scores"] for trial in ended])
+        best = {fold: work.best(search) for fold, search in work.searches.items()}
+        following = [_write_best(work, fold, trial) for fold, trial in best.items()]
+        if best:
+            from experiments.study.pictures import write_pictures
+
+            write_pictures(work)
+        told = _table(found)
+        runs.write(folder / "study.json", json.dumps(_facts(work, ended, found, best), indent=2) + "\n")
+        runs.write(folder / "trials.csv", _csv(list(_rows(work))))
+        runs.write(folder / "summary.md", _summary(work, ended, found, best))
+    return "\n".join([told, f"{folder / 'summary.md'}", *(f"next: leyden fit --config {path}" for path in following)])
+
+
+def _facts(
+    work: Work, ended: Sequence[FrozenTrial], found: Mapping[str, Spread], best: Mapping[int | None, FrozenTrial]
+) -> dict[str, Any]:
+    plan = work.plan
+    return {
+        "name": plan.folder.name,
+        "seeds": plan.seeds,
+        "folds": plan.settings.folds,
+        "options": plan.base,
+        "scores": {name: _json(score._asdict()) for name, score in found.items()},
+        "runs": [
+            {
+                "run": work.final.run_folder(trial.number).name,
+                **plan.label(trial.number),
+                "scores": _json(trial.user_attrs["scores"]),
+                "seconds": trial.user_attrs.get("seconds"),
+            }
+            for trial in ended
+        ],
+        "search": [
+            {
+                "fold": fold,
+                "monitor": plan.monitor,
+                "direction": work.searches[fold].study.direction.name.lower(),
+                "trials": {state.name.lower(): count for state, count in _counts(work, fold).items()},
+                "best": {"run": work.searches[fold].run_folder(trial.number).name, "value": trial.value},
+                "params": trial.params,
+            }
+            for fold, trial in best.items()
+        ],
+    }
+
+
+def _json(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers as JSON has them: without NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _counts(work: Work, fold: int | None) -> dict[TrialState, int]:
+    states = [trial.state for trial in work.searches[fold].trials()]
+    return {state: states.count(state) for state in sorted(set(states))}
+
+
+def _rows(work: Work) -> Iterator[dict[str, Any]]:
+    """A row for each trial and each run that is tested."""
+    stages = [*((fold, search) for fold, search in work.searches.items()), (None, work.final)]
+    for fold, stage in stages:
+        for trial in stage.trials():
+            row: dict[str, Any] = {"run": stage.run_folder(trial.number).name, "state": trial.state.name.lower()}
+            row |= work.plan.label(trial.number) if stage is work.final else {"seed": work.plan.seed, "fold": fold}
+            row |= {"seconds": round(trial.user_attrs.get("seconds", 0.0), 2), **trial.params}
+            row |= trial.user_attrs.get("scores", {})
+            yield row | {"reason": trial.user_attrs.get("reason")}
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=dict.fromkeys(name for row in rows for name in row), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _table(found: Mapping[str, Spread]) -> str:
+    """The scores on test for the terminal."""
+    names = [name for name in found if name.startswith("test/")]
+    width = max(map(len, names), default=0)
+    return "\n".join(f"{name:<{width}}  {found[name]}" for name in names)
+
+
+def _summary(
+    work: Work, ended: Sequence[FrozenTrial], found: Mapping[str, Spread], best: Mapping[int | None, FrozenTrial]
+) -> str:
+    plan = work.plan
+    lines = [f"# {plan.folder.name}", "", f"{plan}.", ""]
+    for fold, trial in best.items():
+        of = "" if fold is None else f" of fold {fold}"
+        counts = ", ".join(f"{count} {state.name.lower()}" for state, count in _counts(work, fold).items())
+        run = work.searches[fold].run_folder(trial.number).name
+        lines += [f"Best trial{of}: {run}, {plan.monitor} {trial.value:.4g} on validation ({counts}).", ""]
+        lines += ["| option | searched in | best |", "|---|---|---|"]
+        lines += [f"| {name} | {plan.settings.spaces[name]} | {value} |" for name, value in trial.params.items()]
+        lines.append("")
+    labels = [" ".join(f"{name} {value}" for name, value in plan.label(trial.number).items()) for trial in ended]
+    lines += ["| " + " | ".join(["score", "mean", "standard deviation", "95 % interval", *labels]) + " |"]
+    lines += ["|" + "---|" * (4 + len(labels))]
+    for name, score in found.items():
+        values = [f"{trial.user_attrs['scores'][name]:.4f}" for trial in ended]
+        inside = f"{score.low:.4f} to {score.high:.4f}" if score.num_runs > 1 else ""
+        std = f"{score.std:.4f}" if score.num_runs > 1 else ""
+        lines.append("| " + " | ".join([name, f"{score.mean:.4f}", std, inside, *values]) + " |")
+    seconds = sum(trial.user_attrs.get("seconds", 0.0) for stage in (*work.searches.values(), work.final)
+                  for trial in stage.trials())  # fmt: skip
+    return "\n".join([*lines, "", f"Time in runs: {seconds:.0f} s.", ""])
+
+
+def _write_best(work: Work, fold: int | None, trial: FrozenTrial) -> str:
+    """A config to fit with; the path of the file."""
+    path = work.plan.folder / ("best.yaml" if fold is None else f"best_of_fold_{fold}.yaml")
+    parsed = Parsed(["fit", *work.plan.given.words, *words(trial.params)]).options
+    head = f"# Best of {work.plan.folder.name}: {work.plan.monitor} {trial.value:.4g} on validation.\n"
+    runs.write(path, head + yaml.safe_dump({part: parsed[part] for part in _PARTS if part in parsed}, sort_keys=False))
+    return str(path)

@@ -1,0 +1,157 @@
+"""Working on a study: searching, then training and testing what is its result."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from optuna.trial import TrialState
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from experiments.messages import last_sentence
+from experiments.study import trials
+from experiments.study.claims import LOCK, FileLock, Job, Stage, open_storage, open_study
+from experiments.study.plan import Plan
+from experiments.study.sampling import SeededByNumber
+from experiments.study.space import words
+
+POLL = 1.0  # seconds between two looks at what other processes do
+TRIED = 3  # trials that may fail before one has succeeded
+
+
+class Work:
+    """A study under way.
+
+    Args:
+        plan: What is to be done.
+
+    Attributes:
+        searches: The search in each fold.
+        final: The runs that are tested.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, settings = plan, plan.settings
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        self.storage = open_storage(settings.storage, plan.folder)
+        name = plan.folder.name
+        with FileLock(plan.folder / LOCK):
+            study = open_study(self.storage, name, "minimize", None, None)
+            kept = study.user_attrs
+            if "fixed" not in kept:
+                if settings.trials:
+                    plan.check()
+                    study.set_user_attr("greater_is_better", plan.is_greater_better())
+                study.set_user_attr("fixed", plan.fixed())
+            plan.check_same(study.user_attrs["fixed"])
+        self.greater_is_better: bool = study.user_attrs.get("greater_is_better", False)
+        self.searches: dict[int | None, Stage] = {}
+        for fold in plan.folds if settings.trials else []:
+            found = open_study(
+                self.storage,
+                f"{name}/search" if fold is None else f"{name}/search of fold {fold}",
+                "maximize" if self.greater_is_better else "minimize",
+                SeededByNumber(settings.sampler, plan.seed),
+                settings.pruner(),
+            )
+            prefix = "" if fold is None else f"fold_{fold}_trial_"
+            self.searches[fold] = Stage(found, self.storage, plan.folder, prefix, settings.trials)
+        self.final = Stage(study, self.storage, plan.folder, "best_" if settings.trials else "", plan.num_runs)
+
+    # ---- what is done
+
+    def do(self) -> None:
+        """Do what is left to be done, together with other processes."""
+        until = None if self.plan.settings.timeout is None else time.monotonic() + self.plan.settings.timeout
+        best: dict[int | None, Mapping[str, Any]] = {}
+        for fold, search in self.searches.items():
+            search.until = until
+            title = "trials" if fold is None else f"trials of fold {fold}"
+            self._all(search, title, partial(self._search, search, fold))
+            best[fold] = self.best(search).params
+        self._all(self.final, "runs", partial(self._test, best))
+
+    def _all(self, stage: Stage, title: str, do: Callable[[Job], str]) -> None:
+        with tqdm(total=stage.total, desc=title, unit="run", disable=None, smoothing=0.1) as bar:
+            bar.update(stage.num_done())
+            while True:
+                job = stage.claim()
+                if job is None and stage.is_over():
+                    break
+                if job is None:
+                    time.sleep(POLL)
+                else:
+                    try:
+                        line = do(job)
+                    finally:
+                        job.lock.release()
+                    tqdm.write(line)
+                bar.update(stage.num_done() - bar.n)
+                bar.set_postfix_str(self._so_far(stage))
+
+    def _so_far(self, stage: Stage) -> str:
+        if stage is self.final:
+            return ""
+        done = [trial for trial in stage.trials() if trial.state == TrialState.COMPLETE]
+        return f"best {stage.study.best_value:.4g} (trial {stage.study.best_trial.number})" if done else ""
+
+    def best(self, search: Stage) -> Any:
+        """The best trial of a search.
+
+        Raises:
+            MisconfigurationException: If no trial has a score.
+        """
+        ended = search.trials()
+        if not any(trial.state == TrialState.COMPLETE for trial in ended):
+            reasons = [trial.user_attrs["reason"] for trial in ended if "reason" in trial.user_attrs]
+            why = f"; the first: {reasons[0]}" if reasons else ""
+            raise MisconfigurationException(f"none of {len(ended)} trials has a score of {self.plan.monitor}{why}")
+        return search.study.best_trial
+
+    # ---- one run
+
+    def _search(self, search: Stage, fold: int | None, job: Job) -> str:
+        trial, monitor, began = job.trial, self.plan.monitor, time.monotonic()
+        params = {option: space.suggest(trial, option) for option, space in self.plan.settings.spaces.items()}
+        score, reason = None, ""
+        try:
+            best = trials.train([*self.plan.trial_words(fold), *words(params)], job.folder, trial, monitor)
+            score = best.best_score
+            self._note(job, best.best_scores, began)
+        except (MisconfigurationException, torch.OutOfMemoryError) as error:
+            if isinstance(error.__cause__, OSError):  # of the machine, not of the parameters
+                raise
+            reason = last_sentence(error)
+            failed = sum(each.state == TrialState.FAIL for each in search.trials())
+            if failed + 1 >= TRIED and failed == search.num_done():
+                raise
+        if score is None or score != score:
+            reason = reason or f"{monitor} is no number"
+            trial.set_user_attr("reason", reason)
+            search.study.tell(trial, state=TrialState.FAIL)
+            return f"{job.folder.name}: failed: {reason}"
+        pruned = trials.PRUNED in trial.user_attrs
+        if pruned:
+            search.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            search.study.tell(trial, score)
+        return f"{job.folder.name}: {monitor} {score:.4g}{', pruned' if pruned else ''}"
+
+    def _test(self, best: Mapping[int | None, Mapping[str, Any]], job: Job) -> str:
+        began, number = time.monotonic(), job.trial.number
+        trials.train(self.plan.run_words(number, best), job.folder)
+        trials.evaluate(job.folder)
+        scores = trials.scores(job.folder)
+        self._note(job, scores, began)
+        self.final.study.tell(job.trial, scores.get(self.plan.monitor.replace("val/", "test/"), 0.0))
+        label = ", ".join(f"{name} {value}" for name, value in self.plan.label(number).items())
+        return f"{job.folder.name} ({label}): " + ", ".join(
+            f"{name} {value:.4g}" for name, value in scores.items() if name.startswith("test/")
+        )
+
+    def _note(self, job: Job, scores: Mapping[str, float], began: float) -> None:
+        seconds = job.trial.user_attrs.get("seconds", 0.0) + time.monotonic() - began
+        job.trial.set_user_attr("seconds", seconds)
+        job.trial.set_user_attr("scores", dict(scores))
