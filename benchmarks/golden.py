@@ -106,7 +106,7 @@ def leaves(tree: Any, name: str = "") -> Iterator[str]:
 
 def logged(run: Path) -> dict[str, list[Any]]:
     """Step and value of all that TensorBoard shows; of pictures and texts the digest."""
-    from tensorboard.backend.event_processing import event_file_loader  # type: ignore[import-untyped]
+    from tensorboard.backend.event_processing import event_file_loader
 
     found: dict[str, list[Any]] = {}
     for path in sorted(run.glob("events.*"), key=lambda path: path.stat().st_mtime_ns):

@@ -90,7 +90,7 @@ class LeydenCLI(LightningCLI):
         """Parse, after the configuration that the checkpoint carries, what the user gave: the user's word wins."""
         words = list(sys.argv[1:] if args is None else args)
         for one in (parser, *self._subcommand_parsers.values()):
-            one.words = words  # type: ignore[attr-defined]
+            one.words = words
         configs = {path: yaml_limits.read(Path(path)) for path in values_of(words, "--config", "-c") if isfile(path)}
         self.given_name = next((Path(path).stem for path in values_of(words, "--config", "-c")), None)
         command = next((word for word in words if word in self.subcommands()), None)

@@ -38,7 +38,7 @@ def texts_to(values: "Series[Any]", convert: Callable[[Any], Any]) -> Any:
     Missing cells are handed on as null.
     """
     import pandas as pd
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
     if isinstance(values.dtype, pd.CategoricalDtype):
         each = convert(pa.array([*values.cat.categories.astype(str), None], pa.large_string()))
@@ -66,8 +66,8 @@ def csv_columns(path: Path, separator: str | None, encoding: str | None, faults:
 def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> dict[str, Any] | None:
     """The columns of a UTF-8 file without quotation marks or any fault, several times as fast; None for others."""
     import pyarrow as pa
-    import pyarrow.compute as pc  # type: ignore[import-untyped]
-    from pyarrow import csv as arrow  # type: ignore[import-untyped]
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
 
     if find_encoding(path, encoding) not in ("utf-8-sig", "ascii"):
         return None
@@ -111,7 +111,7 @@ def parquet_columns(path: Path) -> "dict[str, Series[Any]]":
     """Columns of a Parquet file."""
     import pandas as pd
     import pyarrow as pa
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq
 
     column_names(path)  # says what is wrong with the file
     try:

@@ -50,7 +50,7 @@ def sha256(path: Path) -> str:
 
 
 def _fetch(url: str, part: Path) -> None:
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(

@@ -80,8 +80,8 @@ def _object(row: Any, place: str) -> dict[str, Any]:
 
 def open_parquet(path: Path) -> Any:
     """Open a Parquet file, whose columns are read when they are asked for."""
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     check_file(path)
     try:
@@ -106,7 +106,7 @@ def parquet_rows(path: Path, encoding: str | None, separator: str | None, faults
 
 def excel_rows(path: Path, encoding: str | None, separator: str | None, faults: Faults) -> Placed:
     """Rows of the first sheet of an Excel file; formulas by their values, errors as nothing."""
-    import openpyxl  # type: ignore[import-untyped]
+    import openpyxl
 
     check_archive(path)
     with open_bytes(path) as file:

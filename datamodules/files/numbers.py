@@ -86,7 +86,7 @@ def find_formats(
 
 def _fitting(texts: Texts, decimal: str | None, source: str, name: str) -> tuple[list[NumberFormat], bool]:
     """The formats that fit most texts and make different numbers of them; and whether they tell the decimal sign."""
-    import pyarrow.compute as pc  # type: ignore[import-untyped]
+    import pyarrow.compute as pc
 
     german = NumberFormat(",", ".")
     if decimal != "," and _floats(texts) is not None and _share(texts[:1000], german.pattern) != 1:
@@ -130,7 +130,7 @@ def _ambiguous(name: str, texts: Texts, ways: list[NumberFormat], source: str) -
 
 def texts_of(values: "Series[Any]") -> Texts:
     """The texts of a column as an array of pyarrow without nulls; those of a column of categories once each."""
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
     array = pa.array(values.array.categories if values.dtype == "category" else values, pa.large_string())
     return (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array).drop_null()

@@ -256,7 +256,7 @@ def _keep_size(transforms: Sequence[nn.Module]) -> bool:
 
 
 def _some(size: int, count: int) -> list[int]:
-    return torch.linspace(0, size - 1, min(count, size)).long().tolist()  # type: ignore[no-any-return]
+    return torch.linspace(0, size - 1, min(count, size)).long().tolist()
 
 
 def _mean_and_std(plain: ImageExamples) -> tuple[list[float], list[float]]:

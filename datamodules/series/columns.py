@@ -99,7 +99,7 @@ def _mostly_numbers(column: "Column[Any]") -> bool:
 
 def _sign(texts: "dict[str, Column[Any]]", formats: dict[str, NumberFormat]) -> str:
     """The decimal sign that the numbers show; nothing if they are all whole."""
-    import pyarrow.compute as pc  # type: ignore[import-untyped]
+    import pyarrow.compute as pc
 
     for name, how in formats.items():
         signs = how.decimal + how.thousands.strip(" '")

@@ -146,7 +146,7 @@ def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], A
         whole: Whether all are whole numbers, so that ``1.0`` is ``1``.
     """
     import pandas as pd
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes, unique = values.cat.codes.to_numpy(), values.cat.categories.tolist()

@@ -94,7 +94,7 @@ class RunCheckpoint(Checkpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See to it that the sanity check tells which scores there are."""
-        self.directions |= pl_module.directions  # type: ignore[arg-type, operator]
+        self.directions |= pl_module.directions  # type: ignore[arg-type]
         known = all(monitor.score in self.directions for monitor in self._monitors(trainer))
         if trainer.ckpt_path is None and not known and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.num_sanity_val_steps = max(1, trainer.num_sanity_val_steps)
@@ -104,7 +104,7 @@ class RunCheckpoint(Checkpoint):
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse to monitor what is not logged."""
-        self.directions |= pl_module.directions  # type: ignore[arg-type, operator]
+        self.directions |= pl_module.directions  # type: ignore[arg-type]
         self._check_names(trainer, set(trainer.callback_metrics))
 
     def _check_names(self, trainer: Trainer, known: set[str]) -> None:
@@ -139,7 +139,7 @@ class RunCheckpoint(Checkpoint):
             return
         scores = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         self._check_names(trainer, set(trainer.callback_metrics))
-        self.directions |= pl_module.directions  # type: ignore[arg-type, operator]
+        self.directions |= pl_module.directions  # type: ignore[arg-type]
         less = less_is_better(Monitor("checkpoint", self.monitor, self.mode), self.directions)
         if not self.best_scores or rank(scores, self.monitor, less) < rank(self.best_scores, self.monitor, less):
             self.best_scores, self.best_step = scores, trainer.global_step

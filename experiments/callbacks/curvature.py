@@ -128,7 +128,7 @@ def hessian(loss: Loss, parameters: Tensor) -> Tensor:
 def hessian_product(loss: Loss, parameters: Tensor) -> Product:
     """The function that multiplies the Hessian of a loss by a vector ``(parameters,)``."""
     product: Any = torch.func.vjp(torch.func.grad(loss), parameters)[1]  # the Hessian is symmetric
-    return lambda vector: product(vector, retain_graph=True)[0]  # type: ignore[no-any-return]
+    return lambda vector: product(vector, retain_graph=True)[0]
 
 
 def hutchinson(product: Product, parameters: Tensor, num_probes: int, seed: int = 0) -> float:

@@ -50,7 +50,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         return loss / num
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: D102
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
         if torch.is_grad_enabled():  # create_graph: what was computed in `forward` would pass for a constant
             raise NotImplementedError("LinearCrossEntropy can be differentiated only once")
         d_features, d_weight, d_bias = ctx.saved_tensors
