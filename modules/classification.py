@@ -12,6 +12,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from datamodules.types import Batch, ClassFacts, ImageFacts, Row
+from modules.members import for_each_member, mean_logits
 from modules.metrics import AUROC, CalibrationError, MacroF1
 from modules.nets.tabular import prepare
 from modules.task import Step, Task
@@ -29,7 +30,8 @@ class Classifier(Task[ClassFacts]):
 
     Args:
         net: Makes the network from the number of inputs (channels, features or words) and the number of classes;
-            it maps a batch of inputs to logits ``(batch, classes)``.
+            it maps a batch of inputs to logits ``(batch, classes)``; an ensemble, to ``(batch, members, classes)``: a
+            member has its own loss, and the prediction is the mean of their probabilities.
         label_smoothing: Probability spread evenly over all classes (Szegedy et al. 2016).
         class_weights: ``balanced`` weighs a class by the inverse of its frequency in training; or a weight a class.
         mixup: Parameter of the Beta distribution of MixUp (Zhang et al. 2018); off if 0.
@@ -114,13 +116,15 @@ class Classifier(Task[ClassFacts]):
         return MetricCollection(scores)
 
     def forward(self, inputs: Any) -> Tensor:
-        """Logits ``(batch, classes)``."""
+        """Logits ``(batch, classes)``; in training, those of an ensemble are ``(batch, members, classes)``."""
         if isinstance(inputs, Tensor) and inputs.ndim == 4:  # convolutions are faster so
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.net(inputs)
-        if self.mirror and not self.training:
+        if self.training:
+            return logits
+        if self.mirror:
             logits = (logits + self.net(inputs.flip(-1))) / 2
-        return logits
+        return mean_logits(logits)
 
     def step(self, batch: Batch) -> Step:
         """Cross-entropy of ``(inputs, target)``, target ``(batch)``."""
@@ -132,7 +136,7 @@ class Classifier(Task[ClassFacts]):
         logits = self(inputs)
         if not self.training:
             return Step(F.cross_entropy(logits, target), len(target), logits.float().softmax(1), target)
-        loss = smoothed_cross_entropy(logits, mixed, self.weights, self.label_smoothing)
+        loss = smoothed_cross_entropy(*for_each_member(logits, mixed), self.weights, self.label_smoothing)
         # The mean is over the examples' weights; of mixed classes it is over the examples.
         return Step(loss, len(target) if self.weights is None or mixed is not target else self.weights[target].sum())
 

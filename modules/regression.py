@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from datamodules.types import Batch, NumberFacts, Row
+from modules.members import for_each_member, mean_numbers
 from modules.metrics import RegressionScores
 from modules.nets.tabular import prepare
 from modules.task import Step, Task
@@ -23,7 +24,8 @@ class Regressor(Task[NumberFacts]):
 
     Args:
         net: Makes the network from the number of inputs and the number of targets; it maps ``(batch, inputs)`` to
-            ``(batch, targets)``.
+            ``(batch, targets)``; an ensemble, to ``(batch, members, targets)``: each member has its own loss, and the
+            prediction is their mean.
         loss: Loss between prediction and target, both standardized; the squared error if None. Against outliers:
             ``torch.nn.HuberLoss`` or ``torch.nn.L1Loss``.
         **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
@@ -54,18 +56,18 @@ class Regressor(Task[NumberFacts]):
         return MetricCollection([RegressionScores(self.num_outputs)])
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Standardized predictions ``(batch, targets)``."""
+        """Standardized predictions ``(batch, targets)``; in training, of an ensemble ``(batch, members, targets)``."""
         outputs: Tensor = self.net(inputs)
-        return outputs
+        return outputs if self.training else mean_numbers(outputs)
 
     def step(self, batch: Batch) -> Step:
         """Loss of ``(inputs, target)``, target ``(batch, targets)``."""
         inputs, target = batch
         assert target is not None
         outputs = self(inputs)
-        loss = self.loss(outputs, target)
         if self.training:
-            return Step(loss, len(target))
+            return Step(self.loss(*for_each_member(outputs, target)), len(target))
+        loss = self.loss(outputs, target)
         # Without the mean: it changes no score, but far from zero it would cost digits.
         return Step(loss, len(target), outputs.float() * self.scale, target * self.scale)
 
