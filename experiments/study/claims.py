@@ -47,6 +47,8 @@ class FileLock:
         except BlockingIOError:
             os.close(file)
             return False
+        os.ftruncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())  # for whoever wants to know
         self._file = file
         return True
 

@@ -18,12 +18,14 @@ def main(words: list[str]) -> int:
     given = read_options(words)
     from experiments.study.plan import Plan
     from experiments.study.report import write_report
+    from experiments.study.trials import warning_once
     from experiments.study.work import Work
 
     try:
-        work = Work(Plan(given))
-        print(f"{work.plan.folder}: {work.plan}")
-        work.do()
+        with warning_once():
+            work = Work(Plan(given))
+            print(f"{work.plan.folder}: {work.plan}", flush=True)
+            work.do()
         print(write_report(work))
     except (Interrupted, KeyboardInterrupt) as stop:
         signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -178,6 +179,23 @@ def evaluate(folder: Path, callbacks: Sequence[Callback] = ()) -> None:
     """Test the best checkpoint of a run."""
     with isolated():
         StudyRun(["test", "--ckpt_path", str(folder), *QUIET], callbacks=callbacks)
+
+
+@contextmanager
+def warning_once() -> Iterator[None]:
+    """Show each warning once, not in every run."""
+    show, seen = warnings.showwarning, set[str]()
+
+    def show_new(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        if str(message) not in seen:
+            seen.add(str(message))
+            show(message, *args, **kwargs)
+
+    warnings.showwarning = show_new
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 @contextmanager
