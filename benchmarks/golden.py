@@ -49,14 +49,14 @@ OPTIONS = {"hymenoptera_resnet18": "--model.net.weights=null", "imagenet_resnet5
 OPTIONS |= {name: options for name, (_, options) in OWN.items()}
 # What is predicted, and the configs for which it is; <name>.csv for all others.
 INPUTS = {
-    "my_images": "own/image* cifar10_* digits *mnist_* imagenet_* hymenoptera_*",
+    "my_images": "own/image* images_from_scratch cifar10_* digits *mnist_* imagenet_* hymenoptera_*",
     "texts/unlabelled.txt": "own/text own/translation own/dialogue sst2_* trec_* multi30k_* daily_*",
     "tagged/sentences.txt": "own/tagging conll2003_* ewt_* wnut17_*",
     "tables/people.csv": "own/tabular_classification own/regression",
     "series/shops.csv": "own/forecasting",
     "ett/ETTh1.csv": "etth1_*",
     "univariate/airline-passengers.csv": "airline_*",
-    "words.txt": "own/embedding skip_gram",
+    "words.txt": "own/embedding skip_gram cbow",
 }
 ALWAYS = (
     "--trainer.enable_progress_bar=false --trainer.accelerator=cpu --trainer.devices=1 --trainer.deterministic=true"
