@@ -145,6 +145,28 @@ class Classifier(Task[ClassFacts]):
         return probabilities_to_rows(self(batch[0]).float().softmax(1), self.classes, self.top_k)
 
 
+    def truth(self, batch: Batch) -> list[Row]:
+        """The class by name, as ``truth``."""
+        assert batch.target is not None
+        return [{"truth": self.classes[index]} for index in batch.target.tolist()]
+
+    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
+        """``accuracy`` and ``f1``; ``auroc`` too if the rows have the probability of each class."""
+        names = sorted({str(row[column]) for row in rows for column in ("truth", "class")})
+        number = {name: index for index, name in enumerate(names)}
+        target = torch.tensor([number[str(row["truth"])] for row in rows])
+        predicted = torch.tensor([number[str(row["class"])] for row in rows])
+        f1 = MacroF1(len(names))
+        f1.update(F.one_hot(predicted, len(names)), target)
+        scores = {"accuracy": float((predicted == target).double().mean()), "f1": float(f1.compute())}
+        if all(f"probability_{name}" in row for row in rows for name in names):
+            auroc = AUROC()
+            shares = [[float(row[f"probability_{name}"]) for name in names] for row in rows]
+            auroc.update(torch.tensor(shares, dtype=torch.float64), target)
+            scores["auroc"] = float(auroc.compute())
+        return scores
+
+
 def smoothed_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
     """Cross-entropy with class weights and label smoothing, where an example has the weight of its true class.
 

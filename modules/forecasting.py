@@ -123,6 +123,21 @@ class Forecaster(Task[SeriesFacts]):
         )
         return Step(loss, len(target), preds, Truth(target, self.to_original(target, series)))
 
+    def truth(self, batch: Batch) -> list[Row]:
+        """``truth`` (horizon x targets), in the units of the file."""
+        assert batch.target is not None
+        return [{"truth": values} for values in self.to_original(batch.target, batch.inputs.series).tolist()]
+
+    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
+        """``mae_original``, ``rmse_original`` and ``smape``: what does not depend on how a model scales the series."""
+        forecast, truth = (torch.tensor([row[name] for row in rows], dtype=DOUBLE) for name in ("forecast", "truth"))
+        errors, nothing = ForecastErrors(), truth.new_zeros(len(rows), 1, truth.shape[-1])
+        errors.update(
+            Forecasts(forecast[..., None], forecast[..., None], truth, truth, nothing), Truth(truth, truth)
+        )
+        kept = ("mae_original", "rmse_original", "smape")
+        return {name: float(value) for name, value in errors.compute().items() if name in kept}
+
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """``forecast`` (horizon x targets) and ``quantiles`` (level: horizon x targets), in the units of the file."""
         inputs = batch[0]

@@ -1,7 +1,7 @@
 """Regression: numbers from anything."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -73,10 +73,31 @@ class Regressor(Task[NumberFacts]):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The targets in their units: ``prediction``, or ``prediction_NAME`` for each of several."""
+        return self._in_units(self(batch[0]), "prediction")
+
+    def truth(self, batch: Batch) -> list[Row]:
+        """The targets in their units: ``truth``, or ``truth_NAME`` for each of several."""
+        assert batch.target is not None
+        return self._in_units(batch.target, "truth")
+
+    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
+        """``mae``, ``rmse`` and ``r2``."""
+        preds, truth = (
+            torch.tensor([[row[name] for name in self._columns(of)] for row in rows], dtype=torch.float64)
+            for of in ("prediction", "truth")
+        )
+        scores, shift = RegressionScores(self.num_outputs), truth.mean(0)
+        scores.update(preds - shift, truth - shift)
+        return {name: float(value) for name, value in scores.compute().items()}
+
+    def _columns(self, name: str) -> list[str]:
+        return [name] if self.num_outputs == 1 else [f"{name}_{target}" for target in self.targets]
+
+    def _in_units(self, standardized: Tensor, name: str) -> list[Row]:
         # In double precision: far from zero, single precision would cost digits.
         scale, mean = (torch.tensor(n, dtype=torch.float64) for n in (self.facts.target_scale, self.facts.target_mean))
-        numbers = self(batch[0]).float().cpu().double() * scale + mean  # (batch, targets)
-        names = ["prediction"] if self.num_outputs == 1 else [f"prediction_{name}" for name in self.targets]
+        numbers = standardized.float().cpu().double() * scale + mean  # (batch, targets)
+        names = self._columns(name)
         digits = [9 + max(0, round(math.log10(max(abs(m) / s, 1)))) for m, s in zip(mean, scale, strict=True)]
         return [
             {name: float(f"{x:.{n}g}") for name, x, n in zip(names, row, digits, strict=True)}

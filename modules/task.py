@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
 
 import torch
@@ -88,6 +88,21 @@ class Task(LightningModule, ABC, Generic[F]):
     @abstractmethod
     def predict_step(self, batch: Any, batch_idx: int) -> list[Row]:
         """One row of named columns for each example of the batch."""
+
+    def truth(self, batch: Any) -> list[Row] | None:
+        """What is true of each example of a batch, named as ``predict_step`` names what is predicted; None if unknown.
+
+        With it the predictions of the test split can be kept, and those of several models scored together.
+        """
+        return None
+
+    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
+        """The scores of predictions of any models of this kind, from the rows of ``predict_step`` and ``truth`` joined.
+
+        Args:
+            rows: One for each example.
+        """
+        return {}
 
     # ---- what all of them share
 

@@ -1,5 +1,6 @@
 """A tag for every word from counts."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -8,7 +9,7 @@ from torchmetrics import MetricCollection
 
 from datamodules.types import PAD, Batch, Row, TaggingFacts
 from modules.nets.tagging.hmm import TaggedHMM
-from modules.tagging.tagger import decode_tags, tag_scores
+from modules.tagging.tagger import decode_tags, score_tags, tag_scores, true_tags
 from modules.task import Step, Task
 
 
@@ -81,6 +82,14 @@ class HMMTagger(Task[TaggingFacts]):
         if self.decoding == "posterior":
             return self.net.marginals(emissions, lengths).argmax(2)
         return self.net.decode(emissions, lengths)
+
+    def truth(self, batch: Batch) -> list[Row]:
+        """The tags of each sentence by name, as ``truth``."""
+        return true_tags(batch, self.facts)
+
+    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
+        """All scores but the loss."""
+        return score_tags(rows, self.facts)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The tags of each sentence by name, and the probability of each."""

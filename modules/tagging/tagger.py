@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric, MetricCollection
 
 from datamodules.types import IGNORE, PAD, Batch, Row, TaggingFacts
@@ -101,6 +102,50 @@ class Tagger(Task[TaggingFacts]):
         crf = self.crf if self.head == "crf" else None
         probabilities = crf.marginals(emissions, lengths) if crf else emissions.float().softmax(2)
         return decode_tags(self._decode(emissions, lengths), probabilities, lengths, self.tags)
+
+    def truth(self, batch: Batch) -> list[Row]:
+        """The tags of each sentence by name, as ``truth``."""
+        return true_tags(batch, self.facts)
+
+    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
+        """All scores but the loss."""
+        return score_tags(rows, self.facts)
+
+
+def true_tags(batch: Batch, facts: TaggingFacts) -> list[Row]:
+    """Name the true tags of each sentence; those that training did not have get a name with a question mark.
+
+    Args:
+        batch: Has a target ``(batch, length)`` with ``IGNORE`` after a sentence's end.
+        facts: Name the tags.
+    """
+    assert batch.target is not None
+
+    def name(tag: int) -> str:
+        unseen = tag - len(facts.tags)
+        if unseen < 0:
+            return facts.tags[tag]
+        return f"{'BIES'[unseen % 4]}-?{unseen // 4}" if facts.scheme else f"?{unseen}"
+
+    return [{"truth": [name(tag) for tag in tags if tag != IGNORE]} for tags in batch.target.tolist()]
+
+
+def score_tags(rows: Sequence[Row], facts: TaggingFacts) -> dict[str, float]:
+    """The scores of ``tags`` against ``truth``, lists of names in each row.
+
+    Args:
+        rows: One for each sentence.
+        facts: Say whether the tags mark chunks.
+    """
+    names = sorted({tag for row in rows for column in ("tags", "truth") for tag in row[column]})
+    number = {name: index for index, name in enumerate(names)}
+    preds, target = (
+        pad_sequence([torch.tensor([number[tag] for tag in row[column]]) for row in rows], True, IGNORE)
+        for column in ("tags", "truth")
+    )
+    scores = tag_scores(names, bool(facts.scheme))
+    scores.update(preds, target)
+    return {name: float(value) for name, value in scores.compute().items()}
 
 
 def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:
