@@ -144,7 +144,6 @@ class Classifier(Task[ClassFacts]):
         """The most probable classes by name."""
         return probabilities_to_rows(self(batch[0]).float().softmax(1), self.classes, self.top_k)
 
-
     def truth(self, batch: Batch) -> list[Row]:
         """The class by name, as ``truth``."""
         assert batch.target is not None

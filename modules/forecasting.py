@@ -132,9 +132,7 @@ class Forecaster(Task[SeriesFacts]):
         """``mae_original``, ``rmse_original`` and ``smape``: what does not depend on how a model scales the series."""
         forecast, truth = (torch.tensor([row[name] for row in rows], dtype=DOUBLE) for name in ("forecast", "truth"))
         errors, nothing = ForecastErrors(), truth.new_zeros(len(rows), 1, truth.shape[-1])
-        errors.update(
-            Forecasts(forecast[..., None], forecast[..., None], truth, truth, nothing), Truth(truth, truth)
-        )
+        errors.update(Forecasts(forecast[..., None], forecast[..., None], truth, truth, nothing), Truth(truth, truth))
         kept = ("mae_original", "rmse_original", "smape")
         return {name: float(value) for name, value in errors.compute().items() if name in kept}
 
