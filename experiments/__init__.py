@@ -12,6 +12,9 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name != "load":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from experiments.deployment.model import load  # all of Lightning, which a part of this package may do without
+    from experiments.startup import import_lightning
+
+    import_lightning()  # which a part of this package may do without
+    from experiments.deployment.model import load
 
     return load

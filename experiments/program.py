@@ -76,7 +76,9 @@ def main(words: list[str] | None = None) -> int:
     command = COMMANDS.get(first)
     try:
         if command is None or not command.light:
-            _prepare()
+            from experiments.startup import prepare
+
+            prepare()
         module = importlib.import_module("experiments.cli" if command is None else command.module)
         code: int = module.main(words if command is None else words[1:])
         return code
@@ -87,18 +89,6 @@ def main(words: list[str] | None = None) -> int:
         if told is None:
             raise
         return told
-
-
-def _prepare() -> None:
-    """Settle what holds for the whole process, for commands that compute."""
-    import torch
-
-    from experiments.lightning_patches import forget_missing_gpus
-    from experiments.messages import be_quiet
-
-    be_quiet()
-    torch.set_float32_matmul_precision("high")
-    forget_missing_gpus()
 
 
 def overview() -> str:

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torchvision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from sklearn.datasets import load_digits
 from torchvision.transforms import v2
 
 from datamodules import data as base
@@ -61,6 +62,14 @@ def test_digits_are_split_in_three() -> None:
     images, _ = data.datasets["train"].__getitems__(BatchIndices(range(1079)))
     assert abs(images.mean()) < 0.05
     assert abs(images.std() - 1) < 0.05
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    theirs, splits = load_digits(), [Digits().read(split) for split in ("train", "val", "test")]
+    images = torch.cat([split.images for split in splits]).flatten(1).tolist()
+    labels = [label for split in splits for label in split.labels]
+    expected = (theirs.data * 15.9375).round().astype(int).tolist()
+    assert sorted(zip(images, labels, strict=True)) == sorted(zip(expected, map(str, theirs.target), strict=True))
 
 
 def test_digits_predict_from_files_of_any_size() -> None:
