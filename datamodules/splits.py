@@ -109,6 +109,10 @@ def assign(
     if fold is not None:
         names, test = hold_out(size, seed, fold, test, stratify, groups, times), 0.0
     left = np.flatnonzero(names == 0)
+    if 0 <= val < 1 <= val + test and test < 1:
+        raise MisconfigurationException(
+            f"data.val_fraction {val:g} and data.test_fraction {test:g} leave nothing to train on"
+        )
     for name, fraction in (("test", test), ("val", val)):
         if not 0 <= fraction < 1:
             raise MisconfigurationException(
@@ -116,7 +120,12 @@ def assign(
             )
         if fraction:
             some = [None if kind is None else _take(kind, left) for kind in (stratify, groups, times)]
-            off = split_mask(len(left), fraction * size / max(1, len(left)), seed, *some).numpy()
+            try:
+                off = split_mask(len(left), fraction * size / max(1, len(left)), seed, *some).numpy()
+            except MisconfigurationException as error:
+                raise MisconfigurationException(
+                    f"data.{name}_fraction is {fraction:g}, of {size} examples: {error}"
+                ) from error
             names[left[off]], left = SPLITS.index(name), left[~off]
     return names
 
@@ -225,7 +234,7 @@ def split_mask(
         unit = "groups" if groups is not None else "times" if times is not None else "examples"
         kinds = next((kind for kind in (groups, times) if kind is not None), range(size))
         count = len(set(kinds))
-        raise MisconfigurationException(f"{count} {unit} are too few to split {fraction:g} of them off")
+        raise MisconfigurationException(f"{count} {unit} are too few to split any of them off")
     return off
 
 

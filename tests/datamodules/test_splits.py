@@ -125,3 +125,20 @@ def test_many_classes_keep_their_shares():
     assert len({"aabb"[k] for k in kept}) == 2
     alone = assign(3000, 0, test=0.5, stratify=np.arange(3000) % 2999)  # a single example stays in training
     assert (alone > 0).sum() <= 1
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "message"),
+    [
+        (3, {"val": 0.5, "test": 0.5}, "val_fraction 0.5 and data.test_fraction 0.5 leave nothing to train on"),
+        (2, {"val": 0.15, "test": 0.1}, "val_fraction is 0.15, of 2 examples: 1 examples are too few"),
+        (
+            4,
+            {"val": 0.1, "test": 0.2, "groups": [1, 1, 2, 2]},
+            "val_fraction is 0.1, of 4 examples: 1 groups are too few",
+        ),
+    ],
+)
+def test_a_share_that_cannot_be_is_told_as_it_was_typed(size, options, message):
+    with pytest.raises(MisconfigurationException, match=message):
+        assign(size, seed=0, **options)
