@@ -2,7 +2,13 @@
 
 import difflib
 import importlib
+import os
+import shlex
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from experiments import __version__
@@ -78,7 +84,8 @@ def main(words: list[str] | None = None) -> int:
         if command is None or not command.light:
             from experiments.startup import prepare
 
-            prepare()
+            with _waiting():
+                prepare()
         module = importlib.import_module("experiments.cli" if command is None else command.module)
         code: int = module.main(words if command is None else words[1:])
         return code
@@ -91,7 +98,30 @@ def main(words: list[str] | None = None) -> int:
         return told
 
 
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Tell whoever sits before a screen at once that there is something to wait for."""
+    screen = sys.stderr.isatty()
+    if screen:
+        sys.stderr.write("leyden: importing PyTorch and Lightning ...\r")
+        sys.stderr.flush()
+    yield
+    if screen:
+        sys.stderr.write("\x1b[K")
+
+
+def typed() -> str:
+    """What the user types for ``leyden`` where the program runs, as a shell takes it."""
+    if "UV_RUN_RECURSION_DEPTH" in os.environ:  # `uv run` puts the script on the path of its own process only
+        return "uv run leyden"
+    beside = Path(sys.executable).with_name("leyden")
+    found = shutil.which("leyden")
+    if found is not None and (not beside.exists() or Path(found).samefile(beside)):
+        return "leyden"
+    return shlex.quote(str(beside)) if beside.exists() else f"{shlex.quote(sys.executable)} -m experiments"
+
+
 def overview() -> str:
     """The text of ``leyden --help``."""
     lines = {**LIGHTNING, **{name: command.help for name, command in COMMANDS.items()}}
-    return HELP.format(commands="\n".join(f"  {name:<9} {line}" for name, line in lines.items()), leyden="leyden")
+    return HELP.format(commands="\n".join(f"  {name:<9} {line}" for name, line in lines.items()), leyden=typed())

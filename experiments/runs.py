@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
+from experiments.program import typed
+
 FOLDER = "checkpoints"  # of a run
 CONFIG = "config.yaml"  # in the folder of a run
 FORMAT = 2  # of checkpoints; what is written in another one cannot be read
@@ -121,4 +123,4 @@ def command(words: str, folder: Path) -> str:
         words: All but the last word.
         folder: The last word.
     """
-    return f"leyden {words} {shlex.quote(str(folder))}"
+    return f"{typed()} {words} {shlex.quote(str(folder))}"

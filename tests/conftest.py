@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ QUIET = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's settings, away from those of whoever runs the tests."""
+    """The user's settings, away from those of whoever runs the tests; and ``leyden`` is a command."""
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "settings"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import __version__
-from experiments.program import COMMANDS, LIGHTNING, main, overview
+from experiments.program import COMMANDS, LIGHTNING, main, overview, typed
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +48,26 @@ def test_options_before_the_command_are_lightnings(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         main(["--config", "none.yaml", "fit"])
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_what_can_be_typed_is_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "leyden"
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+        return path
+
+    own, other = tmp_path / "an environment", tmp_path / "other"
+    monkeypatch.setattr(sys, "executable", str(own / "python"))
+    monkeypatch.setenv("PATH", str(other))
+    assert typed() == f"'{own / 'python'}' -m experiments"
+    script(own)
+    assert typed() == f"'{own / 'leyden'}'"
+    script(other)  # of another environment
+    assert typed() == f"'{own / 'leyden'}'"
+    monkeypatch.setenv("PATH", str(own))
+    assert typed() == "leyden"
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert typed() == "uv run leyden"
+    assert "  uv run leyden fit --config" in overview()
