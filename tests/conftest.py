@@ -1,8 +1,8 @@
 """Running ``leyden`` inside the test's process."""
 
 import json
-import shutil
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
