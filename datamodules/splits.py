@@ -234,6 +234,10 @@ def split_mask(
         unit = "groups" if groups is not None else "times" if times is not None else "examples"
         kinds = next((kind for kind in (groups, times) if kind is not None), range(size))
         count = len(set(kinds))
+        if stratify is not None and count > 1:
+            raise MisconfigurationException(
+                f"each of {count} classes has a single example, so none can be split off (are they numbers to predict?)"
+            )
         raise MisconfigurationException(f"{count} {unit} are too few to split any of them off")
     return off
 

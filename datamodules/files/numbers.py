@@ -149,10 +149,12 @@ def _floats(texts: Texts) -> Array | None:
 
 
 def _clean(texts: Texts) -> Texts:
-    """Without blanks around them, and with the minus sign of programs for that of printers."""
+    """Without blanks around them, and with the minus sign of programs for those of printers and accountants."""
     import pyarrow.compute as pc
 
-    return pc.replace_substring(pc.utf8_trim_whitespace(texts), "\u2212", "-")
+    texts = pc.replace_substring(pc.utf8_trim_whitespace(texts), "\u2212", "-")
+    # (1,234.50) and 1,234.50- are negative.
+    return pc.replace_substring_regex(texts, r"^(?:\(([^-+(][^()]*)\)|([0-9][0-9.,]*)-)$", r"-\1\2")
 
 
 def parse(texts: Texts, how: NumberFormat) -> Array:

@@ -137,6 +137,7 @@ def test_many_classes_keep_their_shares():
             {"val": 0.1, "test": 0.2, "groups": [1, 1, 2, 2]},
             "val_fraction is 0.1, of 4 examples: 1 groups are too few",
         ),
+        (9, {"val": 0.1, "stratify": list(range(9))}, "each of 9 classes has a single example"),
     ],
 )
 def test_a_share_that_cannot_be_is_told_as_it_was_typed(size, options, message):
