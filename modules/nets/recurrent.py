@@ -53,8 +53,9 @@ class RecurrentEncoder(nn.Module):
             lengths: Inputs that are no padding ``(batch)``.
         """
         steps = torch.arange(inputs.shape[1], device=inputs.device)
-        mirror = (lengths[:, None] - 1 - steps) % inputs.shape[1]  # (batch, length); padding stays in the padding
-        rows = torch.arange(len(inputs), device=inputs.device)[:, None]
+        mirror = lengths[:, None] - 1 - steps  # (batch, length)
+        mirror = torch.where(mirror < 0, mirror + inputs.shape[1], mirror)  # padding stays in the padding
+        rows = torch.arange(inputs.shape[0], device=inputs.device)[:, None]
         for number, ahead in enumerate(self.forwards):
             inputs = self.dropout(inputs) if number else inputs
             states = [ahead(inputs)[0]]
@@ -65,6 +66,6 @@ class RecurrentEncoder(nn.Module):
 
     def last(self, states: Tensor, lengths: Tensor) -> Tensor:
         """The state of each direction that has read everything ``(batch, num_features)``."""
-        rows = torch.arange(len(states), device=states.device)
+        rows = torch.arange(states.shape[0], device=states.device)
         ahead = states[rows, lengths.clamp(min=1) - 1, : self.hidden]
         return torch.cat([ahead, states[:, 0, self.hidden :]], 1)

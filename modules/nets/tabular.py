@@ -58,7 +58,7 @@ class ColumnEmbedding(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, inputs)`` to ``(batch, columns, width)``."""
         parts = inputs.unsqueeze(2) * self.weight  # (batch, inputs, width)
-        vectors = parts.new_zeros(len(inputs), self.num_columns, parts.shape[2])
+        vectors = parts.new_zeros(inputs.shape[0], self.num_columns, parts.shape[2])
         return vectors.index_add(1, self.columns, parts) + self.bias
 
 
@@ -102,7 +102,7 @@ class FTTransformer(TableNet):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, inputs)`` to ``(batch, outputs)``."""
-        vectors = torch.cat([self.readout.expand(len(inputs), -1, -1), self.embed(inputs)], dim=1)
+        vectors = torch.cat([self.readout.expand(inputs.shape[0], -1, -1), self.embed(inputs)], dim=1)
         vectors = self.blocks(vectors)  # (batch, 1 + columns, width)
         outputs: Tensor = self.head(vectors[:, 0])
         return outputs

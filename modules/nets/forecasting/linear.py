@@ -36,7 +36,7 @@ class LinearForecaster(nn.Module):
 
     def forward(self, history: Tensor, known: Tensor) -> Tensor:
         """Forecast ``(batch, horizon, targets, outputs)``."""
-        batch, context, horizon, targets = len(history), *self.sizes[3:5], self.sizes.targets
+        batch, context, horizon, targets = history.shape[0], *self.sizes[3:5], self.sizes.targets
         series = history[..., :targets]
         if self.known is not None:
             effect = self.known(known)

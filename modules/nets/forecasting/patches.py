@@ -69,7 +69,7 @@ class PatchTransformer(nn.Module):
             others = self._patches(torch.cat([history[..., targets:], known[:, :context]], 2))
             inputs = inputs + self.embed_others(others.transpose(1, 2).flatten(2)).unsqueeze(1)
         forecast = self.head(self.encoder(inputs.flatten(0, 1)))
-        forecast = forecast.view(len(history), targets, self.sizes.horizon, -1).transpose(1, 2)
+        forecast = forecast.view(history.shape[0], targets, self.sizes.horizon, -1).transpose(1, 2)
         if self.known is not None:
             forecast = forecast + self.known(known[:, context:]).unsqueeze(-1)
         return restore(forecast, level, spread)

@@ -54,7 +54,7 @@ class RecurrentForecaster(nn.Module):
         hidden = state[0] if isinstance(state, tuple) else state  # (layers x directions, batch, hidden)
         last = hidden[-2:] if self.encoder.bidirectional else hidden[-1:]
         forecast = self.head(self.dropout(last.transpose(0, 1).flatten(1)))
-        forecast = forecast.view(len(history), self.sizes.horizon, targets, self.sizes.outputs)
+        forecast = forecast.view(history.shape[0], self.sizes.horizon, targets, self.sizes.outputs)
         if self.known is not None:
             forecast = forecast + self.known(known[:, context:]).unsqueeze(-1)
         return restore(forecast, level, spread)

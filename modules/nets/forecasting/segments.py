@@ -51,7 +51,7 @@ class SegmentGRU(nn.Module):
     def forward(self, history: Tensor, known: Tensor) -> Tensor:
         """Forecast ``(batch, horizon, targets, outputs)``."""
         targets, past, num_known, context, horizon, outputs, _ = self.sizes
-        batch, segment, count = len(history), self.segment, self.count
+        batch, segment, count = history.shape[0], self.segment, self.count
         series, level, spread = normalise(history[..., :targets], self.normalise)
         first = context % segment
         segments = series[:, first:].transpose(1, 2).reshape(batch * targets, -1, segment)

@@ -65,13 +65,39 @@ class RecurrentSeq2Seq(EncoderDecoder):
 
     def encode(self, source: Tensor) -> Tensors:
         """What the encoder read at each token, and the decoder's first state."""
-        lengths = (source != PAD).sum(1).cpu()  # (batch)
         embedded = self.dropout(self.source_embedding(source))  # (batch, source, size)
+        if torch.compiler.is_exporting():  # no other program has packed sequences
+            values, last = self._read_padded(embedded, (source != PAD).sum(1))
+            return self._memory(values, last, source)
+        lengths = (source != PAD).sum(1).cpu()  # (batch)
         packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
         read, last = self.encoder(packed)  # packed, (layers * 2, batch, hidden / 2)
         values, _ = pad_packed_sequence(read, batch_first=True)  # (batch, source, hidden)
-        values = self.dropout(values)  # (batch, source, hidden)
-        last = last[0] if self.is_lstm else last  # (layers * 2, batch, hidden / 2)
+        return self._memory(self.dropout(values), last[0] if self.is_lstm else last, source)
+
+    def _read_padded(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without packing: each direction by itself, the second one over reversed sequences."""
+        rows, steps = torch.arange(embedded.shape[0])[:, None], torch.arange(embedded.shape[1])
+        mirror = lengths[:, None] - 1 - steps  # (batch, source)
+        mirror = torch.where(mirror < 0, mirror + embedded.shape[1], mirror)
+        outside = (steps >= lengths[:, None])[:, :, None]
+        last = []
+        for layer in range(self.num_layers):
+            ahead, back = self.encoder.all_weights[2 * layer : 2 * layer + 2]
+            ahead_states = self._run(embedded, ahead)  # (batch, source, hidden / 2)
+            back_states = self._run(embedded[rows, mirror], back)[rows, mirror]
+            last += [ahead_states[rows[:, 0], lengths - 1], back_states[:, 0]]
+            embedded = torch.cat([ahead_states, back_states], 2).masked_fill(outside, 0.0)  # (batch, source, hidden)
+        return embedded, torch.stack(last)
+
+    def _run(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+        nothing = inputs.new_zeros(1, inputs.shape[0], self.hidden // 2)
+        if self.is_lstm:
+            return torch.lstm(inputs, (nothing, nothing), weights, True, 1, 0.0, False, False, True)[0]
+        return torch.gru(inputs, nothing, weights, True, 1, 0.0, False, False, True)[0]
+
+    def _memory(self, values: Tensor, last: Tensor, source: Tensor) -> Tensors:
+        # of values (batch, source, hidden) and last states (layers * 2, batch, hidden / 2)
         memory = {"values": values, "keys": self.attend.keys(values), "padding": source == PAD}
         for number, layer in enumerate(self.open):
             both = torch.cat([last[2 * number], last[2 * number + 1]], 1)  # (batch, hidden)
@@ -83,7 +109,7 @@ class RecurrentSeq2Seq(EncoderDecoder):
         state = {f"hidden{n}": memory[f"hidden{n}"].repeat_interleave(width, 0) for n in range(self.num_layers)}
         if self.is_lstm:
             state |= {f"cell{n}": torch.zeros_like(state[f"hidden{n}"]) for n in range(self.num_layers)}
-        state["fed"] = state["hidden0"].new_zeros(len(state["hidden0"]), self.size)
+        state["fed"] = state["hidden0"].new_zeros(state["hidden0"].shape[0], self.size)
         return state
 
     def decode(self, target: Tensor, memory: Tensors) -> Tensor:

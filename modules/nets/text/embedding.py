@@ -55,6 +55,10 @@ class WordEmbedding(nn.Module):
         """Mean of the n-grams' vectors ``(words, size)`` of ``(words, n-grams)``; zero for a word without any."""
         if not ids.shape[1]:  # no word of the batch has three letters; embedding_bag takes no empty bags
             return self.words.weight.new_zeros(len(ids), self.words.embedding_dim)
+        if torch.compiler.is_exporting():  # other programs have no bags of embeddings
+            mask = ids != 0
+            count = mask.sum(1, keepdim=True).clamp(min=1)
+            return (F.embedding(ids, self.words.weight) * mask[:, :, None]).sum(1) / count
         return F.embedding_bag(ids, self.words.weight, mode="mean", padding_idx=0)
 
     def _forget(self, tokens: Tensor) -> Tensor:
