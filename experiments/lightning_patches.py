@@ -6,7 +6,9 @@ at each reason: whether it still holds, and whether what is replaced is still th
 
 import contextlib
 import functools
+import importlib
 import os
+import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from types import MethodType, ModuleType, NoneType, UnionType
 from typing import Any, Protocol, Union, get_args, get_origin
@@ -341,8 +343,8 @@ def _check_text(action: Any, value: Any, append: bool = False, cfg: Any = None, 
     return _check_type(action, value, append=append, cfg=cfg, mode=mode)
 
 
-_typehints.ActionTypeHint.__call__ = _call_typed  # type: ignore[method-assign]
-_typehints.ActionTypeHint._check_type = _check_text  # type: ignore[method-assign]
+_typehints.ActionTypeHint.__call__ = _call_typed
+_typehints.ActionTypeHint._check_type = _check_text
 
 _yaml_load = _loaders_dumpers.yaml_load
 
@@ -448,3 +450,28 @@ def _takes_code(typehint: Any) -> bool:
         known = getattr(typehint, "__args__", ())
         return not known or _typehints.accepts_any_value(known[0])
     return typehint is ModuleType
+
+
+# ---- help
+# jsonargparse lists every class that is imported and could be given, of torch hundreds, in no order; and none that is
+# not imported yet, as ours are.
+
+OURS = ("modules", "datamodules", "experiments")
+MOST_OTHERS = 12
+
+
+def _known_classes(action: Any) -> str:
+    for package in OURS:
+        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if (found.ispkg or found.name.count(".") == 1) and not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+    paths = _typehints.get_all_subclass_paths(action._typehint, closed_types=False)
+    ours = sorted(path for path in paths if path.split(".")[0] in OURS)
+    others = [path for path in paths if path not in ours]
+    ours = [path for path in ours if path.startswith("modules.nets.")] or ours  # a task is a network by type only
+    named = ours + others[: max(0, MOST_OTHERS - len(ours))]
+    more = [f"and {len(paths) - len(named)} more"] if len(named) < len(paths) else []
+    return f", known subclasses: {', '.join(named + more)}" if paths else ""
+
+
+_typehints.ActionTypeHint.extra_help = _known_classes  # type: ignore[method-assign]

@@ -21,6 +21,7 @@ from experiments.lightning_patches import (
     make_lean,
     restore_loop_state,
 )
+from experiments.program import main
 from modules.regression import Regressor
 
 
@@ -257,3 +258,16 @@ def test_another_class_has_its_own_defaults_and_keeps_what_was_given(
     optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
     assert type(optimizer).__name__ == name
     assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (lr, weight_decay)
+
+
+def test_help_names_our_classes_first_and_few_others(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--model.help", "modules.classification.Classifier"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.index("--model.net NET") < said.index("--model.optimizer OPTIMIZER")  # its own options first
+    known = said[said.index("known subclasses") :].removeprefix("known subclasses: ").partition(")")[0].split(", ")
+    assert known[0].startswith("modules.nets.")
+    assert all(path.startswith("modules.") for path in known[1:-1])
+    assert known[-1].startswith("and ")
+    assert said.count("torch.optim.") > 5
+    assert said.count("torch.nn.") < 5
