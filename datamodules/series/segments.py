@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -38,7 +39,8 @@ class Segment(NamedTuple):
 
     def columns(self, names: Sequence[str]) -> Tensor:
         """Columns as numbers ``(steps, columns)``, in double precision."""
-        columns = [torch.tensor(self.frame[name].to_numpy(dtype=float)) for name in names]
+        # A frame that was turned round has columns that torch does not read.
+        columns = [torch.tensor(np.ascontiguousarray(self.frame[name], dtype=float)) for name in names]
         return torch.stack(columns, 1) if columns else torch.zeros(len(self.frame), 0, dtype=torch.double)
 
 
