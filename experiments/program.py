@@ -38,6 +38,7 @@ LIGHTNING = {
 COMMANDS = {
     "chat": Command("talk to a model trained on dialogues: --ckpt_path RUN", "experiments.chat"),
     "study": Command("means over seeds or folds, or a search for options: --config FILE", "experiments.study.command"),
+    "compare": Command("what differs between runs or studies, and by how much: RUN RUN ...", "experiments.study.compare"),
 }
 BEFORE = ("-c", "--config", "--print_config")  # options that Lightning's parser takes before the command
 HELP = """\
