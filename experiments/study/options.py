@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
+# Options that have no say in what a study finds, or that it gives its runs itself.
+FREE: tuple[str, ...] = ("name", "ckpt_path", "seed_everything", "data.num_workers", "data.predict_path", "data.fold")
+FREE += ("data.split_seed", "trainer.devices", "trainer.accelerator", "trainer.default_root_dir")
+FREE += ("trainer.enable_progress_bar", "trainer.enable_model_summary")
 SECTION, SEARCH = "study", "search"
 USAGE = """leyden study --config FILE --study.seeds N | --study.folds N | --study.trials N [options of leyden fit]
 

@@ -9,21 +9,9 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments import runs
-from experiments.study.options import Given
+from experiments.study.options import FREE, Given
 from experiments.study.space import Range, check_value, words
 from experiments.study.trials import Parsed, Probe
-
-# Options that have no say in what comes out of a run, or that the study gives itself.
-_FREE: tuple[str, ...] = (
-    "name",
-    "ckpt_path",
-    "seed_everything",
-    "data.num_workers",
-    "data.predict_path",
-    "data.fold",
-    "data.split_seed",
-)
-_FREE += ("trainer.devices", "trainer.accelerator", "trainer.default_root_dir", "trainer.enable_progress_bar")
 
 
 class Plan:
@@ -139,7 +127,7 @@ class Plan:
 
     def fixed(self) -> dict[str, Any]:
         """What must be the same whenever the study goes on."""
-        options = {key: value for key, value in self.base.items() if not key.startswith(_FREE)}
+        options = {key: value for key, value in self.base.items() if not key.startswith(FREE)}
         settings = self.settings.fixed()
         return {"options": options, "seed": self.seed, **settings}
 
@@ -153,10 +141,9 @@ class Plan:
             MisconfigurationException: If it differs.
         """
         now = json.loads(json.dumps(self.fixed()))
-        pairs = {
-            f"--{key}": (before["options"].get(key), now["options"].get(key))
-            for key in now["options"] | before["options"]
-        }
+        old, new = before["options"], now["options"]
+        # An option that one version of the program has and the other has not is none.
+        pairs = {f"--{key}": (old[key], new[key]) for key in new if key in old}
         pairs |= {f"--study.{key}": (before.get(key), now.get(key)) for key in now.keys() - {"options"}}
         for key, (then, this) in pairs.items():
             if then != this:

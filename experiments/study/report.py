@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from experiments import runs
 from experiments.study.claims import LOCK, FileLock
+from experiments.study.folds import POOLED, pooled, write_pooled
 from experiments.study.scores import Spread, spreads
 from experiments.study.space import words
 from experiments.study.trials import Parsed
@@ -39,10 +40,14 @@ def write_report(work: Work) -> str:
             from experiments.study.pictures import write_pictures
 
             write_pictures(work)
-        told = _table(found)
-        runs.write(folder / "study.json", json.dumps(_facts(work, ended, found, best), indent=2) + "\n")
+        together = _pool(work)
+        told = _table(found, together)
+        facts = _facts(work, ended, found, best) | {
+            "pooled": {name: _json(s._asdict()) for name, s in together.items()}
+        }
+        runs.write(folder / "study.json", json.dumps(facts, indent=2) + "\n")
         runs.write(folder / "trials.csv", _csv(list(_rows(work))))
-        runs.write(folder / "summary.md", _summary(work, ended, found, best))
+        runs.write(folder / "summary.md", _summary(work, ended, found, best, together))
     return "\n".join([told, f"{folder / 'summary.md'}", *(f"next: leyden fit --config {path}" for path in following)])
 
 
@@ -109,15 +114,35 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _table(found: Mapping[str, Spread]) -> str:
+def _pool(work: Work) -> dict[str, Spread]:
+    """The scores of the predictions of all folds together, over the seeds."""
+    plan, found = work.plan, list[dict[str, float]]()
+    if not plan.settings.folds:
+        return {}
+    for number, seed in enumerate(plan.seeds):
+        first = number * len(plan.folds)
+        rows, scores = pooled([work.final.run_folder(first + fold) for fold in range(len(plan.folds))])
+        if not rows:
+            return {}
+        found.append(scores)
+        write_pooled(rows, plan.folder / (POOLED if len(plan.seeds) == 1 else f"seed_{seed}_{POOLED}"))
+    return spreads(found)
+
+
+def _table(found: Mapping[str, Spread], together: Mapping[str, Spread]) -> str:
     """The scores on test for the terminal."""
     names = [name for name in found if name.startswith("test/")]
     width = max(map(len, names), default=0)
-    return "\n".join(f"{name:<{width}}  {found[name]}" for name in names)
+    also = {name: f"   all folds together {score}" for name, score in together.items()}
+    return "\n".join(f"{name:<{width}}  {found[name]}{also.get(name, '')}" for name in names)
 
 
 def _summary(
-    work: Work, ended: Sequence[FrozenTrial], found: Mapping[str, Spread], best: Mapping[int | None, FrozenTrial]
+    work: Work,
+    ended: Sequence[FrozenTrial],
+    found: Mapping[str, Spread],
+    best: Mapping[int | None, FrozenTrial],
+    together: Mapping[str, Spread],
 ) -> str:
     plan = work.plan
     lines = [f"# {plan.folder.name}", "", f"{plan}.", ""]
@@ -137,6 +162,10 @@ def _summary(
         inside = f"{score.low:.4f} to {score.high:.4f}" if score.num_runs > 1 else ""
         std = f"{score.std:.4f}" if score.num_runs > 1 else ""
         lines.append("| " + " | ".join([name, f"{score.mean:.4f}", std, inside, *values]) + " |")
+    if together:
+        lines += ["", "Scores of the predictions of all folds together, each example by the model that did not see it:"]
+        lines += ["", "| score | mean over seeds |", "|---|---|"]
+        lines += [f"| {name} | {score} |" for name, score in together.items()]
     seconds = sum(trial.user_attrs.get("seconds", 0.0) for stage in (*work.searches.values(), work.final)
                   for trial in stage.trials())  # fmt: skip
     return "\n".join([*lines, "", f"Time in runs: {seconds:.0f} s.", ""])

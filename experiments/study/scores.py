@@ -56,3 +56,18 @@ def spreads(runs: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     names = [name for name in runs[0] if all(name in scores for scores in runs)] if runs else []
     ordered = sorted(names, key=lambda name: (not name.startswith("test/"), name))
     return {name: spread([scores[name] for scores in runs]) for name in ordered}
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> Spread:
+    """Difference of two means with its 95 % interval (Welch 1947), the second minus the first.
+
+    Args:
+        first: At least two values.
+        second: Likewise.
+    """
+    from scipy.stats import ttest_ind  # type: ignore[import-untyped]
+
+    result = ttest_ind(second, first, equal_var=False)
+    low, high = result.confidence_interval(0.95)
+    mean = math.fsum(second) / len(second) - math.fsum(first) / len(first)
+    return Spread(mean, math.nan, float(low), float(high), len(first) + len(second))

@@ -13,6 +13,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from experiments.messages import last_sentence
 from experiments.study import trials
 from experiments.study.claims import LOCK, FileLock, Job, Stage, open_storage, open_study
+from experiments.study.folds import TestPredictions
 from experiments.study.plan import Plan
 from experiments.study.sampling import SeededByNumber
 from experiments.study.space import words
@@ -142,7 +143,7 @@ class Work:
     def _test(self, best: Mapping[int | None, Mapping[str, Any]], job: Job) -> str:
         began, number = time.monotonic(), job.trial.number
         trials.train(self.plan.run_words(number, best), job.folder)
-        trials.evaluate(job.folder)
+        trials.evaluate(job.folder, [TestPredictions()] if self.plan.settings.folds else [])
         scores = trials.scores(job.folder)
         self._note(job, scores, began)
         self.final.study.tell(job.trial, scores.get(self.plan.monitor.replace("val/", "test/"), 0.0))

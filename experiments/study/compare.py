@@ -1,0 +1,192 @@
+"""``leyden compare``: what differs between runs, and by how much."""
+
+import argparse
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.types import Row
+from experiments import runs
+from experiments.study.groups import Group, plain
+from experiments.study.options import FREE
+from experiments.study.scores import Spread, spread, welch
+
+RESAMPLES, CHUNK = 2000, 1 << 22  # of the bootstrap; indices drawn at once
+
+
+def main(words: list[str]) -> int:
+    """Run ``leyden compare``.
+
+    Args:
+        words: The command line, without ``compare``.
+
+    Returns:
+        Exit code.
+    """
+    parser = argparse.ArgumentParser(
+        prog="leyden compare",
+        description="What differs between runs, studies, or all runs of a name, and by how much. Of two, the "
+        "difference over the seeds and folds that both have, and over the test examples where predictions are kept.",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY", help="folders such as runs/wine/0")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table as CSV, too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown, too")
+    given = parser.parse_args(words)
+    groups = [Group(path) for path in given.paths]
+    names = _scores(groups)
+    table = make_table(groups, names)
+    print(as_text(table))
+    said = [*warn(groups), *(difference(groups[0], groups[1], names) if len(groups) == 2 else [])]
+    print("".join(f"\n{line}" for line in said), end="\n" if said else "")
+    if given.csv:
+        runs.write(given.csv, as_csv(table))
+    if given.markdown:
+        runs.write(given.markdown, as_markdown(table) + "".join(f"\n{line}\n" for line in said))
+    return 0
+
+
+def _scores(groups: Sequence[Group]) -> list[str]:
+    """The scores on test, or if there are none on validation."""
+    found = list(dict.fromkeys(name for group in groups for name in group.scores))
+    names = [name for name in found if name.startswith("test/")] or found
+    if not names:
+        raise MisconfigurationException(f"none of {', '.join(group.name for group in groups)} has any scores")
+    return names
+
+
+def make_table(groups: Sequence[Group], scores: Sequence[str]) -> list[list[str]]:
+    """A row for each group: its name, the options that differ, the scores. The first row names the columns."""
+    options = [group.options for group in groups]
+    names = dict.fromkeys(name for each in options for name in each if not name.startswith(FREE))
+    differ = [name for name in names if len({plain(each.get(name)) for each in options}) > 1]
+    rows = [["", "runs", *differ, *scores]]
+    for group, each in zip(groups, options, strict=True):
+        found = group.scores
+        rows.append([group.name, str(len(group.runs)), *(plain(each[name]) if name in each else "" for name in differ)])
+        rows[-1] += [str(found[name]) if name in found else "" for name in scores]
+    return rows
+
+
+def warn(groups: Sequence[Group]) -> list[str]:
+    """What says that runs were tested on different examples."""
+    found, first = [], groups[0]
+    for other in groups[1:]:
+        pairs, others = first.by_pair(), other.by_pair()
+        common = sorted(pairs.keys() & others.keys(), key=str)
+        one, two = (pairs[common[0]], others[common[0]]) if common else (first.runs[0], other.runs[0])
+        a, b = one.tested_on, two.tested_on
+        differ = [f"{name} {a.get(name)} and {b.get(name)}" for name in {**a, **b} if a.get(name) != b.get(name)]
+        if differ:
+            found.append(
+                f"warning: {one.folder} and {two.folder} were tested on different examples, so their scores do not "
+                f"compare: {'; '.join(differ)}"
+            )
+    return found
+
+
+def difference(first: Group, second: Group, scores: Sequence[str]) -> list[str]:
+    """How much more the second group has of each score.
+
+    Args:
+        first: Runs.
+        second: Others; where both have runs of the same seed and fold, these are compared with each other.
+        scores: Names.
+    """
+    pairs, others = first.by_pair(), second.by_pair()
+    common = [pair for pair in pairs if pair in others]
+    lines = []
+    for name in scores:
+        both = [pair for pair in common if name in pairs[pair].scores and name in others[pair].scores]
+        if len(both) > 1:
+            found = spread([others[pair].scores[name] - pairs[pair].scores[name] for pair in both])
+            lines.append(f"{name}: {_told(found)}, over {len(both)} pairs of the same seed and fold")
+            continue
+        a, b = ([run.scores[name] for run in group.runs if name in run.scores] for group in (first, second))
+        if len(a) > 1 and len(b) > 1:
+            lines.append(f"{name}: {_told(welch(a, b))}, over {len(a)} and {len(b)} runs, not paired")
+    for error, values in example_errors(first, second).items():
+        found = Spread(float(values.mean()), float(values.std()), *bootstrap(values), len(values))
+        lines.append(f"{error} of a test example: {_told(found)}, over {len(values)} examples")
+    return [f"{second.name} minus {first.name}", *lines] if lines else []
+
+
+def _told(found: Spread) -> str:
+    return f"{found.mean:+.4g} (95 % {found.low:+.4g} to {found.high:+.4g})"
+
+
+def example_errors(first: Group, second: Group) -> dict[str, np.ndarray]:
+    """How much greater the error of the second group is at each example that both have predicted.
+
+    Args:
+        first: Runs.
+        second: Others.
+
+    Returns:
+        By the kind of error, an array ``(examples)``; nothing if no predictions are kept.
+    """
+    pairs, others = first.by_pair(), second.by_pair()
+    found: dict[str, list[float]] = {}
+    for pair in [pair for pair in pairs if pair in others]:
+        a, b = pairs[pair].predictions, others[pair].predictions
+        for example in a.keys() & b.keys() if a.keys() == b.keys() else ():
+            before, after = _errors(a[example]), _errors(b[example])
+            for name in before.keys() & after.keys():
+                found.setdefault(name, []).append(after[name] - before[name])
+    return {name: np.array(values) for name, values in sorted(found.items()) if len(values) > 1}
+
+
+def _errors(row: Row) -> dict[str, float]:
+    """The errors of a kept prediction."""
+    if "class" in row:
+        return {"share of errors": float(str(row["class"]) != str(row["truth"]))}
+    if "tags" in row:
+        wrong = [tag != true for tag, true in zip(row["tags"], row["truth"], strict=False)]
+        return {"share of wrong tags": sum(wrong) / max(1, len(wrong))}
+    if "forecast" in row:
+        off = np.abs(np.array(row["forecast"], dtype=float) - np.array(row["truth"], dtype=float))
+        return {"absolute error": float(off.mean()), "squared error": float((off**2).mean())}
+    numbers = {name.removeprefix("truth"): value for name, value in row.items() if name.startswith("truth")}
+    off = np.array([abs(float(row[f"prediction{name}"]) - float(true)) for name, true in numbers.items()])
+    return {"absolute error": float(off.mean()), "squared error": float((off**2).mean())}
+
+
+def bootstrap(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean, by resampling the examples (Efron 1979, percentiles).
+
+    Args:
+        values: ``(examples)``.
+    """
+    generator, means = np.random.default_rng(0), list[float]()
+    step = max(1, CHUNK // len(values))
+    while len(means) < RESAMPLES:
+        drawn = generator.integers(0, len(values), (min(step, RESAMPLES - len(means)), len(values)))
+        means += values[drawn].mean(1).tolist()
+    low, high = np.quantile(means, (0.025, 0.975)).tolist()
+    return low, high
+
+
+# ---- forms
+
+
+def as_text(table: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join(lines)
+
+
+def as_markdown(table: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
+    return "\n".join([rows[0], "|" + "---|" * len(table[0]), *rows[1:], ""])
+
+
+def as_csv(table: Sequence[Sequence[str]]) -> str:
+    """A table as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table)
+    return text.getvalue()

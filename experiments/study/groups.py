@@ -1,0 +1,141 @@
+"""Runs to compare: single ones, all runs of a name, or the tested runs of a study."""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.types import Row
+from experiments import checkpoint, runs, yaml_limits
+from experiments.saved_config import leaves
+from experiments.study.folds import read_predictions
+from experiments.study.scores import Spread, spreads
+from experiments.untrusted import read_carried
+
+# Options of which examples are tested on.
+_TESTED: tuple[str, ...] = (
+    "data",
+    "data.path",
+    "data.test_path",
+    "data.test_fraction",
+    "data.borders",
+    "data.variant",
+    "data.name",
+)
+_TESTED += ("data.group_column", "data.time_column", "data.split_column", "data.fold.index", "data.fold.count")
+
+
+class Run:
+    """A run that was scored.
+
+    Args:
+        folder: Of the run.
+
+    Attributes:
+        options: Named as on the command line.
+        scores: In ``metrics.json``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        config: Any = yaml_limits.read(folder / runs.CONFIG)
+        self.options: dict[str, Any] = dict(leaves(config)) if isinstance(config, dict) else {}
+        path = folder / "metrics.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            self.scores = {str(name): float(value) for name, value in found.items()}
+        except FileNotFoundError:
+            self.scores = {}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise MisconfigurationException(f"{path} is damaged: test the run anew") from error
+
+    @property
+    def pair(self) -> tuple[Any, Any]:
+        """Seed and fold: runs that have both in common are compared with each other."""
+        return self.options.get("seed_everything"), self.options.get("data.fold.index")
+
+    @cached_property
+    def tested_on(self) -> dict[str, Any]:
+        """What says which examples the run was tested on."""
+        known = {name: self.options[name] for name in _TESTED if self.options.get(name) is not None}
+        seed = self.options.get("data.split_seed")
+        known["seed of the split"] = self.options.get("seed_everything") if seed is None else seed
+        return known | {"files": self._fingerprint()}
+
+    def _fingerprint(self) -> str:
+        path, content = checkpoint.find(self.folder, to_train=False)
+        config = read_carried(content, path or self.folder, to_train=False)
+        return str(checkpoint.facts(content, config).get("fingerprint", ""))
+
+    @cached_property
+    def predictions(self) -> dict[int, Row]:
+        """The kept predictions of the test split, by the number of the example."""
+        return {row["example"]: row for row in read_predictions(self.folder)}
+
+
+class Group:
+    """Runs whose scores are averaged.
+
+    Args:
+        path: A run, a study, or a folder of runs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.runs = [Run(folder) for folder in _folders(path)]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of all runs; of one in which they differ all values."""
+        names = dict.fromkeys(name for run in self.runs for name in run.options)
+        found = {}
+        for name in names:
+            values = [run.options.get(name) for run in self.runs]
+            found[name] = values[0] if all(value == values[0] for value in values) else _Several(values)
+        return found
+
+    @property
+    def scores(self) -> dict[str, Spread]:
+        """Mean and spread of each score that all runs have."""
+        return spreads([run.scores for run in self.runs])
+
+    def by_pair(self) -> Mapping[tuple[Any, Any], Run]:
+        """The runs by seed and fold."""
+        return {run.pair: run for run in self.runs}
+
+
+class _Several(list[Any]):
+    def __str__(self) -> str:
+        different = list(dict.fromkeys(map(str, self)))
+        return ", ".join(different) if len(different) < 4 else f"{len(different)} values"
+
+
+def _folders(path: Path) -> list[Path]:
+    study = path / "study.json"
+    if study.is_file():
+        try:
+            return [path / str(run["run"]) for run in json.loads(study.read_text(encoding="utf-8"))["runs"]]
+        except (ValueError, LookupError, TypeError) as error:
+            raise MisconfigurationException(f"{study} is damaged: type the command of the study again") from error
+    if (path / runs.CONFIG).is_file():
+        return [path]
+    numbered = [folder for folder in path.iterdir() if folder.name.isdecimal()] if path.is_dir() else []
+    found = [folder for folder in sorted(numbered, key=lambda folder: int(folder.name)) if _is_run(folder)]
+    if not found:
+        raise MisconfigurationException(f"{path} is neither a run nor a study, nor a folder of runs")
+    return found
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / runs.CONFIG).is_file() and (folder / "metrics.json").is_file()
+
+
+def plain(value: Any) -> str:
+    """A value of an option in a cell of a table."""
+    if isinstance(value, str | _Several):
+        return str(value)
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
