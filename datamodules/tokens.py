@@ -4,7 +4,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -173,19 +173,61 @@ class Tokens:
         """Token ids of each text; of at most ``max_length`` tokens, those that a pretrained tokenizer adds included."""
         return [ids for ids, _ in self._encode([_cut(text, max_length) for text in texts], max_length, False)]
 
-    def encode_surface(self, texts: Sequence[str], max_length: int | None = None) -> list[list[tuple[int, str]]]:
-        """Each token's id and how it is written in the text."""
+    def encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], max_length: int | None = None
+    ) -> Iterator[tuple[list[int], int]]:
+        """Token ids of each pair of texts, and how many of them are of the first text.
+
+        A pretrained tokenizer encodes pairs as its model was trained with them; one that was fitted here has ``END``
+        between the two. Of a pair that is too long, the longer text is cut.
+        """
         self._limit(max_length)
-        tokenizer, pad, _ = self._fitted
-        # Offsets are those of composed characters.
-        written = [unicodedata.normalize("NFC", _cut(text, max_length)) for text in texts]
+        _, pad, _ = self._fitted
+        for encoding in self._pairing.encode_batch([tuple(_cut(text, max_length) for text in pair) for pair in pairs]):
+            kept = [place for place, index in enumerate(encoding.ids) if pad or index != PAD]
+            ids = [_exchange(encoding.ids[place], pad) for place in kept]
+            yield ids, sum(encoding.type_ids[place] == 0 for place in kept)
+
+    @cached_property
+    def _pairing(self) -> "Tokenizer":
+        tokenizer, _, _ = self._fitted
+        if tokenizer.post_processor is None:
+            from tokenizers.processors import TemplateProcessing
+
+            end = SPECIAL[END]
+            # Nothing is added to a text by itself.
+            tokenizer.post_processor = TemplateProcessing("$A", f"$A {end} $B:1", [(end, END)])
+        return tokenizer
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is the tokenizer of a pretrained model."""
+        return "leyden" in json.loads(self.json)
+
+    def encode_surface(
+        self, texts: Sequence[str | tuple[str, str]], max_length: int | None = None
+    ) -> list[list[tuple[int, str]]]:
+        """Each token's id and how it is written in the text; nothing for what stands between the texts of a pair."""
+        self._limit(max_length)
+        _, pad, _ = self._fitted
+
+        def composed(text: str) -> str:  # offsets are those of composed characters
+            return unicodedata.normalize("NFC", _cut(text, max_length))
+
+        written = [composed(text) if isinstance(text, str) else tuple(map(composed, text)) for text in texts]
         return [
             [
-                (_exchange(index, pad), text[first:last])
-                for index, (first, last) in zip(encoding.ids, encoding.offsets, strict=True)
+                (_exchange(index, pad), "" if part is None else text[part][first:last])
+                for index, part, (first, last) in zip(
+                    encoding.ids, encoding.sequence_ids, encoding.offsets, strict=True
+                )
                 if index != PAD
             ]
-            for text, encoding in zip(written, tokenizer.encode_batch(written), strict=True)
+            for text, encoding in zip(
+                ((text,) if isinstance(text, str) else text for text in written),
+                self._pairing.encode_batch(written),
+                strict=True,
+            )
         ]
 
     def encode_words(

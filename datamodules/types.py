@@ -83,19 +83,28 @@ def _not_plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ClassFacts(Facts):
-    """Facts of labelled examples.
+class InputFacts(Facts):
+    """Facts of examples that one network takes: what it is made from, beside what it is to predict.
+
+    Attributes:
+        num_inputs: Channels of an image, inputs of a table row, rows of a text's embedding.
+    """
+
+    num_inputs: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassFacts(InputFacts):
+    """Facts of examples of one class each.
 
     Attributes:
         classes: Names of the classes, in the order of their indices.
         class_counts: Training examples of each class.
-        num_inputs: Channels of an image, inputs of a table row, rows of a text's embedding.
     """
 
     what = "classes"
     classes: list[str]
     class_counts: list[int]
-    num_inputs: int
 
     def summary(self) -> str:
         """The classes."""
@@ -103,46 +112,38 @@ class ClassFacts(Facts):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ImageFacts(ClassFacts):
-    """Facts of images.
+class LabelFacts(InputFacts):
+    """Facts of examples of several labels each, or of none.
 
     Attributes:
-        mean: Mean of each channel, pixels scaled to 0-1.
-        std: Standard deviation of each channel.
-        preset: What the images of pretrained weights were like (``crop``, ``resize``, ``interpolation``); or nothing.
-        size: Height and width of the training images if all have the same without any transform; or nothing.
+        labels: Names of the labels, in the order of their indices.
+        label_counts: Training examples with each label.
+        num_examples: Training examples.
+        between: What stands between the labels of an example where they are written down; empty for a JSON list.
     """
 
-    mean: list[float]
-    std: list[float]
-    preset: dict[str, Any]
-    size: list[int]
+    what = "several labels an example"
+    labels: list[str]
+    label_counts: list[int]
+    num_examples: int
+    between: str
+
+    def summary(self) -> str:
+        """The labels."""
+        return f"any of {len(self.labels)} labels: {some(self.labels)}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TextFacts(ClassFacts):
-    """Facts of labelled texts.
-
-    Attributes:
-        tokenizer: The fitted tokenizer as JSON.
-    """
-
-    tokenizer: str
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NumberFacts(Facts):
+class NumberFacts(InputFacts):
     """Facts of examples with numbers to predict.
 
     Attributes:
-        num_inputs: Numbers in a row of inputs.
         targets: Names of the targets.
         target_mean: Mean of each target in training.
         target_scale: Standard deviation of each target in training.
     """
 
     what = "numbers to predict"
-    num_inputs: int
     targets: list[str]
     target_mean: list[float]
     target_scale: list[float]
@@ -153,7 +154,78 @@ class NumberFacts(Facts):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TableFacts(Facts):
+class WrittenNumberFacts(NumberFacts):
+    """Facts of numbers to predict that are written in cells of a table.
+
+    Attributes:
+        target_formats: How each target is written: decimal sign, sign between thousands, unit.
+    """
+
+    target_formats: list[list[str]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageFacts(InputFacts):
+    """Facts of images.
+
+    Attributes:
+        mean: Mean of each channel, pixels scaled to 0-1.
+        std: Standard deviation of each channel.
+        preset: What the images of pretrained weights were like (``crop``, ``resize``, ``interpolation``); or nothing.
+        size: Height and width of the training images if all have the same without any transform; or nothing.
+    """
+
+    what = "images"
+    mean: list[float]
+    std: list[float]
+    preset: dict[str, Any]
+    size: list[int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageClassFacts(ClassFacts, ImageFacts):
+    """Facts of images of one class each."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageLabelFacts(LabelFacts, ImageFacts):
+    """Facts of images with several labels each."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageNumberFacts(WrittenNumberFacts, ImageFacts):
+    """Facts of images with numbers to predict."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextFacts(InputFacts):
+    """Facts of texts.
+
+    Attributes:
+        tokenizer: The fitted tokenizer as JSON.
+    """
+
+    what = "texts"
+    tokenizer: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextClassFacts(ClassFacts, TextFacts):
+    """Facts of texts of one class each."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextLabelFacts(LabelFacts, TextFacts):
+    """Facts of texts with several labels each."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextNumberFacts(WrittenNumberFacts, TextFacts):
+    """Facts of texts with numbers to predict."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableFacts(InputFacts):
     """Facts of tables.
 
     Attributes:
@@ -171,17 +243,18 @@ class TableFacts(Facts):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TableClassFacts(TableFacts, ClassFacts):
+class TableClassFacts(ClassFacts, TableFacts):
     """Facts of tables with a class to predict."""
-
-    what = "classes"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TableNumberFacts(TableFacts, NumberFacts):
-    """Facts of tables with numbers to predict."""
+class TableLabelFacts(LabelFacts, TableFacts):
+    """Facts of tables with several labels a row."""
 
-    what = "numbers to predict"
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableNumberFacts(NumberFacts, TableFacts):
+    """Facts of tables with numbers to predict."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -379,12 +452,24 @@ class Batch(NamedTuple):
     Attributes:
         inputs: Images ``(batch, channels, height, width)``, table rows ``(batch, inputs)``, token ids
             ``(batch, length)``, or one of the tuples below.
-        target: Classes ``(batch)``, numbers ``(batch, targets)``, tags ``(batch, length)``, steps
-            ``(batch, horizon, targets)``; None for predictions.
+        target: Classes ``(batch)``, labels ``(batch, labels)`` of 0 and 1, numbers ``(batch, targets)``, tags
+            ``(batch, length)``, steps ``(batch, horizon, targets)``; None for predictions.
     """
 
     inputs: Any
     target: Tensor | None
+
+
+class SegmentTokens(NamedTuple):
+    """Pairs of texts as a pretrained encoder takes them.
+
+    Attributes:
+        tokens: Token ids ``(batch, length)``, 0 for padding.
+        segments: Which of the two texts each token is of, 0 or 1 ``(batch, length)``.
+    """
+
+    tokens: Tensor
+    segments: Tensor
 
 
 class SubwordTokens(NamedTuple):

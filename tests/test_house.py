@@ -14,7 +14,7 @@ from jsonargparse._parameter_resolvers import get_signature_parameters
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("datamodules", "modules", "experiments")
 FILES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py") if p.name != "__main__.py")
-KINDS = {path.parent.name for path in (ROOT / "datamodules").glob("*/__init__.py")} - {"files"}
+KINDS = {path.parent.name for path in (ROOT / "datamodules").glob("*/__init__.py")} - {"files", "targets"}
 
 
 def module_name(path: Path) -> str:

@@ -18,6 +18,7 @@ CORE += (
     "modules/nets/checks",
     "modules/metrics/directions",
     "datamodules/files",
+    "datamodules/targets",
     "experiments",
 )
 

@@ -2,7 +2,6 @@
 
 import os
 from abc import ABC
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,9 +23,10 @@ from datamodules.images.decoding import MAX_PIXELS, Header, decode, image_of, re
 from datamodules.images.examples import ImageExamples, different_sizes
 from datamodules.images.folders import Listing, class_folders
 from datamodules.images.presets import preset_of
-from datamodules.images.sets import ImageSet, text_of
+from datamodules.images.sets import ImageSet
 from datamodules.sampling import BatchIndices
-from datamodules.types import ImageFacts, Row
+from datamodules.targets import ClassTarget, Target
+from datamodules.types import ImageClassFacts, ImageFacts, Row
 
 MOST_VALUES = 1 << 28  # of pixels that are held in memory to find their mean
 
@@ -52,7 +52,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         **kwargs: Batch size, workers and the like: see ``datamodules.data.Data``.
     """
 
-    makes = ImageFacts
+    makes: type[ImageFacts] = ImageClassFacts
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         self.max_size, self.cache_size, self.max_pixels = max_size, cache_size, max_pixels
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.target: Target[Any] = ClassTarget(["label"])
         if max_size is not None and weights is not None:
             raise MisconfigurationException("data.weights has a size of its own: leave out data.max_size")
         for name, transforms in (("train", train_transforms or []), ("eval", eval_transforms or [])):
@@ -86,22 +87,21 @@ class Images(Data[ImageSet, ImageFacts], ABC):
                 )
 
     def learn(self, train: ImageSet) -> ImageFacts:
-        """Class names, their counts, mean and spread of the pixels (of 500 images)."""
+        """What is to be predicted, mean and spread of the pixels (of 500 images)."""
         assert train.labels is not None
-        classes = list(train.classes or sorted(set(train.labels)))
-        if len(classes) < 2:
-            raise MisconfigurationException(f"the training images are of one class, {classes[0]}")
-        counts = Counter(train.labels)
+        target = self.target.learn(train.labels, "the training images")
+        if train.classes is not None:
+            counts = dict(zip(target["classes"], target["class_counts"], strict=True))
+            target = {"classes": list(train.classes), "class_counts": [counts.get(name, 0) for name in train.classes]}
         preset = {} if self.weights is None else preset_of(self.weights)
-        transforms = self._transforms(train=False, preset=preset)
+        transforms = self.transforms_for(train=False, preset=preset)
         plain = self._examples(train, None, transforms, [0.0] * self.channels, [1.0] * self.channels, [])
         plain.size = size = self._size(train, transforms, plain)
         mean, std = (preset["mean"], preset["std"]) if preset else _mean_and_std(plain)
         if len(mean) > self.channels:  # grey images for weights of colour images
             mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-        return ImageFacts(
-            classes=classes,
-            class_counts=[counts[name] for name in classes],
+        return self.makes(
+            **target,
             num_inputs=self.channels,
             mean=mean,
             std=std,
@@ -136,20 +136,30 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         """Pixels in memory, or files read as they are needed."""
         facts, targets = self.facts, None
         if raw.labels is not None:
-            number = {name: i for i, name in enumerate(facts.classes)}
-            unknown = sorted(set(raw.labels) - set(number))
-            if unknown:
-                raise MisconfigurationException(
-                    f"class {unknown[0]} does not occur in training (classes there: {', '.join(facts.classes[:20])})"
-                )
-            targets = torch.tensor([number[name] for name in raw.labels])
-        transforms = self._transforms(train, facts.preset)
+            raw, encoded = self._encoded(raw, raw.labels)
+            targets = self.target.tensor(encoded, facts)
+        transforms = self.transforms_for(train, facts.preset)
         # The user's own images, to predict, are of any size.
         size = facts.size if self.max_size is not None or _keep_size(transforms) else []
         examples = self._examples(raw, targets, transforms, facts.mean, facts.std, size)
         if self.cache_size is not None and targets is not None:
             examples.keep()
         return examples
+
+    def _encoded(self, raw: ImageSet, labels: Sequence[Any]) -> tuple[ImageSet, list[Any]]:
+        """The images of which it can be said what is to be predicted, and that."""
+        encode, faults = self.target.encoder(self.facts), Faults(self.on_error, "images")
+        encoded, good = [], []
+        for k, label in enumerate(labels):
+            try:
+                encoded.append(encode(label))
+                good.append(k)
+            except MisconfigurationException as error:
+                image = raw.images[k]
+                faults.add(MisconfigurationException(f"{image if isinstance(image, Path) else f'image {k}'}: {error}"))
+        faults.report(len(labels), "images")
+        self.target.report("images")
+        return raw.take(good) if faults.count else raw, encoded
 
     def _examples(
         self,
@@ -165,7 +175,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             self.max_pixels, raw.rows,
         )  # fmt: skip
 
-    def _transforms(self, train: bool, preset: dict[str, Any]) -> list[nn.Module]:
+    def transforms_for(self, train: bool, preset: dict[str, Any]) -> list[nn.Module]:
         """The transforms of training or other images: those given, else those of the weights."""
         given = self.train_transforms if train else self.eval_transforms
         if given is not None or not preset:
@@ -176,8 +186,8 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         return [v2.Resize(preset["resize"], mode), v2.CenterCrop(crop)]
 
     def share_out(self, pool: ImageSet, split: str, val: float = 0.0, test: float = 0.0) -> ImageSet:
-        """The images of ``pool`` that belong to a split, stratified, by the seed; shares are of all of them."""
-        parts = self.assign_splits(len(pool.images), val, test, pool.labels)
+        """The images of ``pool`` that belong to a split, by the seed, stratified if of classes; shares are of all."""
+        parts = self.assign_splits(len(pool.images), val, test, self.target.classes(pool.labels or ()))
         return pool.take((parts == splits.SPLITS.index(split)).nonzero()[0].tolist())
 
     def checked(self, raw: ImageSet) -> ImageSet:
@@ -237,12 +247,14 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         return image
 
     def read_labelled(self, inputs: Any) -> ImageSet:
-        """A folder of class folders, or pairs of images and classes."""
+        """A folder of class folders, or pairs of images and what is to be predicted of them."""
         if isinstance(inputs, str | Path):
             return self.checked(class_folders(Path(inputs), self.on_error))
-        pairs = listed(inputs, "pairs of images and classes")
-        images = [self._image_or_path(image, f"image {k}") for k, (image, _) in enumerate(pairs)]
-        return self.checked(ImageSet(images, [text_of(label) for _, label in pairs]))
+        images, labels = [], []
+        for k, (image, value) in enumerate(listed(inputs, "pairs of images and what is to be predicted of them")):
+            images.append(self._image_or_path(image, f"image {k}"))
+            labels.append(self.target.read(self.target.row(value, f"image {k}"), f"image {k}"))
+        return self.checked(ImageSet(images, labels))
 
     def describe(self, index: int) -> Row:
         """The path of the image; or its row in the user's table."""

@@ -33,7 +33,7 @@ def report_classes(pool: ImageSet, source: Path) -> None:
 
 def report_copies(parts: dict[str, ImageSet], source: Path) -> None:
     """Say which images lie in several classes, or in training and in evaluation."""
-    where: dict[Path, set[tuple[str, str]]] = {}
+    where: dict[Path, set[tuple[str, Hashable]]] = {}
     for split, part in parts.items():
         for path, label in zip(part.images, part.labels or (), strict=True):
             where.setdefault(path, set()).add((split, label))

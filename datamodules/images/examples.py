@@ -24,7 +24,7 @@ class ImageExamples:
     Args:
         images: Pixels ``(examples, channels, height, width)``, uint8; or paths or images of Pillow; or a dataset of
             these.
-        targets: Index of each example's class, or None.
+        targets: Index of each example's class, or what else is to be predicted ``(examples, ...)``, or None.
         channels: 1 for grey, 3 for RGB.
         transforms: Applied in turn to each image, which is uint8 in 0-255 or float in 0-1; each ``BatchTransform``
             to a whole batch.
@@ -64,7 +64,7 @@ class ImageExamples:
         return len(self.images)
 
     def __getitems__(self, indices: BatchIndices) -> Batch:
-        """Normalised images ``(batch, channels, height, width)`` and class indices ``(batch)``."""
+        """Normalised images ``(batch, channels, height, width)`` and targets, class indices ``(batch)`` say."""
         targets = None if self.targets is None else self.targets[torch.tensor(indices)]
         in_memory = isinstance(self.images, Tensor) and self.size in ([], list(self.images.shape[-2:]))
         if in_memory and not self.single:

@@ -8,6 +8,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults
+from datamodules.files.frame import separator_of
 from datamodules.files.objects import GIVEN, is_table, rows_in
 from datamodules.files.rows import column_names, read_rows, require
 from datamodules.images.base import Images
@@ -16,7 +17,10 @@ from datamodules.images.decoding import is_image
 from datamodules.images.folders import class_folders, subfolders
 from datamodules.images.sets import ImageSet, text_of
 from datamodules.splits import SPLITS
-from datamodules.types import Row
+from datamodules.targets import ClassTarget, Kind, make_target
+from datamodules.types import ImageClassFacts, ImageFacts, ImageLabelFacts, ImageNumberFacts, Row
+
+FACTS: dict[Kind, type[ImageFacts]] = {"class": ImageClassFacts, "labels": ImageLabelFacts, "number": ImageNumberFacts}
 
 NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 
@@ -79,23 +83,36 @@ class ImageFolder(Images):
 
 
 class ImageTable(Images):
-    """The user's own images, listed in a table with a column of paths and a column of labels.
+    """The user's own images, listed in a table with a column of paths and what is to be predicted of each.
 
     Args:
         path: The table (CSV, TSV, JSONL, Parquet or Excel); the images' paths are relative to its folder.
         image: Name of the column of paths.
-        target: Name of the column of labels.
+        target: Column of what is to be predicted; or several columns of numbers, or of 0 and 1 for a label each.
+        kind: Whether an image has one ``class``, several ``labels`` (``beach;sunset``, a list), or a ``number``.
         split_column: Name of a column that says ``train``, ``val`` or ``test``; splits that are missing are split off
             from the training images.
+        label_separator: Between the labels in a cell; told from the column if not given.
+        decimal: Decimal sign of numbers to predict; told from the columns if not given.
         **kwargs: Transforms, weights, fractions and the like: see ``datamodules.images.Images``.
     """
 
     def __init__(
-        self, path: str, image: str = "path", target: str = "label", split_column: str | None = None, **kwargs: Any
+        self,
+        path: str,
+        image: str = "path",
+        target: str | list[str] = "label",
+        kind: Kind = "class",
+        split_column: str | None = None,
+        label_separator: str | None = None,
+        decimal: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.path = Path(path) if Path(path).exists() else self.root / path
-        self.image, self.target, self.split_column = image, target, split_column
+        self.image, self.split_column = image, split_column
+        self.makes = FACTS[kind]
+        self.target = make_target(kind, target, label_separator, decimal)
         self._parts: dict[str, ImageSet] = {}
 
     @property
@@ -113,21 +130,20 @@ class ImageTable(Images):
 
     def _read_splits(self) -> dict[str, ImageSet]:
         columns = column_names(self.path, self.encoding)
-        require(self.path, (self.image, self.target, self.split_column), columns)
+        require(self.path, (self.image, *self.target.columns, self.split_column), columns)
+        self.target.separator = separator_of(self.path, encoding=self.encoding)
         faults, total = Faults(self.on_error, str(self.path)), 0
-        found: dict[str, list[tuple[Path, str]]] = {}
+        found: dict[str, list[tuple[Path, Any]]] = {}
         for where, row in read_rows(self.path, self.encoding, faults=faults):
             total += 1
             try:
-                image, label = self._image(self.path, where, row), text_of(row[self.target])
-                if not label:
-                    raise MisconfigurationException(f"{self.path}, {where}: there is no class in column {self.target}")
+                image, label = self._image(self.path, where, row), self.target.read(row, f"{self.path}, {where}")
                 found.setdefault(self._split(where, row), []).append((image, label))
             except MisconfigurationException as error:
                 faults.add(error)
         faults.report(total, "rows")
         # In the order of their names, so that rows in another order are split alike.
-        ordered = {split: sorted(rows) for split, rows in found.items()}
+        ordered = {split: sorted(rows, key=lambda row: (row[0], str(row[1]))) for split, rows in found.items()}
         return {
             split: ImageSet([image for image, _ in rows], [label for _, label in rows])
             for split, rows in ordered.items()
@@ -199,6 +215,7 @@ def divide(data: Images, given: dict[str, ImageSet], source: Path) -> dict[str, 
         split: data.share_out(pool, split, val, test) for split in SPLITS if split not in given or split == "train"
     }
     if not data.known:
-        report_classes(pool, source)
+        if isinstance(data.target, ClassTarget):
+            report_classes(pool, source)
         report_copies(parts, source)
     return parts

@@ -11,19 +11,20 @@ from datamodules.types import Row
 
 
 class ImageSet(NamedTuple):
-    """Raw images and the name of each one's class.
+    """Raw images, and what is to be predicted of each.
 
     Attributes:
         images: Pixels ``(examples, channels, height, width)``, uint8; or paths or images of Pillow; or a dataset
             of these.
-        labels: Names of the classes; None if unknown.
+        labels: Names of the classes, or what else is to be predicted, as ``datamodules.targets`` reads it; None if
+            unknown.
         classes: All classes, where the dataset has an order of its own.
         sizes: Height and width of each, if they were looked at.
         rows: The user's own columns, to be written with the predictions.
     """
 
     images: Tensor | Sequence[Any]
-    labels: Sequence[str] | None
+    labels: Sequence[Any] | None
     classes: Sequence[str] | None = None
     sizes: Sequence[tuple[int, int]] | None = None
     rows: Sequence[Row] | None = None

@@ -1,8 +1,6 @@
 """What all text classification data have in common: tokens, classes, batches of similar length."""
 
 from abc import ABC
-from array import array
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,17 +14,18 @@ from torch import Tensor
 from datamodules.data import Data
 from datamodules.files.faults import Faults
 from datamodules.files.forms import TABLES
+from datamodules.files.frame import separator_of
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import require
 from datamodules.files.vectors import read_words
-from datamodules.pairs import text_of
 from datamodules.splits import SPLITS
+from datamodules.targets import ClassTarget, Target
 from datamodules.text.examples import MappedRagged, TextExamples, encode
-from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset
+from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, TextList, Texts, TextSubset, text_in
 from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import SPECIAL, Kind, Tokens, num_unspaced
-from datamodules.types import Row, SubwordTokens, TextFacts, TypedText
+from datamodules.types import Row, SegmentTokens, SubwordTokens, TextClassFacts, TextFacts, TypedText
 
 
 class TextData(Data[Texts, TextFacts], ABC):
@@ -48,7 +47,7 @@ class TextData(Data[Texts, TextFacts], ABC):
         **kwargs: Batch size, workers and the like: see ``datamodules.data.Data``.
     """
 
-    makes = TextFacts
+    makes: type[TextFacts] = TextClassFacts
     str_is_text = True
 
     def __init__(
@@ -75,29 +74,24 @@ class TextData(Data[Texts, TextFacts], ABC):
             )
         self.text, self.tokenizer, self.num_tokens, self.min_count = text, tokenizer, num_tokens, min_count
         self.lowercase, self.ngrams, self.max_length, self.extra_words = lowercase, ngrams, max_length, extra_words
-        self.column, self.target = "text", "label"  # of the user's tables
+        self.columns = ["text"]  # of the user's tables: that of the text, or those of a pair of texts
+        self.target: Target[Any] = ClassTarget(["label"])
         self.separator: str | None = None
 
     # ---- facts
 
     def learn(self, train: Texts) -> TextFacts:
-        """Learn classes and vocabulary."""
-        counts = count_classes([text.label or "" for text in train], train.source)
+        """Learn the vocabulary, and what is to be predicted."""
+        target = self.target.learn([text.label for text in train], train.source)
         self._look_for_words(train)
-        tokens = self._fit(text.text for text in train)
+        tokens = self._fit(part for text in train for part in text.parts)
         if not set(tokens.words) - set(SPECIAL):
             raise MisconfigurationException(
                 f"{train.source}: no word occurs {self.min_count} times or more (data.min_count): all texts are alike"
             )
         if self.extra_words is not None:
             tokens = tokens.extended(read_words(Path(self.extra_words)))
-        classes = sorted(counts)
-        return TextFacts(
-            classes=classes,
-            class_counts=[counts[name] for name in classes],
-            tokenizer=tokens.json,
-            num_inputs=len(tokens) + self.ngrams,
-        )
+        return self.makes(**target, tokenizer=tokens.json, num_inputs=len(tokens) + self.ngrams)
 
     def _look_for_words(self, train: Texts) -> None:
         texts = [text.text[:1000] for text in islice(train, 1000)]
@@ -116,91 +110,113 @@ class TextData(Data[Texts, TextFacts], ABC):
     # ---- reading
 
     def subset(self, whole: Texts, split: str, val: float = 0.0, test: float = 0.0) -> Texts:
-        """The texts of a split of those that are not divided yet; each class has the same share in every split."""
+        """The texts of a split of those that are not divided yet; a class has the same share in every split."""
         if {"val": val, "test": test}.get(split) == 0:
             raise MisconfigurationException(
                 f"there is nothing to {'test' if split == 'test' else 'validate'} on: data.{split}_fraction is 0"
             )
-        labels = [text.label or "" for text in whole]
-        count_classes(labels, whole.source)
-        return TextSubset(whole, self.assign_splits(len(labels), val, test, labels) == SPLITS.index(split))
+        labels = [text.label for text in whole]
+        self.target.check(labels, whole.source)
+        splits = self.assign_splits(len(labels), val, test, self.target.classes(labels))
+        return TextSubset(whole, splits == SPLITS.index(split))
 
     def read_given(self, text: str) -> Texts:
         """One text without a label."""
+        if len(self.columns) > 1:
+            raise MisconfigurationException(f"a pair of texts is not one text: give {self._table()}")
         return TextList("--data.text", [Text(text, None, "", {"text": text})])
 
     def read_predict(self, path: Path) -> Texts:
         """Read texts without labels."""
+        if path.is_file() and suffix_of(path) in TABLES:
+            return TableTexts(path, self.columns, None, self.encoding, self.separator, self.on_error)
+        if len(self.columns) > 1:
+            raise MisconfigurationException(f"{path} holds no pairs of texts: give {self._table()}")
         if path.is_dir():
             return TextFiles(path, self.encoding, labelled=False, on_error=self.on_error)
-        if suffix_of(path) in TABLES:
-            return TableTexts(path, self.column, None, self.encoding, self.separator, self.on_error)
         return TextLines(path, self.encoding)
 
+    def _table(self) -> str:
+        return f"--data.predict_path a table with the columns {' and '.join(self.columns)}"
+
     def read_objects(self, inputs: Any) -> Texts:
-        """A text, a list of texts, or a table with the column of the texts."""
-        texts, rows = texts_in(inputs, self.column, "text")
-        found = zip(texts, rows, strict=True)
-        return TextList("the texts", [Text(text, None, f"row {k}", row) for k, (text, row) in enumerate(found, 1)])
+        """A text, a list of texts, or a table with the column of the texts; of pairs, tuples of two."""
+        if len(self.columns) == 1:
+            texts, rows = texts_in(inputs, self.columns[0], "text")
+            found = zip(texts, rows, strict=True)
+            return TextList("the texts", [Text(text, None, f"row {k}", row) for k, (text, row) in enumerate(found, 1)])
+        if isinstance(inputs, tuple) and all(isinstance(text, str) for text in inputs):
+            inputs = [inputs]
+        rows = rows_in(inputs) if is_table(inputs) else [self._row(pair) for pair in listed(inputs, "pairs of texts")]
+        return self._texts(rows, None)
 
     def read_labelled(self, inputs: Any) -> Texts:
-        """A table with columns of texts and classes, in a file or not; a folder of class folders; pairs of both."""
+        """A table of texts and what is to be predicted, in a file or not; a folder of class folders; pairs of both."""
         if isinstance(inputs, str | Path):
             return self.open_labelled(Path(inputs))
-        pairs = rows_in(inputs) if is_table(inputs) else listed(inputs, "texts with their classes")
         if is_table(inputs):
-            for row in pairs:
-                require(GIVEN, [self.column, self.target], row)
-            pairs = [(row[self.column], row[self.target]) for row in pairs]
-        return TextList(
-            "the texts",
-            [Text(str(text), text_of(label, f"row {k}"), f"row {k}", {}) for k, (text, label) in enumerate(pairs, 1)],
-        )
+            return self._texts(rows_in(inputs), self.target)
+        pairs = listed(inputs, "texts with what is to be predicted of each")
+        rows = [self._row(text) | self.target.row(value, f"row {k}") for k, (text, value) in enumerate(pairs, 1)]
+        return self._texts(rows, self.target)
+
+    def _row(self, given: Any) -> Row:
+        texts = [given] if len(self.columns) == 1 else given
+        if not isinstance(texts, list | tuple) or len(texts) != len(self.columns):
+            raise MisconfigurationException(f"{given!r:.50} is not a text for each of {', '.join(self.columns)}")
+        return dict(zip(self.columns, texts, strict=True))
+
+    def _texts(self, rows: list[Row], target: Target[Any] | None) -> Texts:
+        for row in rows:
+            require(GIVEN, [*self.columns, *([] if target is None else target.columns)], row)
+        found = [text_in(row, self.columns, target, "the texts", f"row {k}") for k, row in enumerate(rows, 1)]
+        return TextList("the texts", found)
 
     def open_labelled(self, path: Path) -> Texts:
-        """The user's texts with their classes: a table, or a folder of class folders."""
+        """The user's texts with what is to be predicted: a table, or a folder of class folders."""
         if path.is_dir():
             return TextFiles(path, self.encoding, on_error=self.on_error)
-        return TableTexts(path, self.column, self.target, self.encoding, self.separator, self.on_error)
+        self.target.separator = separator_of(path, self.separator, self.encoding)
+        return TableTexts(path, self.columns, self.target, self.encoding, self.separator, self.on_error)
 
     # ---- batches
 
     def examples(self, raw: Texts, train: bool) -> TextExamples:
         """Encode a split."""
-        facts = self.facts
-        number = {name: index for index, name in enumerate(facts.classes)}
-        labels, rows, faults = array("q"), [], Faults(self.on_error, raw.source)
+        facts, number = self.facts, self.target.encoder(self.facts)
+        labels: list[Any] = []
+        rows, faults = [], Faults(self.on_error, raw.source)
 
-        def texts() -> Iterator[str]:
-            for text, label, where, row in raw:
-                if label is None:
-                    rows.append(row)
-                elif label in number:
-                    labels.append(number[label])
+        def texts() -> Iterator[tuple[str, ...]]:
+            for text in raw:
+                if text.label is None:
+                    rows.append(text.row)
                 else:
-                    known = ", ".join(facts.classes[:20])
-                    faults.add(
-                        MisconfigurationException(
-                            f"{raw.source}, {where}: the class `{label}` does not occur in training (there: {known})"
-                        )
-                    )
-                    continue
-                yield text
+                    try:
+                        labels.append(number(text.label))
+                    except MisconfigurationException as error:
+                        faults.add(MisconfigurationException(f"{raw.source}, {text.where}: {error}"))
+                        continue
+                yield text.parts
 
         tokens = Tokens(facts.tokenizer)
         buckets = facts.num_inputs - len(tokens)
         ngrams = SubwordNgrams(tokens, buckets) if buckets else None
-        encoded = MappedRagged(encode(texts(), tokens, ngrams, self.max_length))
+        first: list[int] = []  # how many tokens are of the first text of a pair
+        encoded = MappedRagged(encode(texts(), tokens, ngrams, self.max_length, first))
+        self.target.report(raw.source)
         faults.report(len(encoded) + faults.count, "texts")
         empty = int((encoded.lengths == 0).sum())
         if empty:
             rank_zero_warn(f"{raw.source}: {empty} of {len(encoded)} texts are empty")
-        target = None if rows else torch.tensor(labels, dtype=torch.long)
-        return TextExamples(encoded, target, None if ngrams is None else ngrams.rows(), rows)
+        target = None if rows else self.target.tensor(labels, facts)
+        subwords = None if ngrams is None else ngrams.rows()
+        return TextExamples(encoded, target, subwords, rows, torch.tensor(first) if first else None)
 
-    def decode(self, inputs: Tensor | SubwordTokens, rows: Sequence[int]) -> list[str]:
+    def decode(self, inputs: Tensor | SegmentTokens | SubwordTokens, rows: Sequence[int]) -> list[str]:
         """The texts of some rows of a batch's inputs, as far as the tokens tell."""
         chosen = list(rows)
+        inputs = inputs.tokens if isinstance(inputs, SegmentTokens) else inputs
         tokens = inputs[chosen] if isinstance(inputs, Tensor) else inputs.subwords[:, 0][inputs.tokens[chosen]]
         return Tokens(self.facts.tokenizer).decode(tokens.tolist())
 
@@ -211,20 +227,3 @@ class TextData(Data[Texts, TextFacts], ABC):
         examples = self.datasets["predict"]
         assert isinstance(examples, TextExamples)
         return examples.rows[index]
-
-
-def count_classes(labels: Sequence[str], source: str) -> Counter[str]:
-    """Count the texts of each class.
-
-    Raises:
-        MisconfigurationException: If there are not several classes, or hardly any two texts have the same.
-    """
-    counts = Counter(labels)
-    if len(counts) < 2:
-        raise MisconfigurationException(f"{source}: there is only one class, {next(iter(counts), '-')}")
-    if len(counts) > max(20, len(labels) / 2):
-        raise MisconfigurationException(
-            f"{source}: {len(counts)} classes for {len(labels)} texts, such as `{min(counts)[:40]}`: "
-            "is that the column of the classes (--data.target)?"
-        )
-    return counts

@@ -12,16 +12,33 @@ from datamodules.ragged import Ragged, spell
 from datamodules.sampling import BatchIndices
 from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import Tokens
-from datamodules.types import Batch, Row, SubwordTokens
+from datamodules.types import Batch, Row, SegmentTokens, SubwordTokens
 
 
 def encode(
-    texts: Iterator[str], tokens: Tokens, ngrams: SubwordNgrams | None, max_length: int
+    texts: Iterator[tuple[str, ...]], tokens: Tokens, ngrams: SubwordNgrams | None, max_length: int, first: list[int]
 ) -> Iterator[Sequence[int]]:
-    """Token ids of each text, or its rows of ``ngrams``, cut after ``max_length``."""
-    encoder = tokens if ngrams is None else ngrams
+    """Token ids of each text, or its rows of ``ngrams``, cut after ``max_length``.
+
+    Args:
+        texts: Texts, or pairs of them; both of a pair are encoded as one, with a token between them.
+        tokens: The tokenizer.
+        ngrams: Numbers the words instead.
+        max_length: Most tokens of a text, or of both of a pair.
+        first: Of pairs for a pretrained encoder, the number of tokens of the first text is added to it.
+    """
     while chunk := list(islice(texts, 1000)):
-        yield from encoder.encode(chunk, max_length)
+        if len(chunk[0]) == 1:
+            yield from (tokens if ngrams is None else ngrams).encode([text[0] for text in chunk], max_length)
+            continue
+        pairs = [(text[0], text[1]) for text in chunk]
+        if ngrams is not None:
+            yield from ngrams.encode(pairs, max_length)
+            continue
+        for ids, num_first in tokens.encode_pairs(pairs, max_length):
+            if tokens.is_pretrained:
+                first.append(num_first)
+            yield ids
 
 
 class MappedRagged(Ragged):
@@ -54,24 +71,36 @@ class TextExamples:
         target: ``(texts)``; None for predictions.
         subwords: ``(words, 1 + n-grams)``, rows of the embedding that make up each distinct word; 0 is padding.
         rows: Columns by which the user knows each text again; of texts that are to be predicted.
+        first: Of pairs for a pretrained encoder, how many tokens are of the first text ``(texts)``.
     """
 
-    def __init__(self, encoded: Ragged, target: Tensor | None, subwords: Tensor | None, rows: list[Row]) -> None:
-        self.encoded, self.target, self.subwords, self.rows = encoded, target, subwords, rows
+    def __init__(
+        self,
+        encoded: Ragged,
+        target: Tensor | None,
+        subwords: Tensor | None,
+        rows: list[Row],
+        first: Tensor | None = None,
+    ) -> None:
+        self.encoded, self.target, self.subwords, self.rows, self.first = encoded, target, subwords, rows, first
         self.lengths = encoded.lengths
 
     def __len__(self) -> int:
         return len(self.encoded)
 
     def __getitems__(self, indices: BatchIndices) -> Batch:
-        """Tokens ``(batch, longest)`` and target ``(batch)``.
+        """Tokens ``(batch, longest)`` and target ``(batch)`` or ``(batch, labels or numbers)``.
 
         With n-grams, the tokens are rows of ``(distinct words of the batch, 1 + n-grams)``, which comes with them.
         """
         tokens = self.encoded.pad(indices)
         if not tokens.shape[1]:  # all of them are empty
             tokens = tokens.new_zeros(len(tokens), 1)
-        target = None if self.target is None else self.target[torch.tensor(indices, dtype=torch.long)]
+        chosen = torch.tensor(indices, dtype=torch.long)
+        target = None if self.target is None else self.target[chosen]
+        if self.first is not None:
+            second = torch.arange(tokens.shape[1]) >= self.first[chosen, None]
+            return Batch(SegmentTokens(tokens, (second & (tokens != 0)).long()), target)
         if self.subwords is None:
             return Batch(tokens, target)
         numbers, subwords = spell(tokens, self.subwords)

@@ -7,8 +7,9 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.faults import Faults, OnError
+from datamodules.targets import Target
 from datamodules.text.own import TextTable
-from datamodules.text.sources import Text, Texts
+from datamodules.text.sources import Text, Texts, text_in
 
 
 class HubTexts(TextTable):
@@ -46,7 +47,7 @@ class HubTexts(TextTable):
 
     def open(self, path: Path) -> Texts:
         """Open one split."""
-        return HubSplit(self._load(), self.dataset, str(path), self.column, self.target, self.on_error)
+        return HubSplit(self._load(), self.dataset, str(path), self.columns, self.target, self.on_error)
 
     def _load(self) -> Any:
         from datasets import load_dataset
@@ -65,32 +66,49 @@ class HubSplit(Texts):
         dataset: The dataset, a dictionary of splits.
         name: Its name.
         split: Name of the split.
-        column: Column of the text.
-        target: Column of the class.
-        on_error: Whether a row without a class is left out.
+        columns: Column of the text, or those of a pair of texts.
+        target: What is to be predicted.
+        on_error: Whether a row without it is left out.
     """
 
     def __init__(
-        self, dataset: Any, name: str, split: str, column: str, target: str, on_error: OnError = "stop"
+        self,
+        dataset: Any,
+        name: str,
+        split: str,
+        columns: Sequence[str],
+        target: Target[Any],
+        on_error: OnError = "stop",
     ) -> None:
         super().__init__(f"{name}, {split}")
         self.on_error = on_error
         if split not in dataset:
             raise MisconfigurationException(f"{name} has no split `{split}`; there are: {', '.join(dataset)}")
-        self.rows, self.column, self.target = dataset[split], column, target
-        for wanted in (column, target):
+        self.rows, self.columns, self.target = dataset[split], columns, target
+        for wanted in (*columns, *target.columns):
             if wanted not in self.rows.features:
                 known = ", ".join(self.rows.features)
                 raise MisconfigurationException(f"{name} has no column `{wanted}`; there are: {known}")
-        self.names = getattr(self.rows.features[target], "names", None)
+        # Classes have names; those in a list, by the feature that it is a list of.
+        features = {name: self.rows.features[name] for name in target.columns}
+        names = {name: getattr(getattr(kind, "feature", kind), "names", None) for name, kind in features.items()}
+        self.names = {name: known for name, known in names.items() if known is not None}
 
     def __iter__(self) -> Iterator[Text]:
         faults = Faults(self.on_error, self.source)
         for number, row in enumerate(self.rows, start=1):
-            where, label = f"row {number}", row[self.target]
-            if label is None or (self.names is not None and label < 0):  # as the hub writes that there is none
-                faults.add(MisconfigurationException(f"{self.source}, {where}: `{self.target}` is empty"))
+            named = {name: _named(row[name], names) for name, names in self.names.items()}
+            try:
+                text = text_in({**row, **named}, self.columns, self.target, self.source, f"row {number}")
+            except MisconfigurationException as error:
+                faults.add(error)
                 continue
-            text = "" if row[self.column] is None else str(row[self.column])
-            yield Text(text, str(label) if self.names is None else self.names[label], where, row)
+            yield text._replace(row=row)
         self.tell(faults, len(self.rows))
+
+
+def _named(cell: Any, names: Sequence[str]) -> Any:
+    """The names of a cell's numbers; -1 is how the hub writes that there is no class."""
+    if isinstance(cell, list):
+        return [names[number] for number in cell]
+    return None if cell is None or cell < 0 else names[cell]

@@ -4,8 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.targets import Kind, make_target
 from datamodules.text.base import TextData
 from datamodules.text.sources import Texts
+from datamodules.types import TextClassFacts, TextFacts, TextLabelFacts, TextNumberFacts
+
+FACTS: dict[Kind, type[TextFacts]] = {"class": TextClassFacts, "labels": TextLabelFacts, "number": TextNumberFacts}
 
 
 class TextTable(TextData):
@@ -13,30 +19,43 @@ class TextTable(TextData):
 
     Args:
         path: The file; its texts that no other file is given for are split at random.
-        target: Column of the class.
-        column: Column of the text.
+        target: Column of what is to be predicted; or several columns of numbers, or of 0 and 1 for a label each.
+        column: Column of the text; or the two columns of a pair of texts.
+        kind: Whether a text has one ``class``, several ``labels`` (``drama;comedy``, a list), or a ``number``.
         val_path: File of the validation split; a share of ``path`` if not given.
         test_path: File of the test split; a share of ``path`` if not given.
         val_fraction: Share of ``path`` for validation, if there is no file.
         test_fraction: Share of ``path`` for testing, if there is no file.
         separator: Between the cells of a CSV; told from the file if not given.
+        label_separator: Between the labels in a cell; told from the column if not given.
+        decimal: Decimal sign of numbers to predict; told from the columns if not given.
         **kwargs: Tokenizer, batch size and the like: see ``datamodules.text.base.TextData``.
     """
 
     def __init__(
         self,
         path: str,
-        target: str = "label",
-        column: str = "text",
+        target: str | list[str] = "label",
+        column: str | list[str] = "text",
+        kind: Kind = "class",
         val_path: str | None = None,
         test_path: str | None = None,
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         separator: str | None = None,
+        label_separator: str | None = None,
+        decimal: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.path, self.column, self.target, self.separator = Path(path), column, target, separator
+        self.makes = FACTS[kind]
+        self.target = make_target(kind, target, label_separator, decimal)
+        self.columns = [column] if isinstance(column, str) else column
+        if len(self.columns) > 2:
+            raise MisconfigurationException(
+                f"data.column names {len(self.columns)} columns: give one, or two of a pair"
+            )
+        self.path, self.separator = Path(path), separator
         self.paths = {"val": val_path, "test": test_path}
         self.fractions = {"val": 0.0 if val_path else val_fraction, "test": 0.0 if test_path else test_fraction}
         self.opened: dict[Path, Texts] = {}
@@ -80,6 +99,9 @@ class TextFolder(TextTable):
             path=_first(path, ["train", "."]) or path,
             target="label",
             column="text",
+            kind="class",
+            label_separator=None,
+            decimal=None,
             val_path=_first(path, ["val", "valid", "validation", "dev"]),
             test_path=_first(path, ["test"]),
             separator=None,

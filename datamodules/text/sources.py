@@ -1,7 +1,7 @@
 """Sources of labelled texts, read one after the other, so that they need not fit into memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.files.forms import JSON
 from datamodules.files.opening import read_lines, suffix_of
 from datamodules.files.rows import read_rows, require
+from datamodules.targets import Target
 from datamodules.types import Row
 
 
@@ -22,15 +23,22 @@ class Text(NamedTuple):
 
     Attributes:
         text: The text itself.
-        label: Name of its class; None if unknown.
+        label: What is to be predicted of it, as ``datamodules.targets`` reads it; None if unknown.
         where: Line of the file, or name of the file, for messages.
         row: Columns by which the user knows it again.
+        second: The other text of a pair.
     """
 
     text: str
-    label: str | None
+    label: Any
     where: str
     row: Row
+    second: str | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The text, or both of a pair."""
+        return (self.text,) if self.second is None else (self.text, self.second)
 
 
 class Texts(ABC):
@@ -171,8 +179,8 @@ class TableTexts(Texts):
 
     Args:
         path: The file.
-        column: Column of the text; nothing there is an empty text.
-        target: Column of the label, which is a name, whatever it looks like; None if there is none.
+        columns: Column of the text, or those of a pair of texts; nothing there is an empty text.
+        target: What is to be predicted; None if it is not there.
         encoding: Encoding of a text file; see ``datamodules.files.opening``.
         separator: Between the cells; told from the file if None.
         on_error: Whether a row that cannot be used is left out.
@@ -181,21 +189,21 @@ class TableTexts(Texts):
     def __init__(
         self,
         path: Path,
-        column: str,
-        target: str | None = None,
+        columns: Sequence[str],
+        target: Target[Any] | None = None,
         encoding: str | None = None,
         separator: str | None = None,
         on_error: OnError = "stop",
     ) -> None:
         super().__init__(str(path))
-        self.path, self.column, self.target = path, column, target
+        self.path, self.columns, self.target = path, columns, target
         self.encoding, self.separator, self.on_error = encoding, separator, on_error
 
     def __iter__(self) -> Iterator[Text]:
         faults, good = Faults(self.on_error, self.source), 0
         for where, row in read_rows(self.path, self.encoding, self.separator, faults):
             if not good and suffix_of(self.path) not in JSON:  # where each row has its own keys
-                require(self.path, (self.column, self.target), row, self.separator)
+                require(self.path, self._needed, row, self.separator)
             try:
                 text = self._text(row, where)
             except MisconfigurationException as error:
@@ -205,15 +213,19 @@ class TableTexts(Texts):
             yield text
         self.tell(faults, good + faults.count)
 
+    @property
+    def _needed(self) -> list[str]:
+        return [*self.columns, *([] if self.target is None else self.target.columns)]
+
     def _text(self, row: Row, where: str) -> Text:
-        for name in (self.column, self.target):
-            if name is not None and name not in row:
+        for name in self._needed:
+            if name not in row:
                 known = ", ".join(map(str, row))
                 raise MisconfigurationException(f"{self.path}, {where}: there is no `{name}` (there is: {known})")
-        text = "" if row[self.column] is None else str(row[self.column])
-        if self.target is None:
-            return Text(text, None, where, row)
-        label = "" if row[self.target] is None else str(row[self.target]).strip()
-        if not label:
-            raise MisconfigurationException(f"{self.path}, {where}: `{self.target}` is empty")
-        return Text(text, label, where, row)
+        return text_in(row, self.columns, self.target, str(self.path), where)
+
+
+def text_in(row: Row, columns: Sequence[str], target: Target[Any] | None, source: str, where: str) -> Text:
+    """The text, or the pair of texts, of a row, with what is to be predicted if that is there."""
+    text, *second = ("" if row[name] is None else str(row[name]) for name in columns)
+    return Text(text, None if target is None else target.read(row, f"{source}, {where}"), where, row, *second)

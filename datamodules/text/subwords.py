@@ -28,8 +28,8 @@ class SubwordNgrams:
         self.numbers: dict[str, int] = {}  # of words as they are written, and as they are looked up
         self.subwords: list[list[int]] = [[]]  # word 0 is padding
 
-    def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Numbers of the words of each text."""
+    def encode(self, texts: Sequence[str | tuple[str, str]], max_length: int) -> list[list[int]]:
+        """Numbers of the words of each text, or of each pair of texts, with one between them."""
         return [
             [self.number(word, index) for index, word in text] for text in self.tokens.encode_surface(texts, max_length)
         ]

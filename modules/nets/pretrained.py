@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
+from datamodules.types import SegmentTokens
 from modules.nets.loading import PretrainedNet
 
 
@@ -135,13 +136,18 @@ class PretrainedEncoder(PretrainedNet):
             self.model.eval()
         return self
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """States ``(batch, length, features)`` of token ids ``(batch, length)``, 0 for padding."""
+    def forward(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
+        """States ``(batch, length, features)`` of token ids ``(batch, length)``, 0 for padding.
+
+        ``segments`` says which text of a pair a token is of, 0 or 1 ``(batch, length)``; a model that was not trained
+        with them (RoBERTa) does without.
+        """
         model, mask = self._model(), tokens != 0
         if self.pad:  # the data exchanges 0 and the id that the model pads with
             tokens = torch.where(mask, torch.where(tokens == self.pad, 0, tokens), self.pad)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained_layers != 0):
-            states: Tensor = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+            kinds = {} if segments is None or not self._has_segments(model) else {"token_type_ids": segments}
+            states: Tensor = model(input_ids=tokens, attention_mask=mask.long(), **kinds).last_hidden_state
         return states
 
     def pool(self, states: Tensor, tokens: Tensor) -> Tensor:
@@ -152,9 +158,13 @@ class PretrainedEncoder(PretrainedNet):
         pooled = states[:, 0] if self.pooling == "first" else states.masked_fill(~mask, -torch.inf).amax(1)
         return pooled.masked_fill(~mask.any(1), 0.0)
 
-    def sentence(self, tokens: Tensor) -> Tensor:
-        """One vector ``(batch, features)`` of each text."""
-        return self.pool(self(tokens), tokens)
+    @staticmethod
+    def _has_segments(model: Any) -> bool:
+        return int(getattr(model.config, "type_vocab_size", 0)) > 1
+
+    def sentence(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
+        """One vector ``(batch, features)`` of each text, or pair of texts."""
+        return self.pool(self(tokens, segments), tokens)
 
 
 def _find_config(place: str) -> Any:
@@ -210,7 +220,8 @@ class PretrainedClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = self.encoder.linear(num_classes)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits ``(batch, classes)`` of token ids ``(batch, length)``, 0 for padding."""
-        logits: Tensor = self.output(self.dropout(self.encoder.sentence(tokens)))
+    def forward(self, inputs: Tensor | SegmentTokens) -> Tensor:
+        """Logits ``(batch, classes)`` of token ids ``(batch, length)``, 0 for padding, or of pairs of texts."""
+        parts = inputs if isinstance(inputs, SegmentTokens) else (inputs,)
+        logits: Tensor = self.output(self.dropout(self.encoder.sentence(*parts)))
         return logits

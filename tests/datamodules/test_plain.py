@@ -6,7 +6,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.plain import fits
-from datamodules.types import ImageFacts
+from datamodules.types import ImageClassFacts
 
 NAN = float("nan")
 
@@ -63,6 +63,6 @@ FACTS: dict[str, Any] = {
     ],
 )
 def test_facts_of_another_form_are_refused(name: str, value: Any) -> None:
-    assert ImageFacts.from_state(FACTS).classes == ["a", "b"]
-    with pytest.raises(MisconfigurationException, match=f"`{name}` is not a fact of ImageFacts"):
-        ImageFacts.from_state({**FACTS, name: value})
+    assert ImageClassFacts.from_state(FACTS).classes == ["a", "b"]
+    with pytest.raises(MisconfigurationException, match=f"`{name}` is not a fact of ImageClassFacts"):
+        ImageClassFacts.from_state({**FACTS, name: value})

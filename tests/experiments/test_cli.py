@@ -125,7 +125,7 @@ def test_checkpoint_without_a_fact_is_refused(
     content["Digits"]["facts"].pop("mean")
     torch.save(content, "runs/digits/0/checkpoints/best.ckpt")
     assert leyden("test", "--ckpt_path", "runs/digits/0") == 1
-    assert "does not hold the facts of ImageFacts (mean)" in capsys.readouterr().err
+    assert "does not hold the facts of ImageClassFacts (mean)" in capsys.readouterr().err
 
 
 def test_data_without_a_fact_that_the_task_needs(

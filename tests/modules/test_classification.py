@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from datamodules.types import Batch, ClassFacts, ImageFacts
+from datamodules.types import Batch, ClassFacts, ImageClassFacts
 from modules.classification import Classifier, smoothed_cross_entropy
 
 FACTS = ClassFacts(classes=["usual", "rare"], class_counts=[100, 4], num_inputs=1)
@@ -95,7 +95,7 @@ def test_options_out_of_range_or_without_effect_are_refused(options, message):
 
 
 def test_images_are_mixed_and_mirrored():
-    images = ImageFacts(
+    images = ImageClassFacts(
         classes=["a", "b"], class_counts=[5, 5], num_inputs=1, mean=[0.0], std=[1.0], preset={}, size=[4, 4]
     )
     net = lambda channels, classes: nn.Sequential(nn.Flatten(), nn.Linear(16, classes))  # noqa: E731

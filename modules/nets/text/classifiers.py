@@ -1,6 +1,7 @@
 """Networks that classify texts: a bag of embeddings, convolutions, a recurrent network.
 
-Each takes token ids ``(batch, length)``, 0 for padding; or ``SubwordTokens``, words with their n-grams. What they
+Each takes token ids ``(batch, length)``, 0 for padding; or ``SubwordTokens``, words with their n-grams; a pair of
+texts is one text with a token between the two. What they
 return for a text does not depend on the other texts of its batch.
 """
 

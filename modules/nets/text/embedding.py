@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datamodules.types import UNKNOWN, SubwordTokens
+from datamodules.types import UNKNOWN, SegmentTokens, SubwordTokens
 from modules.nets.checks import at_least_one, probability
 
-TextInputs = Tensor | SubwordTokens
+TextInputs = Tensor | SegmentTokens | SubwordTokens
 
 
 class WordEmbedding(nn.Module):
@@ -40,6 +40,8 @@ class WordEmbedding(nn.Module):
         Args:
             inputs: Token ids ``(batch, length)``, 0 for padding; or words with their n-grams.
         """
+        if isinstance(inputs, SegmentTokens):
+            inputs = inputs.tokens  # a token stands between the two texts
         if isinstance(inputs, Tensor):
             vectors = self.words(self._forget(inputs))
             return self.dropout(vectors), inputs != 0

@@ -143,7 +143,7 @@ def test_a_class_that_only_the_test_split_has_is_named(folder) -> None:
     )
     data = ImageTable(path, split_column="part", **SAME_SIZE)
     data.setup("fit")
-    with pytest.raises(MisconfigurationException, match="class dog does not occur in training"):
+    with pytest.raises(MisconfigurationException, match="class `dog` does not occur in training"):
         data.setup("test")
 
 
@@ -230,7 +230,7 @@ def test_a_table_to_predict_keeps_its_columns_and_needs_no_classes(folder: Path)
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("cat/07.jpg,,train", "line 2: there is no class in column label"),
+        ("cat/07.jpg,,train", "line 2: `label` is empty"),
         ("cat/77.jpg,cat,train", "line 2: there is no image .*77.jpg"),
         (",cat,train", "line 2: there is no image"),
         ("cat/07.jpg,cat,holdout", "line 2: `holdout` in column part is not train, val or test"),

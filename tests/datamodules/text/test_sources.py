@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.text import TextFolder, TextTable
 from datamodules.tokens import Tokens
-from datamodules.types import TextFacts
+from datamodules.types import TextClassFacts
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -60,7 +60,7 @@ def test_quoted_texts_of_several_lines_and_long_ones(table):
     assert texts[0].text == "one\ntwo"
     assert texts[1].where == "line 4"
     tokens = Tokens.learn(["word"])
-    facts = TextFacts(classes=["a", "b"], class_counts=[1, 1], tokenizer=tokens.json, num_inputs=len(tokens))
+    facts = TextClassFacts(classes=["a", "b"], class_counts=[1, 1], tokenizer=tokens.json, num_inputs=len(tokens))
     data.load_state_dict({"seed": 0, "facts": facts.state(), "progress": {"steps": 0, "epoch": 0, "layouts": []}})
     assert data.lengths(data.examples(data.open(data.path), train=False)).tolist() == [2, 7, 0]
 
@@ -193,7 +193,7 @@ def test_folders_of_texts(tmp_path):
         (
             "label,text\n" + "".join(f"b,{i}\n" for i in range(60)),
             {"target": "text", "column": "label"},
-            "60 classes for 60 texts, such as `0`: is that the column of the classes",
+            "60 classes for 60 examples, such as `0`: is that the column of the classes",
         ),
         ("text,label\n" + "x,a\ny,b\n" * 9, {"val_fraction": 0.0}, "nothing to validate on: data.val_fraction is 0"),
         ("text,label\n" + "x,a\ny,b\n" * 9, {"min_count": 99}, "no word occurs 99 times or more"),

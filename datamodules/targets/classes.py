@@ -1,0 +1,84 @@
+"""A class to predict."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from datamodules.pairs import text_of
+from datamodules.targets.base import Target
+from datamodules.types import ClassFacts, some
+
+
+class ClassTarget(Target[ClassFacts]):
+    """The class of an example, a name, whatever it looks like.
+
+    Args:
+        columns: The one column.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        super().__init__(columns)
+        if len(self.columns) != 1:
+            raise MisconfigurationException(
+                f"a class is one column, but target names {len(self.columns)}; several labels an example: "
+                "--data.kind labels"
+            )
+
+    def read(self, row: Mapping[str, Any], place: str) -> str:
+        """The name."""
+        column = self.columns[0]
+        if isinstance(row[column], list):
+            raise MisconfigurationException(
+                f"{place}: `{column}` holds a list; several labels an example: --data.kind labels"
+            )
+        name = text_of(row[column], f"{place}: `{column}`").strip()
+        if not name:
+            raise MisconfigurationException(f"{place}: `{column}` is empty")
+        return name
+
+    def classes(self, values: Sequence[str]) -> Sequence[str]:
+        """The names."""
+        return values
+
+    def check(self, values: Collection[str], source: str) -> None:
+        """Refuse so many classes that hardly any two examples have the same."""
+        counts = Counter(values)
+        _require_two(counts, source)
+        if len(counts) > max(20, len(values) / 2):
+            raise MisconfigurationException(
+                f"{source}: {len(counts)} classes for {len(values)} examples, such as `{min(counts)[:40]}`: is that "
+                "the column of the classes (--data.target)? several an example: --data.kind labels; numbers: "
+                "--data.kind number"
+            )
+
+    def learn(self, values: Collection[str], source: str) -> dict[str, Any]:
+        """The classes in the order of their names, and how many examples each has."""
+        counts = Counter(values)
+        _require_two(counts, source)
+        return {"classes": sorted(counts), "class_counts": [counts[name] for name in sorted(counts)]}
+
+    def encoder(self, facts: ClassFacts) -> Callable[[str], int]:
+        """Index of a class."""
+        number = {name: index for index, name in enumerate(facts.classes)}
+
+        def encode(name: str) -> int:
+            if name not in number:
+                raise MisconfigurationException(
+                    f"the class `{name}` does not occur in training (there: {some(facts.classes, 20)})"
+                )
+            return number[name]
+
+        return encode
+
+    def tensor(self, encoded: Sequence[int], facts: ClassFacts) -> Tensor:
+        """Indices ``(examples)``."""
+        return torch.tensor(encoded, dtype=torch.long)
+
+
+def _require_two(counts: Counter[str], source: str) -> None:
+    if len(counts) < 2:
+        raise MisconfigurationException(f"{source}: there is only one class, {next(iter(counts), '-')}")
