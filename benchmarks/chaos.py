@@ -1,14 +1,24 @@
 """Kills a real ``leyden fit`` again and again, and compares what comes out with a run that was left alone.
 
+    python -m benchmarks.chaos --kills 20
     python -m benchmarks.chaos --config configs/image_classification/digits.yaml --kills 20 [further options of fit]
 
-Every kill (SIGKILL) falls at a random moment of the time that the run still needs, so also during validation, between
-epochs and while a checkpoint is being written; then ``leyden fit --ckpt_path RUN`` goes on (or starts anew from its
-own ``config.yaml``, if no checkpoint was written yet). At the end every value in ``last.ckpt`` and ``best.ckpt``
-(weights, optimizer, loop, random states, scores) and every point of every curve is compared, bit for bit.
+Without ``--config`` every task is trained, on the samples of the tests.
+
+Every kill (SIGKILL) falls at a random moment of the processor's time that the run still needs, so also during
+validation, between epochs and while a checkpoint is being written; then ``leyden fit --ckpt_path RUN`` goes on (or
+starts anew from its own ``config.yaml``, if no checkpoint was written yet). At the end every value in ``last.ckpt`` and
+``best.ckpt`` (weights, optimizer, loop, random states, scores) and every point of every curve is compared, bit for bit.
+
+The run that is left alone is a program of its own. Those that are killed are forked from this one, so that the imports
+are paid for once; all they know of each other is what lies on the disk.
 """
 
 import argparse
+import math
+import multiprocessing
+import multiprocessing.process
+import os
 import random
 import shutil
 import signal
@@ -19,26 +29,59 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from experiments.checkpoint import find, read
+from experiments.program import main
+from tests.small_tasks import TASKS, fit
 
-OWN = ("config",)  # the two runs have different names, hence different texts
-
-
-def start(words: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    with log.open("ab") as file:
-        return subprocess.Popen([sys.executable, "-m", "experiments", *words], stdout=file, stderr=file)
+OWN = ("config", "events")  # the two runs have different names, hence different texts and sizes of files
 
 
-def finish(words: list[str], log: Path) -> float:
-    """Run to the end; seconds it took."""
-    started = time.monotonic()
-    if start(words, log).wait():
-        raise SystemExit(f"leyden {' '.join(words)} failed:\n{log.read_text()[-3000:]}")
-    return time.monotonic() - started
+FORK = multiprocessing.get_context("fork")
+
+
+def start(words: list[str], log: Path) -> multiprocessing.process.BaseProcess:
+    """Run ``leyden`` in a process of its own."""
+    process = FORK.Process(target=_leyden, args=(words, log))
+    process.start()
+    return process
+
+
+def _leyden(words: list[str], log: Path) -> None:
+    with log.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.exit(main(words))
+
+
+def spent(process: multiprocessing.process.BaseProcess) -> float:
+    """Seconds of the processor's time that a process has had; infinitely many if it has ended."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return math.inf
+    return math.inf if fields[0] == "Z" else sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def trained(process: multiprocessing.process.BaseProcess, run: Path, known: int) -> float:
+    """Wait until a process opens a TensorBoard file of its own, as training begins, or ends.
+
+    Returns:
+        Seconds of the processor's time that it has had until then.
+    """
+    while len(events(run)) == known and process.is_alive():
+        time.sleep(0.01)
+    return spent(process)
+
+
+def finish(process: multiprocessing.process.BaseProcess, log: Path) -> None:
+    """Wait for the end, which must be a good one."""
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"leyden fit failed:\n{log.read_text()[-3000:]}")
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -53,12 +96,11 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def differing(one: Path, other: Path) -> tuple[list[str], int, int]:
-    """Places at which two checkpoints differ, the number of places, and the number of tensors among them."""
+def differing(one: Path, other: Path) -> tuple[list[str], int]:
+    """Places at which two checkpoints differ, and the number of all places."""
     first, second = (dict(leaves({k: v for k, v in read(path).items() if k not in OWN})) for path in (one, other))
     places = sorted(first.keys() | second.keys())
-    tensors = sum(isinstance(first.get(place), torch.Tensor) for place in places)
-    return [place for place in places if not same(first.get(place), second.get(place))], len(places), tensors
+    return [place for place in places if not same(first.get(place), second.get(place))], len(places)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -72,67 +114,99 @@ def step_of(run: Path) -> int:
     return int(find(run, to_train=True)[1]["global_step"]) if any((run / "checkpoints").glob("*.ckpt")) else 0
 
 
-def main() -> int:
+class Outcome(NamedTuple):
+    """What came of a run that was killed again and again.
+
+    Attributes:
+        kills: How often it was killed.
+        values: All values of both checkpoints, and points of all curves.
+        wrong: Those that differ from the run that was left alone.
+    """
+
+    kills: int
+    values: int
+    wrong: list[str]
+
+
+def torment(words: list[str], kills: int, moments: random.Random, folder: Path) -> Outcome:
+    """Train twice, once left alone and once killed, and compare.
+
+    Args:
+        words: The command line that trains, without a name.
+        kills: How often to kill.
+        moments: When.
+        folder: Where the runs go.
+    """
+    fit = [*words, "--trainer.default_root_dir", str(folder), "--trainer.enable_progress_bar", "false"]
+    log = folder / "log.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        alone = [sys.executable, "-m", "experiments", *fit, "--name", "alone"]
+        if subprocess.run(alone, stdout=file, stderr=file, check=False).returncode:
+            raise SystemExit(f"leyden fit failed:\n{log.read_text()[-3000:]}")
+    process, whole = start([*fit, "--name", "timed"], log), 0.0
+    # A kill before training begins loses nothing, so none is spent on it.
+    begin = trained(process, folder / "timed" / "0", 0)
+    while (now := spent(process)) < math.inf:
+        whole = now
+        time.sleep(0.01)
+    finish(process, log)
+
+    run, words, killed = folder / "killed" / "0", [*fit, "--name", "killed"], 0
+    while killed < kills:
+        process = start(words, log)
+        begun = trained(process, run, len(events(run)))
+        # Bounded: the kills share what the run takes, and a checkpoint must have time to be written.
+        delay = moments.uniform(0, 2 * max(0.1, (whole - begin) / kills))
+        while spent(process) - begun < delay:
+            time.sleep(0.002)
+        if not process.is_alive():
+            break
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        words = ["fit", "--ckpt_path", str(run), "--trainer.enable_progress_bar", "false"]
+        print(f"kill {killed:3} {delay:5.2f} s into training: goes on from step {step_of(run)}", flush=True)
+    else:
+        process = start(words, log)
+    finish(process, log)
+
+    wrong, values = list[str](), 0
+    for name in ("last.ckpt", "best.ckpt"):
+        places, number = differing(folder / "alone" / "0" / "checkpoints" / name, run / "checkpoints" / name)
+        wrong, values = [*wrong, *(f"{name}{place}" for place in places)], values + number
+    first, second = curves(folder / "alone" / "0"), curves(run)
+    off = sorted((Counter(first) - Counter(second)) + (Counter(second) - Counter(first)))
+    return Outcome(killed, values + len(first), [*wrong, *map(str, off)])
+
+
+def torment_all() -> int:
     """Exit code 0 if nothing differs."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", required=True, help="what to train")
-    parser.add_argument("--kills", type=int, default=20, help="how often to kill it")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", help="what to train; every task on the samples of the tests if not given")
+    parser.add_argument("--kills", type=int, default=20, help="how often to kill each")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS), help="only these of the tasks")
     parser.add_argument("--folder", type=Path, help="keep the runs here; a temporary folder if not given")
     given, further = parser.parse_known_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="chaos"))
     moments = random.Random(given.seed)
-    fit = ["fit", "--config", given.config, "--trainer.default_root_dir", str(folder), *further]
-    fit += ["--trainer.enable_progress_bar", "false"]
-    log = folder / "log.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-
-    whole = finish([*fit, "--name", "alone"], log)
-    # A kill before training begins loses nothing, so none is spent on it.
-    begin = start_up([*fit, "--name", "start"], folder / "start" / "0", log)
-    print(f"left alone: {whole:.1f} s, of which {begin:.1f} s until the first step", flush=True)
-
-    run, words, killed = folder / "killed" / "0", [*fit, "--name", "killed"], 0
-    started = time.monotonic()
-    while killed < given.kills:
-        process = start(words, log)
-        wait_for_training(process, run, len(events(run)))
-        # Bounded: the kills share what the run takes, and a checkpoint must have time to be written.
-        delay = moments.uniform(0, 2 * max(0.2, (whole - begin) / given.kills))
-        try:
-            code = process.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            killed += 1
-            words = ["fit", "--ckpt_path", str(run), "--trainer.enable_progress_bar", "false"]
-            print(f"kill {killed:3} {delay:5.2f} s into training: goes on from step {step_of(run)}", flush=True)
-        else:
-            if code:
-                raise SystemExit(f"leyden {' '.join(words)} failed:\n{log.read_text()[-3000:]}")
-            print(f"done before kill {killed + 1}")
-            break
+    if given.config is not None:
+        asked = {Path(given.config).stem: ["fit", "--config", given.config]}
     else:
-        finish(words, log)
-    total = time.monotonic() - started
-
-    wrong = 0
-    for name in ("last.ckpt", "best.ckpt"):
-        places, number, tensors = differing(folder / "alone" / "0" / "checkpoints" / name, run / "checkpoints" / name)
-        wrong += len(places)
-        print(f"{name}: {len(places)} of {number} values differ ({tensors} of them tensors) {' '.join(places[:10])}")
-    first, second = curves(folder / "alone" / "0"), curves(run)
-    off = sorted((Counter(first) - Counter(second)) + (Counter(second) - Counter(first)))
-    wrong += len(off)
-    print(f"curves: {len(off)} of {len(first)} points differ {' '.join(map(str, off[:5]))}")
-    lost = (total - whole) / max(1, killed)
-    print(
-        f"{killed} kills; {total:.1f} s instead of {whole:.1f} s: {lost:.1f} s lost per restart, "
-        f"{begin:.1f} s of it starting up"
-    )
+        often = ["--trainer.max_epochs=6", "--checkpoint.every_n_train_steps=3"]
+        asked = {name: [*fit(name), *often] for name in given.tasks}
+    outcomes = {}
+    for name, words in asked.items():
+        print(f"== {name}", flush=True)
+        outcomes[name] = torment([*words, *further], given.kills, moments, folder / name)
+    print("\n| task | kills | values compared | differing |\n|---|---|---|---|")
+    for name, (kills, values, wrong) in outcomes.items():
+        print(f"| {name} | {kills} | {values} | {len(wrong)} {' '.join(wrong[:5])} |")
+    print(f"{sum(outcome.kills for outcome in outcomes.values())} kills")
     if given.folder is None:
         shutil.rmtree(folder)
-    return int(wrong > 0)
+    return int(any(outcome.wrong for outcome in outcomes.values()))
 
 
 def events(run: Path) -> list[Path]:
@@ -152,21 +226,5 @@ def curves(run: Path) -> list[tuple[str, int, float]]:
     return sorted(points)
 
 
-def wait_for_training(process: "subprocess.Popen[bytes]", run: Path, known: int) -> None:
-    """Until the process opens a TensorBoard file of its own, as training begins; or ends."""
-    while len(events(run)) == known and process.poll() is None:
-        time.sleep(0.02)
-
-
-def start_up(words: list[str], run: Path, log: Path) -> float:
-    """Seconds from the start of the program to the begin of training."""
-    process, started = start(words, log), time.monotonic()
-    wait_for_training(process, run, 0)
-    seconds = time.monotonic() - started
-    process.kill()
-    process.wait()
-    return seconds
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(torment_all())

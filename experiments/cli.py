@@ -219,6 +219,12 @@ class LeydenCLI(LightningCLI):
             kwargs["return_predictions"] = False
         return kwargs
 
+    def before_fit(self) -> None:
+        """Write ``config.yaml``."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, SaveConfig):
+                callback.write(self.run_folder)
+
     # ---- what to say
 
     @rank_zero_only

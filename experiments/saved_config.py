@@ -8,8 +8,10 @@ import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from experiments.runs import CONFIG, FORMAT, write
+from experiments import runs
+from experiments.runs import CONFIG, FORMAT
 from experiments.signatures import sign
 
 
@@ -29,14 +31,21 @@ class SaveConfig(SaveConfigCallback):
         super().__init__(*args, **kwargs)
         self.trained_with, self.packages = trained_with, packages
 
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Write ``config.yaml``, once in the life of a run."""
         kept = self.config.clone()
         kept.pop("ckpt_path", None)
         self.text = sign(self.parser.dump(kept, skip_none=False), self.packages)
-        path = Path(trainer.default_root_dir) / CONFIG
-        if stage == "fit" and trainer.is_global_zero and (self.overwrite or not path.exists()):
-            write(path, self.text)
+
+    @rank_zero_only
+    def write(self, run: Path) -> None:
+        """Write ``config.yaml``, once in the life of a run.
+
+        It is written before anything else is done: a run that is killed while its data is read begins anew from it.
+        """
+        if self.overwrite or not (run / CONFIG).exists():
+            runs.write(run / CONFIG, self.text)
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Nothing: Lightning's would write now."""
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """A checkpoint carries its configuration, and says in which format it is written."""

@@ -43,6 +43,9 @@ class RunCheckpoint(Checkpoint):
         mode: Whether the best is the least (``min``) or the greatest (``max``); follows from the score if not given.
         every_n_train_steps: Write ``last.ckpt`` every so many optimizer steps too, not just after every epoch.
         train_time_interval: Write ``last.ckpt`` whenever so much time has passed too.
+
+    Raises:
+        MisconfigurationException: If a number of steps is below 1, or a time below 0.
     """
 
     def __init__(
@@ -52,6 +55,14 @@ class RunCheckpoint(Checkpoint):
         every_n_train_steps: int | None = None,
         train_time_interval: timedelta | None = None,
     ) -> None:
+        if every_n_train_steps is not None and every_n_train_steps < 1:
+            raise MisconfigurationException(
+                f"checkpoint.every_n_train_steps is {every_n_train_steps}; it must be at least 1, or null"
+            )
+        if train_time_interval is not None and train_time_interval < timedelta(0):
+            raise MisconfigurationException(
+                f"checkpoint.train_time_interval is {train_time_interval}; it must be a time, or null"
+            )
         self.monitor, self.mode = monitor, mode
         self.every_n_train_steps, self.train_time_interval = every_n_train_steps, train_time_interval
         self.best_scores: dict[str, float] = {}  # of the best validation so far

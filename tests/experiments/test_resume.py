@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from datamodules.data import Data
 from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.resuming import random_state, set_random_state
 from modules.classification import Classifier
@@ -140,6 +141,19 @@ def test_killed_before_the_first_checkpoint_it_begins_anew(
         assert differences(*(Path(f"runs/{run}/0/checkpoints/{name}.ckpt") for run in ("whole", "parts"))) == []
     assert board(Path("runs/parts/0")) == board(Path("runs/whole/0"))
     assert leyden("test", "--ckpt_path", "runs/parts/0") == 0
+
+
+def test_killed_while_data_is_prepared_it_begins_anew(leyden: Callable[..., int], digits: Path) -> None:
+    def kill(data: Data[Any, Any]) -> None:
+        raise Killed
+
+    with pytest.raises(Killed), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.runs.give_back", lambda claimed: None)
+        patch.setattr(Data, "prepare_data", kill)
+        leyden("fit", "--config", digits, "--trainer.max_epochs=1")
+    digits.unlink()
+    assert leyden("fit", "--ckpt_path", "runs/digits/0") == 0
+    assert Path("runs/digits/0/checkpoints/best.ckpt").exists()
 
 
 def test_begun_anew_with_other_options_says_so_in_its_config(leyden: Callable[..., int], digits: Path) -> None:
