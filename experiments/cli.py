@@ -21,6 +21,7 @@ from experiments import checkpoint, events, runs, yaml_limits
 from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
+from experiments.callbacks.screen import Summary
 from experiments.lightning_patches import allow_clipping, avoid_emulation, guarded, make_lean
 from experiments.parsing import LeydenParser, check, check_trainer, values_of
 from experiments.saved_config import SaveConfig
@@ -165,13 +166,17 @@ class LeydenCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
-        self.trainer_defaults["callbacks"] = [PredictionWriter(), self._optimizer_overrides(), *self.callbacks]
-        kwargs["default_root_dir"] = str(self.run_folder)
         settings = self._get(self.config_init, "trainer")
+        summary = [] if settings.enable_model_summary is False else [Summary()]
+        own = [PredictionWriter(), self._optimizer_overrides(), *summary, *self.callbacks]
+        self.trainer_defaults["callbacks"] = own
+        kwargs["default_root_dir"] = str(self.run_folder)
         check_trainer(settings)
         if self.subcommand == "fit":
             rank_zero_only(events.rewind)(self.run_folder, self.content["events"] if self.content else {})
-        if settings.logger in (None, True):
+        if settings.logger in (None, True) and self.subcommand == "predict":
+            kwargs["logger"] = False  # there is nothing to log
+        elif settings.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(
                 self.run_folder.parent.parent,
                 name=self.run_folder.parent.name,

@@ -31,7 +31,10 @@ def be_quiet() -> None:
         ".*ReduceLROnPlateau conditioned on metric.*",  # before the first validation
     ):
         warnings.filterwarnings("ignore", pattern)
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.msg)
+    told = ("litlogger", "TPU available: False", "configured with model summary callbacks")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: not any(text in record.getMessage() for text in told)
+    )
 
 
 def tell(error: Exception) -> int | None:
