@@ -151,7 +151,7 @@ def test_no_word_of_the_lists_is_known(corpus):
 
 
 def test_packed_and_hidden_files(tmp_path):
-    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("the plum\n".encode("utf-16")))
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("the plum\n".encode("utf-16"), mtime=0))
     for name, text in (("a.txt", "the otter\n" * 5), ("empty.txt", ""), (".hidden.txt", "no no\n"), ("x.md", "no\n")):
         (tmp_path / name).write_text(text)
     data = Corpus(str(tmp_path), min_count=1, block=3, subsample=0)

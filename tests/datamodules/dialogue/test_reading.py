@@ -17,7 +17,7 @@ def test_questions_and_answers(tmp_path, name):
     text = delimiter.join(("id", "answer", "question")) + "\n" + delimiter.join(("1", '"It is\nten."', "Late?")) + "\n"
     if "jsonl" in name:
         text = json.dumps({"question": "Late?", "answer": "It is\nten."}) + "\n\n"
-    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    path.write_bytes(gzip.compress(text.encode(), mtime=0) if name.endswith("gz") else text.encode())
     assert read_dialogues(path).dialogues == [Dialogue(["Late?", "It is\nten."])]
 
 

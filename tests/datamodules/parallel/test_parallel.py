@@ -115,7 +115,7 @@ def test_a_table_for_each_split_and_a_stem_of_two_files(tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         (tmp_path / f"{split}.tsv").write_text(f'de\ten\nGr"oße\t{split}\n', encoding="utf-8")
     assert data(tmp_path).read("val")[:2] == (["val"], ['Gr"oße'])
-    (tmp_path / "stem.en.gz").write_bytes(gzip.compress("".join(f"{n}\r\n" for n in range(99)).encode()))
+    (tmp_path / "stem.en.gz").write_bytes(gzip.compress("".join(f"{n}\r\n" for n in range(99)).encode(), mtime=0))
     write(tmp_path, stem_de=[f"{n}." for n in range(99)])
     source, target, _ = data(tmp_path / "stem").read("train")
     assert target == [f"{n}." for n in source]

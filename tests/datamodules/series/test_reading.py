@@ -54,7 +54,7 @@ def as_text(frame, separator=","):
         ("f.csv", lambda f: as_text(f, "|").encode("utf-8-sig")),
         ("f.csv", lambda f: as_text(f).encode("utf-16")),
         ("f.csv", lambda f: as_text(f).replace("\n", "\r\n").encode()),
-        ("f.csv.gz", lambda f: gzip.compress(as_text(f).encode())),
+        ("f.csv.gz", lambda f: gzip.compress(as_text(f).encode(), mtime=0)),
         ("f.jsonl", lambda f: "".join(json.dumps(row) + "\n" for row in f.to_dict("records")).encode()),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_blank_within_a_word_is_told_instead_of_cutting_the_word(write: Write)
         ("a.txt", "é O\nb X\n\nc O\n".encode("utf-16"), None),
         ("a.txt", "\ufeffé O\nb X\n \t\nc O".encode(), None),
         ("a.txt", "é O\nb X\n\nc O\n".encode("cp1252"), "cp1252"),
-        ("a.conll.gz", gzip.compress("é\tO\nb\tX\n\nc\tO\n".encode()), None),
+        ("a.conll.gz", gzip.compress("é\tO\nb\tX\n\nc\tO\n".encode(), mtime=0), None),
         ("a.tsv", "Token\tTag\né\tO\nb\tX\n\nc\tO\n".encode(), None),  # a header of usual names
         ("a.txt", "word label\né O\nb X\n\nc O\n".encode(), None),
         ("a.tsv", "sentence_id\ttoken\ttag\n1\té\tO\n1\tb\tX\n2\tc\tO\n".encode(), None),

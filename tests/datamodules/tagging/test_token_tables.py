@@ -40,11 +40,11 @@ def jsonl(table: list[dict[str, Any]]) -> str:
         ("a.csv", as_csv(rows(), ";").encode("utf-8-sig"), None),
         ("a.csv", as_csv(rows(), "|").replace("\n", "\r\n").encode("utf-16"), None),
         ("a.csv", as_csv(rows()).encode("cp1252"), "cp1252"),
-        ("a.csv.gz", gzip.compress(as_csv(rows(), "\t").encode()), None),
+        ("a.csv.gz", gzip.compress(as_csv(rows(), "\t").encode(), mtime=0), None),
         ("a.jsonl", jsonl(rows()).encode(), None),
         ("a.jsonl", jsonl(lists()).encode(), None),
         ("a.json", json.dumps(lists()).encode(), None),
-        ("a.jsonl.gz", gzip.compress(jsonl(lists()).encode()), None),
+        ("a.jsonl.gz", gzip.compress(jsonl(lists()).encode(), mtime=0), None),
         (
             "a.csv",
             "tokens;tags\n\"['Anna', 'naïve', '1979']\";\"['B-PER', 'O', 'O']\"\n['NA'];['O']\n".encode(),

@@ -97,7 +97,7 @@ def workbook(path):
         ("t.tsv", lambda path: path.write_text(written(TABLE, "\t"))),
         ("bom.csv", lambda path: path.write_bytes(written(TABLE).encode("utf-8-sig"))),
         ("windows.csv", lambda path: path.write_bytes(written(TABLE, ";", "\r\n").encode("utf-16"))),
-        ("t.csv.gz", lambda path: path.write_bytes(gzip.compress(written(TABLE).encode()))),
+        ("t.csv.gz", lambda path: path.write_bytes(gzip.compress(written(TABLE).encode(), mtime=0))),
         ("t.jsonl", lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in TABLE))),
         ("t.json", lambda path: path.write_text(json.dumps(TABLE))),
         ("t.parquet", lambda path: pa.parquet.write_table(pa.Table.from_pylist(TABLE), path)),
