@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from datamodules.types import Batch, ClassFacts, ImageFacts, Row
 from modules.members import for_each_member, mean_logits
 from modules.metrics import AUROC, CalibrationError, MacroF1
-from modules.nets.tabular import prepare
+from modules.nets.building import build_net, run_net
 from modules.task import Step, Task
 
 EACH = 20  # so many classes at most have a column each in predictions
@@ -74,8 +74,7 @@ class Classifier(Task[ClassFacts]):
             raise MisconfigurationException(f"model.{used[0]} is for images, and the data has none")
         self.classes = self.facts.classes
         num_classes = len(self.classes)
-        self.net = self.make_net(self.facts.num_inputs, num_classes).to(memory_format=torch.channels_last)
-        prepare(self.net, self.facts)
+        self.net = build_net(self.make_net, self.facts, num_classes)
         weights = None
         if self.class_weights == "balanced":
             counts = torch.tensor(self.facts.class_counts, dtype=torch.float)
@@ -117,13 +116,11 @@ class Classifier(Task[ClassFacts]):
 
     def forward(self, inputs: Any) -> Tensor:
         """Logits ``(batch, classes)``; in training, those of an ensemble are ``(batch, members, classes)``."""
-        if isinstance(inputs, Tensor) and inputs.ndim == 4:  # convolutions are faster so
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.net(inputs)
+        logits = run_net(self.net, inputs)
         if self.training:
             return logits
         if self.mirror:
-            logits = (logits + self.net(inputs.flip(-1))) / 2
+            logits = (logits + run_net(self.net, inputs.flip(-1))) / 2
         return mean_logits(logits)
 
     def step(self, batch: Batch) -> Step:

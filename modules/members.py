@@ -2,6 +2,7 @@
 
 import math
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -41,3 +42,15 @@ def mean_logits(logits: Tensor) -> Tensor:
     if logits.ndim == 2:
         return logits
     return logits.log_softmax(2).logsumexp(1) - math.log(logits.shape[1])
+
+
+def mean_binary_logits(logits: Tensor) -> Tensor:
+    """Logits ``(batch, labels)`` whose sigmoid is the mean of the members' probabilities.
+
+    Args:
+        logits: ``(batch, members, labels)``; those of a single network ``(batch, labels)`` stay as they are.
+    """
+    if logits.ndim == 2:
+        return logits
+    present, absent = (F.logsigmoid(signed).logsumexp(1) for signed in (logits, -logits))
+    return present - absent

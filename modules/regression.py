@@ -11,7 +11,7 @@ from torchmetrics import MetricCollection
 from datamodules.types import Batch, NumberFacts, Row
 from modules.members import for_each_member, mean_numbers
 from modules.metrics import RegressionScores
-from modules.nets.tabular import prepare
+from modules.nets.building import build_net, run_net
 from modules.task import Step, Task
 
 
@@ -23,9 +23,9 @@ class Regressor(Task[NumberFacts]):
     explained, mean over the targets).
 
     Args:
-        net: Makes the network from the number of inputs and the number of targets; it maps ``(batch, inputs)`` to
-            ``(batch, targets)``; an ensemble, to ``(batch, members, targets)``: each member has its own loss, and the
-            prediction is their mean.
+        net: Makes the network from the number of inputs (channels, features or words) and the number of targets; it
+            maps a batch of inputs to ``(batch, targets)``; an ensemble, to ``(batch, members, targets)``: each member
+            has its own loss, and the prediction is their mean.
         loss: Loss between prediction and target, both standardized; the squared error if None. Against outliers:
             ``torch.nn.HuberLoss`` or ``torch.nn.L1Loss``.
         **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
@@ -48,16 +48,15 @@ class Regressor(Task[NumberFacts]):
         """Make the network, and keep the units of the targets."""
         self.targets, self.num_outputs = self.facts.targets, len(self.facts.targets)
         self.register_buffer("scale", torch.tensor(self.facts.target_scale), persistent=False)
-        self.net = self.make_net(self.facts.num_inputs, self.num_outputs)
-        prepare(self.net, self.facts)
+        self.net = build_net(self.make_net, self.facts, self.num_outputs)
 
     def metrics(self) -> MetricCollection:
         """MAE, RMSE, R2."""
         return MetricCollection([RegressionScores(self.num_outputs)])
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Any) -> Tensor:
         """Standardized predictions ``(batch, targets)``; in training, of an ensemble ``(batch, members, targets)``."""
-        outputs: Tensor = self.net(inputs)
+        outputs = run_net(self.net, inputs)
         return outputs if self.training else mean_numbers(outputs)
 
     def step(self, batch: Batch) -> Step:
