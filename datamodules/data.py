@@ -164,7 +164,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write the predictions in the order of the inputs; that of a given text is also printed."""
         if self.text is not None:
-            rank_zero_info("\n".join(f"{name}: {value}" for name, value in rows[0].items()))
+            shown = "\n".join(f"{name}: {value}" for name, value in rows[0].items())
+            rank_zero_info(shown.encode(errors="replace").decode())
         path = folder / "predictions.csv"
         # Half a character (a lone surrogate), which JSON may hold, cannot be written.
         with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
