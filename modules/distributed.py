@@ -1,10 +1,13 @@
 """Many processes: sharded weights (FSDP2), batches whose results do not count, decisions that all take together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from types import FunctionType
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torchmetrics import MetricCollection
@@ -15,15 +18,20 @@ MANY = 1_000_000  # weights of a layer that are worth a gathering of their own
 def shard(task: nn.Module, mesh: DeviceMesh) -> None:
     """Give each process a part of every network of a task; parts are brought together as they are needed.
 
-    Layers of stacks (``ModuleList``, ``Sequential``) that hold many weights are gathered one at a time, so that no
-    process ever holds the whole of a deep network (Zhao et al. 2023; PyTorch's ``fully_shard``).
+    Layers of stacks (``ModuleList``, ``Sequential``) that hold many weights are gathered one at a time, so that in
+    training no process ever holds the whole of a deep network (Zhao et al. 2023; PyTorch's ``fully_shard``).
 
     Args:
-        task: A task whose networks are built; their ``forward`` is what is called.
+        task: A task whose networks are built.
         mesh: The processes, with a dimension ``data_parallel``.
-    """
-    from torch.distributed.fsdp import fully_shard
 
+    Raises:
+        MisconfigurationException: If it has no network with weights.
+    """
+    if not any(next(network.parameters(), None) is not None for network in task.children()):
+        raise MisconfigurationException(
+            f"{type(task).__name__} has no weights that processes could share: take --trainer.strategy ddp"
+        )
     processes = mesh["data_parallel"]
     for parameter in task.parameters():  # FSDP2 does not know weights in channels_last order
         parameter.data = parameter.data.contiguous()
@@ -31,9 +39,111 @@ def shard(task: nn.Module, mesh: DeviceMesh) -> None:
         stacks = [m for m in network.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
         for layer in [layer for stack in stacks for layer in stack]:
             if sum(parameter.numel() for parameter in layer.parameters()) >= MANY:
-                fully_shard(layer, mesh=processes)
+                _shard(layer, processes, own=True)
         if next(network.parameters(), None) is not None:
-            fully_shard(network, mesh=processes)
+            _shard(network, processes, own=False)
+
+
+def _shard(module: nn.Module, processes: DeviceMesh, own: bool) -> None:
+    """Share a module out; if it is gathered on its ``own``, it is shared out again as soon as it was used."""
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+    fully_shard(module, mesh=processes, reshard_after_forward=own)
+    outermost = _Outermost()
+    for name in _methods(module):  # a network may be asked for other things than ``forward``, such as to decode
+        method = getattr(module, name)
+        if name != "forward":
+            register_fsdp_forward_method(module, name)
+        setattr(module, name, outermost.of(getattr(module, name), method))
+
+
+def _methods(module: nn.Module) -> list[str]:
+    """Names of ``forward`` and of the public methods that the module's own classes add to it."""
+    kinds = [kind for kind in type(module).__mro__ if kind is not object and not kind.__module__.startswith("torch.")]
+    added = {name for kind in kinds for name, member in vars(kind).items() if isinstance(member, FunctionType)}
+    return sorted({"forward", *(name for name in added if not name.startswith("_"))})
+
+
+class _Outermost:
+    """Of methods that call each other, lets only the first gather the weights: the last would share them out again."""
+
+    def __init__(self) -> None:
+        self.inside = False
+
+    def of(self, gathering: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
+        """What stands for both.
+
+        Args:
+            gathering: The method as it is to be called from outside.
+            method: The method as it is to be called by the others.
+        """
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self.inside:
+                return method(*args, **kwargs)
+            self.inside = True
+            try:
+                return gathering(*args, **kwargs)
+            finally:
+                self.inside = False
+
+        return call
+
+
+def gather(task: LightningModule) -> None:
+    """Bring the whole of every network to every process, until ``release``. All processes call this.
+
+    In evaluation a process may use a network more often than others (a search takes more steps), or look at its
+    weights by itself; nobody else would be there to send a part.
+
+    Args:
+        task: A task that was shared out by ``shard``, or not at all.
+    """
+    for module, _ in _shared_out(task):
+        module.set_reshard_after_forward(False, recurse=False)
+        module.unshard()
+
+
+def release(task: LightningModule) -> None:
+    """Let each process go on with its part of every network.
+
+    Args:
+        task: A task that was brought together by ``gather``, or never shared out.
+    """
+    for module, own in _shared_out(task):
+        module.set_reshard_after_forward(own, recurse=False)
+        module.reshard()
+
+
+def _shared_out(task: LightningModule) -> Iterator[tuple[Any, bool]]:
+    """The modules that were shared out, outermost first, and whether each is gathered on its own."""
+    if task.device_mesh is None:  # the import below takes its time
+        return
+    from torch.distributed.fsdp import FSDPModule
+
+    for network in task.children():
+        for module in network.modules():
+            if isinstance(module, FSDPModule):
+                yield module, module is not network
+
+
+def whole(value: Tensor) -> Tensor:
+    """All of a tensor, of which this process may hold a part only. All processes call this."""
+    return value.full_tensor() if hasattr(value, "full_tensor") else value
+
+
+def part_of(value: Tensor, like: Tensor) -> Tensor:
+    """The part of a whole tensor that this process holds of another one.
+
+    Args:
+        value: The same on all processes.
+        like: A parameter of the same shape, shared out or not.
+    """
+    if not hasattr(like, "full_tensor"):
+        return value.to(like.device)
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
 
 def update_uncounted(metrics: MetricCollection, preds: Any, target: Any) -> None:

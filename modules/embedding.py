@@ -67,8 +67,9 @@ class SkipGram(Task[CorpusFacts]):
         counts = torch.tensor(self.facts.word_counts, dtype=torch.float64)
         # The authors' choice: frequencies to the power of 3/4.
         self.register_buffer("noise", (counts**0.75).cumsum(0) / (counts**0.75).sum(), persistent=False)
-        self.inner = nn.Embedding(len(counts), self.size, sparse=True)
-        self.outer = nn.Embedding(len(counts), self.size, sparse=True)
+        sparse = self.device_mesh is None  # gradients of weights that are shared out cannot be
+        self.inner = nn.Embedding(len(counts), self.size, sparse=sparse)
+        self.outer = nn.Embedding(len(counts), self.size, sparse=sparse)
         nn.init.uniform_(self.inner.weight, -0.5 / self.size, 0.5 / self.size)
         nn.init.zeros_(self.outer.weight)
         self.scores: dict[str, Tensor] = {}

@@ -14,7 +14,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from datamodules.types import Batch, Facts, Row
 from modules.accumulation import WholeBatch
-from modules.distributed import shard, update_uncounted
+from modules.distributed import gather, release, shard, update_uncounted
 from modules.faults import told
 from modules.metrics.directions import directions
 from modules.nets.loading import PretrainedNet
@@ -259,6 +259,7 @@ class Task(LightningModule, ABC, Generic[F]):
 
     def on_validation_start(self) -> None:
         """Score the same network on all processes: each has its own running statistics (batch norm) in training."""
+        gather(self)
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)
@@ -311,8 +312,21 @@ class Task(LightningModule, ABC, Generic[F]):
             wiring |= {"monitor": scheduler.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": wiring}
 
+    def on_test_start(self) -> None:
+        """Have the whole network on all processes."""
+        gather(self)
+
+    def on_predict_start(self) -> None:
+        """Have the whole network on all processes."""
+        gather(self)
+
+    def on_train_end(self) -> None:
+        """Have the whole network on all processes, for whoever writes down what was learned."""
+        gather(self)
+
     def on_validation_end(self) -> None:
-        """Note that there are new scores."""
+        """Go on with this process's part of the network, and note that there are new scores."""
+        release(self)
         self.new_scores = not self.trainer.sanity_checking
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
