@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,8 +22,16 @@ from datamodules.tables.cells import Array, CellReader, Rows, categories
 from datamodules.tables.columns import encode, learn_columns, origins
 from datamodules.tables.examples import MixedExamples, TensorExamples
 from datamodules.tables.kinds import Column, Kinds
-from datamodules.tables.targets import classes_to_tensor, learn_classes, learn_numbers, read_numbers
-from datamodules.types import TableClassFacts, TableFacts, TableNumberFacts
+from datamodules.tables.targets import (
+    classes_to_tensor,
+    labels_to_tensor,
+    learn_classes,
+    learn_labels,
+    learn_numbers,
+    read_numbers,
+)
+from datamodules.targets import Kind, LabelTarget
+from datamodules.types import TableClassFacts, TableFacts, TableLabelFacts, TableNumberFacts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,11 +42,11 @@ class TableData(Data[Rows, TableFacts]):
 
     The inputs of a row are its numbers, standardized, with an indicator for each column that has missing values (which
     are replaced by the median); dates as days, time of the week, year and day; categories one-hot, with one for
-    missing; a category that training never saw is all zeros. Targets are classes, or numbers, standardized.
+    missing; a category that training never saw is all zeros. Targets are classes, labels, or numbers, standardized.
 
     Args:
         target: Column or columns to predict.
-        kind: Whether the target is a ``class`` or a ``number``.
+        kind: Whether the target is a ``class``, several ``labels`` or a ``number``.
         kinds: What is known about the columns; the rest is told from their cells.
         val_fraction: Share of all rows for validation.
         test_fraction: Share of all rows for testing.
@@ -48,17 +56,20 @@ class TableData(Data[Rows, TableFacts]):
     def __init__(
         self,
         target: Sequence[str],
-        kind: Literal["class", "number"],
+        kind: Kind,
         kinds: Kinds | None = None,
         val_fraction: float = 0.2,
         test_fraction: float = 0.2,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.makes = TableClassFacts if kind == "class" else TableNumberFacts
+        self.makes = {"class": TableClassFacts, "labels": TableLabelFacts, "number": TableNumberFacts}[kind]
         self.targets, self.kind, self.kinds = list(target), kind, kinds or Kinds()
         if kind == "class" and len(self.targets) != 1:
-            raise MisconfigurationException(f"a class is one column, but target names {len(self.targets)}")
+            raise MisconfigurationException(
+                f"a class is one column, but target names {len(self.targets)}; several labels a row: --data.kind labels"
+            )
+        self.labels = LabelTarget(self.targets, self.kinds.label_separator)
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.separator: str | None = None
         self.missing: Sequence[str] = ()
@@ -121,6 +132,8 @@ class TableData(Data[Rows, TableFacts]):
 
     def _no_target(self, rows: Rows, name: str) -> Array:
         values = rows.column(name)
+        if self.kind == "labels" and len(self.targets) == 1:  # a row may have no label
+            return np.zeros(len(values), dtype=bool)
         if self.kind == "number" and is_text(values):
             return np.asarray(texts_to(values, is_missing))
         return values.isna().to_numpy()
@@ -145,6 +158,9 @@ class TableData(Data[Rows, TableFacts]):
         if self.kind == "class":
             target = learn_classes(train, self.targets[0], self.targets[0] in self.kinds.categorical)
             return TableClassFacts(**self._learn_columns(train, reader), **target)
+        if self.kind == "labels":
+            labels = learn_labels(train, self.labels, reader)
+            return TableLabelFacts(**self._learn_columns(train, reader), **labels)
         targets = learn_numbers(train, self.targets, self.kinds, reader)
         return TableNumberFacts(**self._learn_columns(train, reader), **targets)
 
@@ -172,6 +188,8 @@ class TableData(Data[Rows, TableFacts]):
         target = None
         if raw.labelled and isinstance(facts, TableClassFacts):
             target = classes_to_tensor(reader, facts.target_columns[0], facts.classes)
+        elif raw.labelled and isinstance(facts, TableLabelFacts):
+            target = labels_to_tensor(reader, self.labels, facts)
         elif raw.labelled and isinstance(facts, TableNumberFacts):
             exact = read_numbers(reader, facts.target_columns)
             target = torch.from_numpy((exact - np.array(facts.target_mean)) / np.array(facts.target_scale)).float()
@@ -243,7 +261,8 @@ class TableData(Data[Rows, TableFacts]):
         if self._predicted is not None and not self._predicted.all():
             whole = extra.set_axis(np.flatnonzero(self._predicted)).reindex(range(len(self._predicted)))
             extra = whole.where(pd.Series(self._predicted), None)
-        if self.kind == "class":
-            names = {"class": "prediction"} | {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}
+        if self.kind != "number":
+            names = {"class": "prediction", "labels": "prediction"}
+            names |= {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}
             extra = extra.rename(columns=names)
         return extra

@@ -32,6 +32,7 @@ class Kinds:
         decimal: Decimal sign; told from the whole columns if None.
         date_format: How dates are written, as ``strptime`` has it; told from the whole column if None.
         separator: Between the cells of the file, which says something about decimal signs.
+        label_separator: Between the labels in a cell; told from the column if None.
     """
 
     numeric: Collection[str] = ()
@@ -43,6 +44,7 @@ class Kinds:
     decimal: str | None = None
     date_format: str | None = None
     separator: str | None = None
+    label_separator: str | None = None
 
     def tell(self, table: Rows, names: Collection[str]) -> dict[str, Column]:
         """The kind of each column, ``number``, ``category`` or ``date``, and how its cells are written.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -13,6 +13,7 @@ from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
 from datamodules.tables.cells import Array, CellReader, Rows, categories
 from datamodules.tables.kinds import Kinds
+from datamodules.targets import Kind
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,8 +34,8 @@ class Tabular(TableData):
 
     Args:
         path: The file.
-        target: Column to predict; or several columns of numbers.
-        kind: Whether the target is a ``class`` or a ``number``.
+        target: Column to predict; or several columns of numbers, or of 0 and 1 for a label each.
+        kind: Whether the target is a ``class``, several ``labels`` (``drama;comedy``, a list) or a ``number``.
         numeric: Columns to read as numbers although they look like something else.
         categorical: Columns to read as categories, although they look like numbers (codes, years).
         dates: Columns to read as dates although they look like something else.
@@ -51,6 +52,7 @@ class Tabular(TableData):
         date_format: How dates are written, as ``strptime`` has it (``%d/%m/%Y``); told from the whole column if None.
         missing: Texts that stand for a missing value, beside nothing at all; in numbers and dates the usual words (NA,
             NaN, null, None) do anyway.
+        label_separator: Between the labels in a cell of the target; told from the whole column if None.
         **kwargs: Shares of the splits, batch size, workers and the like: see ``datamodules.tables.base.TableData`` and
             ``datamodules.data.Data``.
     """
@@ -59,7 +61,7 @@ class Tabular(TableData):
         self,
         path: str,
         target: str | list[str],
-        kind: Literal["class", "number"],
+        kind: Kind,
         numeric: Sequence[str] = (),
         categorical: Sequence[str] = (),
         dates: Sequence[str] = (),
@@ -75,6 +77,7 @@ class Tabular(TableData):
         decimal: str | None = None,
         date_format: str | None = None,
         missing: Sequence[str] = (),
+        label_separator: str | None = None,
         **kwargs: Any,
     ) -> None:
         if decimal not in (None, ".", ","):
@@ -83,6 +86,7 @@ class Tabular(TableData):
             raise MisconfigurationException(f"data.max_categories is {max_categories}; it must be at least 1")
         targets = [target] if isinstance(target, str) else target
         kinds = Kinds(numeric, categorical, dates, keep, max_categories, scale, decimal, date_format)
+        kinds.label_separator = label_separator
         super().__init__(target=targets, kind=kind, kinds=kinds, **kwargs)
         self.path, self.test_path, self.ignore = Path(path), Path(test_path) if test_path else None, ignore
         self.group_column, self.time_column, self.split_column = group_column, time_column, split_column

@@ -1,4 +1,4 @@
-"""What is to be predicted of a row: a class or numbers, as they are learned from the training rows."""
+"""What is to be predicted of a row: a class, labels or numbers, as they are learned from the training rows."""
 
 import re
 from typing import Any
@@ -13,6 +13,8 @@ from datamodules.files.columns import is_text
 from datamodules.files.numbers import MISSING, NumberFormat, find_formats
 from datamodules.tables.cells import Array, CellReader, Rows, are_whole, categories
 from datamodules.tables.kinds import Column, Kinds
+from datamodules.targets import LabelTarget
+from datamodules.types import LabelFacts
 
 FEW = 10  # classes that may always be numbers
 MANY = 20  # more different numbers with a fraction are no classes
@@ -73,6 +75,47 @@ def classes_to_tensor(reader: CellReader, column: Column, classes: list[str]) ->
     if new:
         reader.refuse(np.isin(codes, new), f"no training row has the class `{texts[new[0]]}`")
     return torch.tensor([place.get(text, 0) for text in texts])[torch.from_numpy(codes)]
+
+
+def learn_labels(train: Rows, target: LabelTarget, reader: CellReader) -> dict[str, Any]:
+    """The facts of labels to predict, any number of them a row.
+
+    Args:
+        train: The training rows.
+        target: The columns.
+        reader: Reads the training rows.
+
+    Raises:
+        MisconfigurationException: If there are none, or it cannot be told what stands between them.
+    """
+    values = read_labels(reader, target)
+    facts = target.learn([some for some, bad in zip(values, reader.bad, strict=True) if not bad], train.source)
+    return facts | {"target_columns": [{"name": name, "kind": "labels"} for name in target.columns]}
+
+
+def labels_to_tensor(reader: CellReader, target: LabelTarget, facts: LabelFacts) -> Tensor:
+    """Which labels each row has, 0 or 1 ``(rows, labels)``; those that training did not have are told."""
+    encode = target.encoder(facts)
+    encoded = [encode(value) for value in read_labels(reader, target)]
+    target.report(reader.rows.source)
+    return target.tensor(encoded, facts)
+
+
+def read_labels(reader: CellReader, target: LabelTarget) -> list[Any]:
+    """The labels of each row, as ``LabelTarget.read`` returns them; none of a row that cannot be read."""
+    rows = reader.rows
+    columns = [rows.column(name).astype("object") for name in target.columns]
+    cells = [column.where(column.notna(), None).tolist() for column in columns]
+    values: list[Any] = []
+    for k, row in enumerate(zip(*cells, strict=True)):
+        place = f"{rows.source}, row {rows.frame.index[rows.where[k]] + 1}"
+        try:
+            values.append(target.read(dict(zip(target.columns, row, strict=True)), place))
+        except MisconfigurationException as error:
+            reader.faults.add(error)
+            reader.bad[k] = True
+            values.append(())
+    return values
 
 
 def learn_numbers(train: Rows, names: list[str], kinds: Kinds, reader: CellReader) -> dict[str, Any]:
