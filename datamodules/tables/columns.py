@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pandas import Series
 
 NOTHING = "has no value in the training rows"
+QUANTILES = 64  # parts of equally many training rows; networks make bins of them
 ROWS = 10  # in a shorter table ascending numbers are no sign of anything
 IDENTIFIER = re.compile(r"(?i:(^|.*[\W_])(id|idx|index|uuid|guid|row|nr|no|key)|unnamed: \d+)|.*[a-z]I[dD]")
 
@@ -95,6 +96,7 @@ def _learn_numbers(column: Column, kinds: Kinds, reader: CellReader) -> str | No
         return NOTHING
     column["missing"] = len(known) < len(numbers)
     column["median"] = float(np.nanmedian(numbers))
+    column["quantiles"] = np.quantile(known, np.linspace(0, 1, QUANTILES + 1)).tolist()
     column["mean"] = float(np.nanmean(numbers)) if kinds.scale else 0.0
     column["scale"] = (float(np.nanstd(numbers)) if kinds.scale else 1.0) or 1.0
     if column["kind"] == "date":
