@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.checkpoint import find, read
 from experiments.program import main
 from tests.small_tasks import TASKS, fit
@@ -40,20 +41,31 @@ from tests.small_tasks import TASKS, fit
 OWN = ("config", "events")  # the two runs have different names, hence different texts and sizes of files
 
 
+BEGUN = "begun"
+EARLY = 0.1  # of the kills fall before training begins
 FORK = multiprocessing.get_context("fork")
 
 
 def start(words: list[str], log: Path) -> multiprocessing.process.BaseProcess:
-    """Run ``leyden`` in a process of its own."""
-    process = FORK.Process(target=_leyden, args=(words, log))
+    """Run ``leyden`` in a process of its own, which makes the file ``begun`` beside the log when training begins."""
+    begun = log.with_name(BEGUN)
+    begun.unlink(missing_ok=True)
+    process = FORK.Process(target=_leyden, args=(words, log, begun))
     process.start()
     return process
 
 
-def _leyden(words: list[str], log: Path) -> None:
+def _leyden(words: list[str], log: Path, begun: Path) -> None:
     with log.open("ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    begin = RunCheckpoint.on_train_start
+
+    def begin_and_tell(self: RunCheckpoint, *args: Any) -> None:
+        begin(self, *args)
+        begun.touch()
+
+    RunCheckpoint.on_train_start = begin_and_tell  # type: ignore[method-assign]
     sys.exit(main(words))
 
 
@@ -66,14 +78,14 @@ def spent(process: multiprocessing.process.BaseProcess) -> float:
     return math.inf if fields[0] == "Z" else sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def trained(process: multiprocessing.process.BaseProcess, run: Path, known: int) -> float:
-    """Wait until a process opens a TensorBoard file of its own, as training begins, or ends.
+def trained(process: multiprocessing.process.BaseProcess, log: Path) -> float:
+    """Wait until a process begins to train, or ends.
 
     Returns:
         Seconds of the processor's time that it has had until then.
     """
-    while len(events(run)) == known and process.is_alive():
-        time.sleep(0.01)
+    while process.is_alive() and not log.with_name(BEGUN).exists():
+        time.sleep(0.005)
     return spent(process)
 
 
@@ -145,8 +157,7 @@ def torment(words: list[str], kills: int, moments: random.Random, folder: Path) 
         if subprocess.run(alone, stdout=file, stderr=file, check=False).returncode:
             raise SystemExit(f"leyden fit failed:\n{log.read_text()[-3000:]}")
     process, whole = start([*fit, "--name", "timed"], log), 0.0
-    # A kill before training begins loses nothing, so none is spent on it.
-    begin = trained(process, folder / "timed" / "0", 0)
+    begin = trained(process, log)
     while (now := spent(process)) < math.inf:
         whole = now
         time.sleep(0.01)
@@ -155,18 +166,20 @@ def torment(words: list[str], kills: int, moments: random.Random, folder: Path) 
     run, words, killed = folder / "killed" / "0", [*fit, "--name", "killed"], 0
     while killed < kills:
         process = start(words, log)
-        begun = trained(process, run, len(events(run)))
-        # Bounded: the kills share what the run takes, and a checkpoint must have time to be written.
-        delay = moments.uniform(0, 2 * max(0.1, (whole - begin) / kills))
-        while spent(process) - begun < delay:
+        if early := moments.random() < EARLY:
+            delay = moments.uniform(0, begin)
+        else:  # bounded: the kills share what the run takes, and a checkpoint must have time to be written
+            delay = trained(process, log) + moments.uniform(0, 2 * max(0.1, (whole - begin) / kills))
+        while spent(process) < delay:
             time.sleep(0.002)
         if not process.is_alive():
             break
         process.kill()
         process.join()
         killed += process.exitcode == -signal.SIGKILL
-        words = ["fit", "--ckpt_path", str(run), "--trainer.enable_progress_bar", "false"]
-        print(f"kill {killed:3} {delay:5.2f} s into training: goes on from step {step_of(run)}", flush=True)
+        if run.exists():
+            words = ["fit", "--ckpt_path", str(run), "--trainer.enable_progress_bar", "false"]
+        print(f"kill {killed:3}{' (early)' * early}: goes on from step {step_of(run)}", flush=True)
     else:
         process = start(words, log)
     finish(process, log)
@@ -207,10 +220,6 @@ def torment_all() -> int:
     if given.folder is None:
         shutil.rmtree(folder)
     return int(any(outcome.wrong for outcome in outcomes.values()))
-
-
-def events(run: Path) -> list[Path]:
-    return list(run.glob("events*"))
 
 
 def curves(run: Path) -> list[tuple[str, int, float]]:
