@@ -76,15 +76,16 @@ def warn(groups: Sequence[Group]) -> list[str]:
     found, first = [], groups[0]
     for other in groups[1:]:
         pairs, others = first.by_pair(), other.by_pair()
-        common = sorted(pairs.keys() & others.keys(), key=str)
-        one, two = (pairs[common[0]], others[common[0]]) if common else (first.runs[0], other.runs[0])
-        a, b = one.tested_on, two.tested_on
-        differ = [f"{name} {a.get(name)} and {b.get(name)}" for name in {**a, **b} if a.get(name) != b.get(name)]
-        if differ:
-            found.append(
-                f"warning: {one.folder} and {two.folder} were tested on different examples, so their scores do not "
-                f"compare: {'; '.join(differ)}"
-            )
+        common = [(pairs[pair], others[pair]) for pair in pairs if pair in others]
+        for one, two in common or [(first.runs[0], other.runs[0])]:
+            a, b = one.tested_on, two.tested_on
+            differ = [f"{name} {a.get(name)} and {b.get(name)}" for name in {**a, **b} if a.get(name) != b.get(name)]
+            if differ:
+                found.append(
+                    f"warning: {one.folder} and {two.folder} were tested on different examples, so their scores do not "
+                    f"compare: {'; '.join(differ)}"
+                )
+                break
     return found
 
 

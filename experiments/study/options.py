@@ -73,9 +73,7 @@ class Settings:
         if self.devices_per_trial is not None and self.devices_per_trial < 1:
             raise MisconfigurationException(f"--study.devices_per_trial is {self.devices_per_trial}; at least 1")
         if not (self.seeds or self.folds or self.trials):
-            raise MisconfigurationException(
-                "say what the study is of: --study.seeds N, --study.folds N, --study.trials N"
-            )
+            raise MisconfigurationException("say what to study: --study.seeds N, --study.folds N or --study.trials N")
         if self.trials and not self.spaces:
             raise MisconfigurationException(
                 '--study.trials needs options to search: --study.search.model.optimizer.lr "log(1e-4, 1e-1)"'

@@ -35,12 +35,9 @@ class Plan:
         self.options, self.base = parsed.options, parsed.by_path()
         runs.check_name(given.name)
         self.folder = Path(self.base.get("trainer.default_root_dir") or "runs") / given.name
-        seed = self.base.get("seed_everything")
-        if isinstance(seed, bool):
-            raise MisconfigurationException(
-                f"--seed_everything is {seed}: runs of a study need a number, to be repeated"
-            )
-        self.seed = int(seed or 0)
+        if isinstance(parsed.seed, bool):
+            raise MisconfigurationException(f"--seed_everything is {parsed.seed}: a study needs a number")
+        self.seed = int(parsed.seed or 0)
         self.seeds = self.settings.list_seeds(self.seed)
         self.folds: list[int | None] = [*range(self.settings.folds)] or [None]
         self.monitor = str(self.base["checkpoint.monitor"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser
 
 from experiments import checkpoint, runs
 from experiments.callbacks.checkpointing import RunCheckpoint
@@ -76,13 +77,20 @@ class Parsed(LeydenCLI):
 
     Attributes:
         options: All options as plain data.
+        seed: What ``seed_everything`` says; True leaves it to chance.
     """
 
     options: dict[str, Any]
+    seed: bool | int
 
     def __init__(self, words: Sequence[str]) -> None:
         with isolated(), suppress(_Stopped):
             super().__init__(list(words))
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, and keep the seed as it was given."""
+        super().parse_arguments(parser, args)
+        self.seed = self.config["fit"].seed_everything
 
     def before_instantiate_classes(self) -> None:
         """Keep the options, and stop."""
