@@ -224,11 +224,16 @@ class TableData(Data[Rows, TableFacts]):
 
     def _tidy(self, inputs: Any) -> "DataFrame":
         frame = tidy_frame(inputs)
-        return frame.apply(without, missing=list(self.missing)) if self.missing else frame
+        return self.derive(frame.apply(without, missing=list(self.missing)) if self.missing else frame)
 
     def read_file(self, path: Path) -> "DataFrame":
         """Read a file of the user's."""
-        return read_texts(path, self.separator, self.missing, self.encoding, Faults(self.on_error, str(path)))
+        faults = Faults(self.on_error, str(path))
+        return self.derive(read_texts(path, self.separator, self.missing, self.encoding, faults))
+
+    def derive(self, frame: "DataFrame") -> "DataFrame":
+        """Make columns of others; a subclass may."""
+        return frame
 
     def describe(self, index: int) -> Row:
         """Nothing: ``write`` copies the whole row."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.frame import read_frame, read_texts
+from datamodules.files.frame import read_frame
+from datamodules.files.rows import require
 from datamodules.sampling import mix
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
@@ -164,10 +165,18 @@ class CaliforniaHousing(PublicTable):
 
     def table(self) -> "DataFrame":
         """Place, age, rooms, people and income of a block, and ``median_house_value`` in dollars."""
-        table = read_frame(self.path / "housing.csv")
-        for name in ("total_rooms", "total_bedrooms", "population"):  # a block's size says nothing by itself
-            table[f"{name}_per_household"] = table[name] / table["households"]
-        return table.drop(columns=["total_rooms", "total_bedrooms"])
+        return self.read_file(self.path / "housing.csv")
+
+    def read_file(self, path: Path) -> "DataFrame":
+        """Read a file of the same columns, as numbers."""
+        return self.derive(read_frame(path))
+
+    def derive(self, frame: "DataFrame") -> "DataFrame":
+        """Put numbers a household in the place of totals: a block's size says nothing by itself."""
+        counted = ["total_rooms", "total_bedrooms", "population"]
+        require(self.source, [*counted, "households"], frame.columns)
+        each = {f"{name}_per_household": frame[name] / frame["households"] for name in counted}
+        return frame.assign(**each).drop(columns=["total_rooms", "total_bedrooms"])
 
 
 class Diamonds(PublicTable):
@@ -183,8 +192,15 @@ class Diamonds(PublicTable):
 
     def table(self) -> "DataFrame":
         """Weight, proportions, cut, color, clarity, and ``log_price``, the natural logarithm of dollars."""
-        table = read_frame(self.path / "diamonds.csv")
-        return table.assign(log_price=np.log(table["price"])).drop(columns="price")
+        return self.read_file(self.path / "diamonds.csv")
+
+    def read_file(self, path: Path) -> "DataFrame":
+        """Read a file of the same columns, as numbers."""
+        return self.derive(read_frame(path))
+
+    def derive(self, frame: "DataFrame") -> "DataFrame":
+        """Take the logarithm of the price, if it is known."""
+        return frame.assign(log_price=np.log(frame["price"])).drop(columns="price") if "price" in frame else frame
 
 
 class Adult(PublicTable):
@@ -208,14 +224,18 @@ class Adult(PublicTable):
 
     def __init__(self, val_fraction: float = 0.1, **kwargs: Any) -> None:
         super().__init__(val_fraction=val_fraction, test_fraction=1 / 3, **kwargs)
+        self.missing = ["?"]
 
     def table(self) -> "DataFrame":
         """Age, work, education, family, origin, and ``income``; the official test rows come last."""
         import pandas as pd
 
-        parts = [read_texts(self.path / name, missing=["?"]) for name in self.files]
-        table = pd.concat([part.assign(test=k) for k, part in enumerate(parts)], ignore_index=True)
-        return table.assign(income=table["income"].str.rstrip("."))
+        parts = [self.read_file(self.path / name) for name in self.files]
+        return pd.concat([part.assign(test=k) for k, part in enumerate(parts)], ignore_index=True)
+
+    def derive(self, frame: "DataFrame") -> "DataFrame":
+        """Take the dot off the income, which it has in the test file, if it is known."""
+        return frame.assign(income=frame["income"].str.rstrip(".")) if "income" in frame else frame
 
     def inputs(self, frame: "DataFrame") -> list[str]:
         """All columns but the target and the mark of the test rows."""

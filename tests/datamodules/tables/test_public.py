@@ -1,7 +1,10 @@
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
@@ -108,3 +111,24 @@ def test_adult_keeps_its_official_test_rows(tmp_path):
     assert columns == [("age", False), ("workclass", True)]
     _, target = data.datasets["test"].__getitems__(BatchIndices(range(10)))
     assert target.tolist() == [k % 2 for k in range(10)]
+
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+@pytest.mark.parametrize(
+    ("make", "file"), [(CaliforniaHousing, "housing.csv"), (Diamonds, "diamonds.csv"), (Adult, "adult.test")]
+)
+def test_rows_to_predict_are_as_the_datasets_own(make, file):
+    """A file of the dataset, or what a program has read of it, is encoded as it was for training."""
+    data = make(root=str(SAMPLES))
+    data.setup("test")
+    path = SAMPLES / make.folder / file
+    rows = data.read("test").where - (60 if make is Adult else 0)  # behind those of the other file
+    expected = data.datasets["test"].__getitems__(BatchIndices(range(len(rows)))).inputs
+    given = pd.read_csv(path, skipinitialspace=True).drop(columns=["price", "income"], errors="ignore")
+    for inputs in (path, given):
+        data.ask(inputs)
+        data.setup("predict")
+        found = data.datasets["predict"].__getitems__(BatchIndices(rows.tolist()))
+        torch.testing.assert_close(found.inputs, expected)
