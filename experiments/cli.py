@@ -22,6 +22,7 @@ from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
 from experiments.callbacks.screen import Summary
+from experiments.commands.configs import DEFAULTS
 from experiments.lightning_patches import allow_clipping, avoid_emulation, guarded, make_lean
 from experiments.parsing import LeydenParser, check, check_trainer, values_of
 from experiments.saved_config import SaveConfig
@@ -29,8 +30,6 @@ from experiments.signatures import trusted
 from experiments.untrusted import Restriction, import_paths, read_carried
 from modules.faults import told
 from modules.task import Task
-
-DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
 
 
 class LeydenCLI(LightningCLI):

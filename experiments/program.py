@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments import __version__
+from experiments.commands.configs import with_shipped
 
 
 class Command(NamedTuple):
@@ -36,9 +37,18 @@ LIGHTNING = {
     "predict": "answers for files of your own: --ckpt_path RUN --data.predict_path FILE_OR_FOLDER",
 }
 COMMANDS = {
+    "configs": Command("the experiments that come with leyden, and their scores", "experiments.commands.configs", True),
+    "init": Command("a folder for a task of your own: NAME", "experiments.commands.init", True),
+    "doctor": Command("versions, devices, and where things lie", "experiments.commands.doctor", True),
     "chat": Command("talk to a model trained on dialogues: --ckpt_path RUN", "experiments.chat"),
+    "export": Command(
+        "write a model for programs without leyden: --ckpt_path RUN --format onnx",
+        "experiments.deployment.export.command",
+    ),
     "study": Command("means over seeds or folds, or a search for options: --config FILE", "experiments.study.command"),
-    "compare": Command("what differs between runs or studies, and by how much: RUN RUN ...", "experiments.study.compare"),
+    "compare": Command(
+        "how much runs or studies differ, and whether it counts: RUN RUN ...", "experiments.study.compare"
+    ),
 }
 BEFORE = ("-c", "--config", "--print_config")  # options that Lightning's parser takes before the command
 HELP = """\
@@ -50,7 +60,7 @@ Everyday deep learning: one config an experiment, one folder a run.
 
 leyden COMMAND --help says the options of a command; leyden --version the version.
 First steps:
-  {leyden} fit --config configs/image_classification/digits.yaml
+  {leyden} fit --config digits
   {leyden} test --ckpt_path runs/digits/0
 """
 
@@ -87,6 +97,7 @@ def main(words: list[str] | None = None) -> int:
 
             with _waiting():
                 prepare()
+            words = with_shipped(words)
         module = importlib.import_module("experiments.cli" if command is None else command.module)
         code: int = module.main(words if command is None else words[1:])
         return code

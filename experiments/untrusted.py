@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Restriction:
         self.packages: Sequence[str] = [*PACKAGES, *(self.trusted - {"jsonargparse"})]
         self.follow_paths = follow_paths
         self.refused: list[str] = []
+        _find_here(self.trusted)
 
     def check_name(self, path: str) -> None:
         """Refuse an import path outside of the known packages, or private, before it is imported."""
@@ -66,6 +68,15 @@ class Restriction:
     def _refuse(self, path: str) -> None:
         self.refused.append(path)
         raise Refused(f"{path} is no class of the kind that this option asks for, from {', '.join(PACKAGES)}")
+
+
+def _find_here(packages: Iterable[str]) -> None:
+    """Let packages of the user's own be imported from the folder where the user is, as by ``python``."""
+    here = Path.cwd()
+    for package in packages:
+        lies_here = (here / f"{package}.py").is_file() or (here / package / "__init__.py").is_file()
+        if lies_here and not {"", str(here)} & set(sys.path):
+            sys.path.append(str(here))
 
 
 def import_paths(words: Iterable[str]) -> set[str]:
