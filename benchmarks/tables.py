@@ -1,9 +1,11 @@
-"""The tabular configs beside scikit-learn, on the same splits: test scores, mean and deviation of the seeds.
+"""The tabular configs beside other models, on the same splits: test scores, mean and deviation of the seeds.
 
-    python -m benchmarks.tables [diabetes breast_cancer wine iris ...] [--seeds 5]
+    python -m benchmarks.tables [diabetes breast_cancer wine iris california_tabm ...] [--seeds 5]
 
-The seed draws the split and the weights. The linear model and the gradient boosting are trained on the same training
-rows; their few options (and our best epoch) are chosen on the same validation rows. The test rows are scored once.
+The seed draws the split and the weights. All models are trained on the same training rows, and the test rows are scored
+once. Beside the small tables stand a linear model and boosted trees of scikit-learn, whose few options (and our best
+epoch) are chosen on the same validation rows; beside the large ones XGBoost, LightGBM and CatBoost at their defaults
+(``uv pip install leyden[benchmarks]``), which take numbers and categories as they are.
 """
 
 import argparse
@@ -13,32 +15,41 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from datamodules.files.numbers import NumberFormat
 from datamodules.sampling import BatchIndices
-from datamodules.types import ClassFacts
+from datamodules.tables.base import TableData
+from datamodules.tables.cells import CellReader, categories
+from datamodules.types import TableNumberFacts
 from experiments import load
 from experiments.program import main as leyden
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-TABLES = {
+SMALL = {
     "diabetes": ("regression", "r2"),
     "breast_cancer": ("tabular_classification", "accuracy"),
     "wine": ("tabular_classification", "accuracy"),
     "iris": ("tabular_classification", "accuracy"),
 }
-DOWNLOADED = {
-    "california_mlp": ("regression", "r2"),
-    "diamonds_mlp": ("regression", "r2"),
-    "adult_ft_transformer": ("tabular_classification", "accuracy"),
+LARGE = {
+    "california_tabm": ("regression", "rmse"),
+    "diamonds_tabm": ("regression", "rmse"),
+    "adult_tabm": ("tabular_classification", "accuracy"),
 }
+Arrays = dict[str, tuple[Any, Any]]  # inputs and target of each split
 
 
 def train(name: str, seed: int, folder: Path) -> tuple[float, Path]:
     """Test score of a config, and its run."""
-    task, score = (TABLES | DOWNLOADED)[name]
+    task, score = (SMALL | LARGE)[name]
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
     words = ["--config", str(CONFIGS / task / f"{name}.yaml"), "--seed_everything", str(seed), *quiet]
     run = folder / name / str(seed)
@@ -48,68 +59,115 @@ def train(name: str, seed: int, folder: Path) -> tuple[float, Path]:
     return float(json.loads((run / "metrics.json").read_text())[f"test/{score}"]), run
 
 
-def linear_models(kind: str) -> Iterator[Any]:
+def linear_models(regression: bool) -> Iterator[Any]:
     """Ridge or logistic regression of several strengths."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
     for strength in (0.01, 0.1, 1.0, 10.0, 100.0):
-        yield Ridge(alpha=strength) if kind == "number" else LogisticRegression(C=1 / strength, max_iter=5000)
+        yield Ridge(alpha=strength) if regression else LogisticRegression(C=1 / strength, max_iter=5000)
 
 
-def boosted_trees(kind: str, rows: int) -> Iterator[Any]:
-    """Gradient boosting of several depths and lengths; by histograms where there are many rows."""
-    from sklearn import ensemble
+def boosted_trees(regression: bool) -> Iterator[Any]:
+    """Gradient boosting of several depths and lengths."""
+    from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
-    many, what = rows > 10_000, "Regressor" if kind == "number" else "Classifier"
-    make = vars(ensemble)[f"{'HistGradientBoosting' if many else 'GradientBoosting'}{what}"]
+    make = GradientBoostingRegressor if regression else GradientBoostingClassifier
     for depth in (1, 2, 3):
         for number in (50, 100, 200):
-            size = (
-                {"max_depth": 3 * depth, "max_iter": number} if many else {"max_depth": depth, "n_estimators": number}
-            )
-            yield make(**size, random_state=0)
+            yield make(max_depth=depth, n_estimators=number, random_state=0)
 
 
-def others(run: Path) -> tuple[float, float]:
-    """Test scores of the best linear model and of the best boosted trees, on the splits of a run."""
-    _, data = load(run)
-    data.setup("fit")
-    data.setup("test")
-    rows = {}
+def chosen(models: Callable[[bool], Iterator[Any]], data: TableData) -> float:
+    """Test score of the best of some models, which see the rows as our network does."""
+    rows = {split: (inputs.numpy(), target.flatten().numpy()) for split, inputs, target in encoded(data)}
+    tried = (model.fit(*rows["train"]) for model in models(isinstance(data.facts, TableNumberFacts)))
+    return float(max(tried, key=lambda model: model.score(*rows["val"])).score(*rows["test"]))
+
+
+def encoded(data: TableData) -> Iterator[tuple[str, Any, Any]]:
+    """Inputs and target of each split, as tensors."""
     for split, examples in data.datasets.items():
         inputs, target = examples.__getitems__(BatchIndices(range(len(examples))))
-        rows[split] = inputs.numpy(), target.flatten().numpy()
-    kind = "class" if isinstance(data.facts, ClassFacts) else "number"
-    scores = []
-    for models in (linear_models(kind), boosted_trees(kind, len(rows["train"][0]))):
-        best = max((model.fit(*rows["train"]) for model in models), key=lambda model: model.score(*rows["val"]))
-        scores.append(float(best.score(*rows["test"])))
-    return scores[0], scores[1]
+        yield split, inputs, target
+
+
+def frame(data: TableData, split: str) -> "DataFrame":
+    """The rows of a split as libraries for trees take them: numbers, and categories of which missing is one."""
+    import pandas as pd
+
+    rows = data.read(split)
+    reader, columns = CellReader(rows), {}
+    for column in data.facts.columns:
+        name = column["name"]
+        if column["kind"] == "category":
+            texts, codes = categories(rows.column(name), column["whole"])
+            values = np.array([*texts, "missing"], dtype=object)[codes]
+            columns[name] = pd.Categorical(values, sorted({*column["categories"], "missing"}))
+        else:
+            columns[name] = reader.numbers(name, NumberFormat(*column["format"]))
+    return pd.DataFrame(columns)
+
+
+def boosters(regression: bool, named: list[str]) -> dict[str, Any]:
+    """Libraries for boosted trees at their defaults; ``named`` are the columns of categories."""
+    from catboost import CatBoostClassifier, CatBoostRegressor
+    from lightgbm import LGBMClassifier, LGBMRegressor
+    from xgboost import XGBClassifier, XGBRegressor
+
+    quiet = {"verbose": 0, "allow_writing_files": False}
+    return {
+        "XGBoost": (XGBRegressor if regression else XGBClassifier)(enable_categorical=True),
+        "LightGBM": (LGBMRegressor if regression else LGBMClassifier)(verbose=-1),
+        "CatBoost": (CatBoostRegressor if regression else CatBoostClassifier)(cat_features=named, **quiet),
+    }
+
+
+def beside(run: Path) -> dict[str, float]:
+    """Test scores of the other models on the splits of a run."""
+    _, data = load(run)
+    assert isinstance(data, TableData)
+    data.setup("fit")
+    data.setup("test")
+    regression = isinstance(data.facts, TableNumberFacts)
+    if run.parent.name in SMALL:
+        return {"linear": chosen(linear_models, data), "boosted trees": chosen(boosted_trees, data)}
+    train, test = (frame(data, split) for split in ("train", "test"))
+    target = {split: target.flatten().numpy().astype("float64") for split, _, target in encoded(data)}
+    if isinstance(data.facts, TableNumberFacts):
+        target = {s: t * data.facts.target_scale[0] + data.facts.target_mean[0] for s, t in target.items()}
+    named = [c["name"] for c in data.facts.columns if c["kind"] == "category"]
+    scores = {}
+    for name, model in boosters(regression, named).items():
+        found = model.fit(train, target["train"]).predict(test)
+        right = np.sqrt(np.square(found - target["test"]).mean()) if regression else (found == target["test"]).mean()
+        scores[name] = float(right)
+    return scores
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=list(TABLES), help=f"also {', '.join(DOWNLOADED)}")
+    parser.add_argument("names", nargs="*", default=list(SMALL), help=f"also {', '.join(LARGE)}")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    print(f"{'table':15} {'score':9} {'leyden':>15} {'linear':>15} {'boosted trees':>15}   seconds a run", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        for name in options.names:
-            columns: list[list[float]] = [[], [], []]
-            seconds = []
+    for name in options.names:
+        columns: dict[str, list[float]] = {}
+        seconds = []
+        with tempfile.TemporaryDirectory() as folder:
             for seed in range(options.seeds):
                 started = time.perf_counter()
                 score, run = train(name, seed, Path(folder))
                 seconds.append(time.perf_counter() - started)
-                for column, value in zip(columns, (score, *others(run)), strict=True):
-                    column.append(value)
-            texts = [f"{statistics.mean(c):.3f} ± {statistics.pstdev(c):.3f}" for c in columns]
-            print(
-                f"{name:15} {(TABLES | DOWNLOADED)[name][1]:9}",
-                *(f"{t:>15}" for t in texts),
-                f"  {statistics.mean(seconds):.0f}",
-                flush=True,
-            )
+                for model, value in {"Leyden": score, **beside(run)}.items():
+                    columns.setdefault(model, []).append(value)
+        digits = 5 if (SMALL | LARGE)[name][1] == "rmse" else 3
+        means = [
+            f"{model} {statistics.mean(values):.{digits}g} ± {statistics.pstdev(values):.2g}"
+            for model, values in columns.items()
+        ]
+        print(
+            f"{name}: {(SMALL | LARGE)[name][1]}: {'; '.join(means)}; {statistics.mean(seconds):.0f} s a run",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

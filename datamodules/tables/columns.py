@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import Series
 
 NOTHING = "has no value in the training rows"
-QUANTILES = 64  # parts of equally many training rows; networks make bins of them
+QUANTILES = 64  # parts at most, of equally many training rows; networks make bins of them
 ROWS = 10  # in a shorter table ascending numbers are no sign of anything
 IDENTIFIER = re.compile(r"(?i:(^|.*[\W_])(id|idx|index|uuid|guid|row|nr|no|key)|unnamed: \d+)|.*[a-z]I[dD]")
 
@@ -96,12 +96,24 @@ def _learn_numbers(column: Column, kinds: Kinds, reader: CellReader) -> str | No
         return NOTHING
     column["missing"] = len(known) < len(numbers)
     column["median"] = float(np.nanmedian(numbers))
-    column["quantiles"] = np.quantile(known, np.linspace(0, 1, QUANTILES + 1)).tolist()
+    column["quantiles"] = _quantiles(known)
     column["mean"] = float(np.nanmean(numbers)) if kinds.scale else 0.0
     column["scale"] = (float(np.nanstd(numbers)) if kinds.scale else 1.0) or 1.0
     if column["kind"] == "date":
         column["hours"] = bool((known % 1 != 0).any())
     return "is the same in all training rows" if known.min() == known.max() and not column["missing"] else None
+
+
+def _quantiles(numbers: Array) -> list[float]:
+    """Different numbers between which equally many others lie, the least and the greatest among them."""
+    values, counts = np.unique(numbers, return_counts=True)
+    if len(values) <= QUANTILES + 1:
+        return list(map(float, values))
+    # A number that many rows share (no income, 40 hours a week) takes up one part, and leaves the others their own.
+    rank = np.cumsum(np.minimum(counts, len(numbers) / QUANTILES))
+    rank -= rank[0]
+    places = np.searchsorted(rank, np.linspace(0, rank[-1], QUANTILES + 1))
+    return list(map(float, np.unique(values[places])))
 
 
 def _is_row_number(train: Rows, column: Column) -> bool:

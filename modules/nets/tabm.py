@@ -11,6 +11,7 @@ from modules.nets.checks import at_least_one, probability
 from modules.nets.tabular import TableNet
 
 MANY = 1024  # features of a row that each member looks at; what a wider table is made of is looked at for all of them
+MOST_BINS = 64
 SOFT = 3.0  # standard deviations at which a number begins to count less
 TINY = 1e-12  # width of a bin that could not be divided by
 
@@ -92,7 +93,7 @@ class TabM(TableNet):
         width: Features of a hidden layer.
         num_blocks: Number of hidden layers.
         members: Number of members.
-        num_bins: Bins of a number, at most 64.
+        num_bins: Bins of a number, at most 64; fewer for a number of few values.
         embedding: Length of the vector of a number.
         dropout: Probability of dropping a hidden feature.
     """
@@ -114,6 +115,8 @@ class TabM(TableNet):
         super().__init__()
         at_least_one(width=width, num_blocks=num_blocks, members=members, num_bins=num_bins, embedding=embedding)
         probability(dropout=dropout)
+        if num_bins > MOST_BINS:
+            raise ValueError(f"num_bins is {num_bins}; the data knows the edges of at most {MOST_BINS}")
         self.num_inputs, self.width, self.members = num_inputs, width, members
         self.num_bins, self.embedding = num_bins, embedding
         hidden = [nn.ReLU(), nn.Dropout(dropout)]
@@ -124,11 +127,7 @@ class TabM(TableNet):
         self._take({})
 
     def prepare(self, facts: TableFacts) -> None:
-        """Embed the numbers of the table, in bins of its training rows.
-
-        Raises:
-            ValueError: If there are to be more bins than the facts know.
-        """
+        """Embed the numbers of the table, in bins of its training rows."""
         first: dict[int, int] = {}  # input of each column: its indicator, and the waves of a date, come behind it
         for place, number in enumerate(facts.input_columns):
             first.setdefault(number, place)
@@ -136,11 +135,9 @@ class TabM(TableNet):
         self._take(edges)
 
     def _edges(self, column: Mapping[str, Any]) -> Tensor:
-        quantiles = torch.tensor(column["quantiles"], dtype=torch.float64)
-        if self.num_bins >= len(quantiles):
-            raise ValueError(f"num_bins is {self.num_bins}; the data knows the edges of {len(quantiles) - 1}")
-        some = torch.linspace(0, len(quantiles) - 1, self.num_bins + 1).round().long()
-        edges: Tensor = ((quantiles[some] - column["mean"]) / column["scale"]).float()
+        known = torch.tensor(column["quantiles"], dtype=torch.float64)
+        some = torch.linspace(0, known.numel() - 1, min(self.num_bins + 1, known.numel())).round().long()
+        edges: Tensor = ((known[some] - column["mean"]) / column["scale"]).float()
         return edges
 
     def _take(self, edges: Mapping[int, Tensor]) -> None:

@@ -106,8 +106,8 @@ def test_fewer_bins_are_some_of_the_same():
     net = TabM(1, 2, num_bins=4)
     net.prepare(facts(["number"], [0]))
     assert net.embed.low.tolist() == [[-16.0, -8.0, 0.0, 8.0]]
-    with pytest.raises(ValueError, match="num_bins is 65; the data knows the edges of 64"):
-        TabM(1, 2, num_bins=65).prepare(facts(["number"], [0]))
+    with pytest.raises(ValueError, match="num_bins is 65; the data knows the edges of at most 64"):
+        TabM(1, 2, num_bins=65)
 
 
 def test_bins_hold_equally_many_training_rows(tmp_path):
@@ -120,8 +120,25 @@ def test_bins_hold_equally_many_training_rows(tmp_path):
     net = TabM(1, 2, num_bins=4)
     net.prepare(data.facts)
     train = x[::3]
-    expected = (np.quantile(train, [0, 0.25, 0.5, 0.75]) - train.mean()) / train.std()
-    np.testing.assert_allclose(net.embed.low[0], expected, rtol=1e-5)
+    edges = net.embed.low[0].numpy() * train.std() + train.mean()
+    shares = [(train < edge).mean() for edge in edges]
+    np.testing.assert_allclose(shares, [0, 0.25, 0.5, 0.75], atol=2 / len(train))
+
+
+def test_a_number_that_many_rows_share_leaves_bins_to_the_others(tmp_path):
+    rows = [f"{0 if k % 10 else k},{k % 50},{'ab'[k % 2]},{('train', 'val', 'test')[k % 3]}" for k in range(6000)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,few,y,split", *rows]) + "\n")
+    data = Tabular(str(tmp_path / "t.csv"), "y", "class", split_column="split")
+    data.setup("fit")
+    often, few = (column["quantiles"] for column in data.facts.columns)
+    assert len(often) > 60
+    assert often[0] == 0
+    assert often[-1] == 5970
+    assert np.diff(often[1:]).max() < 2 * np.diff(often[1:]).min()
+    assert few == list(range(50))
+    net = TabM(2, 2)
+    net.prepare(data.facts)
+    assert (net.embed.slope[1] > 0).sum() == 49
 
 
 def test_rows_do_not_see_each_other():
