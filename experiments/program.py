@@ -101,6 +101,9 @@ def main(words: list[str] | None = None) -> int:
         module = importlib.import_module("experiments.cli" if command is None else command.module)
         code: int = module.main(words if command is None else words[1:])
         return code
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         from experiments.messages import tell
 

@@ -84,7 +84,7 @@ def describe(path: Path) -> Shipped:
 def _score(said: str) -> str:
     told = re.sub(r"\([^()]*\)", "", said.partition("Test ")[2] or said)
     first = re.search(r"(?:^|[:,;] )\s*((?:[A-Za-z][\w@-]*(?: of \d+)? ?){1,3}?)\s*:? (\d+\.\d+)", told)
-    return f"{first[1].strip().removeprefix('test ')} {first[2]}" if first else ""
+    return f"{first[1].strip().removeprefix('test ').replace(' candidates', '')} {first[2]}" if first else ""
 
 
 def main(words: list[str]) -> int:
