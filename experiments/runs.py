@@ -15,6 +15,7 @@ from experiments.program import typed
 
 FOLDER = "checkpoints"  # of a run
 CONFIG = "config.yaml"  # in the folder of a run
+SCORES = "metrics.json"  # likewise
 FORMAT = 2  # of checkpoints; what is written in another one cannot be read
 LONGEST = 100  # characters of a name
 
@@ -102,7 +103,7 @@ def write(path: Path, text: str) -> None:
 
 def write_scores(folder: Path, scores: Mapping[str, float]) -> Path:
     """Write scores into the ``metrics.json`` of a run, beside those that are there under other names."""
-    path = folder / "metrics.json"
+    path = folder / SCORES
     known: Any = {}
     if path.is_file():
         try:
