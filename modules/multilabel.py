@@ -70,11 +70,11 @@ class MultiLabelClassifier(Task[LabelFacts]):
         return Step(loss, len(target), logits.float().sigmoid(), target)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
-        """The labels, written as in training, and the probability of each."""
+        """The labels, written as in training, as ``prediction``, and the probability of each."""
         rows = []
         for shares in self(batch[0]).float().sigmoid().tolist():
             each = {f"probability_{label}": round(share, 6) for label, share in zip(self.labels, shares, strict=True)}
-            rows.append({"labels": self._written([share >= self.threshold for share in shares])} | each)
+            rows.append({"prediction": self._written([share >= self.threshold for share in shares])} | each)
         return rows
 
     def truth(self, batch: Batch) -> list[Row]:
@@ -84,7 +84,7 @@ class MultiLabelClassifier(Task[LabelFacts]):
 
     def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
         """``f1``, ``micro_f1`` and ``subset_accuracy``."""
-        sets = [[set(self._read(row[column])) for column in ("labels", "truth")] for row in rows]
+        sets = [[set(self._read(row[column])) for column in ("prediction", "truth")] for row in rows]
         names = sorted({label for pair in sets for some in pair for label in some})
         predicted, true = (torch.tensor([[name in pair[k] for name in names] for pair in sets]) for k in range(2))
         scores = LabelScores(len(names))

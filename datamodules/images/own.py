@@ -177,6 +177,24 @@ class ImageTable(Images):
         paths = [self._image_or_path(text_of(row[self.image]), "an image") for row in rows]
         return self.checked(ImageSet(paths, None, rows=rows))
 
+    def read_labelled(self, inputs: Any) -> ImageSet:
+        """A table of paths and what is to be predicted, in a file or not; or as of other images."""
+        is_path = isinstance(inputs, str | Path)
+        if not is_table(inputs) and (not is_path or Path(inputs).is_dir()):
+            return super().read_labelled(inputs)
+        faults, images, labels = Faults(self.on_error, str(inputs) if is_path else GIVEN), [], []
+        rows = [(f"row {k}", row) for k, row in enumerate([] if is_path else rows_in(inputs), start=1)]
+        for where, row in read_rows(Path(inputs), self.encoding, faults=faults) if is_path else rows:
+            require(faults.source, [self.image, *self.target.columns], row)
+            try:
+                label = self.target.read(row, f"{faults.source}, {where}")
+                images.append(self._image(Path(inputs) if is_path else Path(), where, row))
+                labels.append(label)
+            except MisconfigurationException as error:
+                faults.add(error)
+        faults.report(len(images) + faults.count, "rows")
+        return self.checked(ImageSet(images, labels))
+
     def read_predict(self, path: Path) -> ImageSet:
         """One image, all images below a folder, or those that a table lists, whose columns are kept."""
         if path.is_dir() or is_image(path):

@@ -266,8 +266,7 @@ class TableData(Data[Rows, TableFacts]):
         if self._predicted is not None and not self._predicted.all():
             whole = extra.set_axis(np.flatnonzero(self._predicted)).reindex(range(len(self._predicted)))
             extra = whole.where(pd.Series(self._predicted), None)
-        if self.kind != "number":
-            names = {"class": "prediction", "labels": "prediction"}
-            names |= {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}
+        if self.kind == "class":
+            names = {"class": "prediction"} | {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}
             extra = extra.rename(columns=names)
         return extra

@@ -84,7 +84,9 @@ class LabelTarget(Target[LabelFacts]):
                 f"{source}: whether {marks} stands between the labels of `{self.columns[0]}` cannot be told "
                 f"(`{example[:60]}`): say it with --data.label_separator '{found[0]}'"
             )
-        return next(iter(found), ";")
+        mark = next(iter(found), ";")
+        spaced = all(after.startswith(" ") for cell in cells for after in cell.split(mark)[1:])
+        return f"{mark} " if found and spaced else mark
 
     def encoder(self, facts: LabelFacts) -> Callable[[Any], list[int]]:
         """Indices of the labels; those that training did not have are counted."""
@@ -121,7 +123,8 @@ def split_labels(value: str | tuple[str, ...], between: str) -> tuple[str, ...]:
     """
     if isinstance(value, tuple):
         return value
-    labels = (label.strip() for label in (value.split(between) if between else [value]))
+    mark = between.strip(" ") or between  # a blank beside it is only for how they are written
+    labels = (label.strip() for label in (value.split(mark) if mark else [value]))
     return tuple(dict.fromkeys(label for label in labels if label))
 
 

@@ -145,6 +145,8 @@ class TextData(Data[Texts, TextFacts], ABC):
             texts, rows = texts_in(inputs, self.columns[0], "text")
             found = zip(texts, rows, strict=True)
             return TextList("the texts", [Text(text, None, f"row {k}", row) for k, (text, row) in enumerate(found, 1)])
+        if isinstance(inputs, str):
+            return self.read_given(inputs)
         if isinstance(inputs, tuple) and all(isinstance(text, str) for text in inputs):
             inputs = [inputs]
         rows = rows_in(inputs) if is_table(inputs) else [self._row(pair) for pair in listed(inputs, "pairs of texts")]

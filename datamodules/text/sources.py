@@ -14,7 +14,7 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.files.forms import JSON
 from datamodules.files.opening import read_lines, suffix_of
 from datamodules.files.rows import read_rows, require
-from datamodules.targets import Target
+from datamodules.targets import ClassTarget, Target
 from datamodules.types import Row
 
 
@@ -179,8 +179,8 @@ class TableTexts(Texts):
 
     Args:
         path: The file.
-        columns: Column of the text, or those of a pair of texts; nothing there is an empty text.
-        target: What is to be predicted; None if it is not there.
+        column: Column of the text, or those of a pair of texts; nothing there is an empty text.
+        target: Column of the class, or what else is to be predicted; None if it is not there.
         encoding: Encoding of a text file; see ``datamodules.files.opening``.
         separator: Between the cells; told from the file if None.
         on_error: Whether a row that cannot be used is left out.
@@ -189,14 +189,15 @@ class TableTexts(Texts):
     def __init__(
         self,
         path: Path,
-        columns: Sequence[str],
-        target: Target[Any] | None = None,
+        column: str | Sequence[str],
+        target: str | Target[Any] | None = None,
         encoding: str | None = None,
         separator: str | None = None,
         on_error: OnError = "stop",
     ) -> None:
         super().__init__(str(path))
-        self.path, self.columns, self.target = path, columns, target
+        self.path, self.columns = path, [column] if isinstance(column, str) else column
+        self.target = ClassTarget([target]) if isinstance(target, str) else target
         self.encoding, self.separator, self.on_error = encoding, separator, on_error
 
     def __iter__(self) -> Iterator[Text]:

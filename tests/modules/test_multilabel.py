@@ -53,8 +53,8 @@ def test_loss_is_the_mean_over_labels_and_examples():
 def test_rows_have_the_labels_as_they_were_written(between, written):
     task = built(Fixed, facts(between=between))
     rows = task.predict_step(Batch(torch.zeros(3, 2), None), 0)
-    assert [row["labels"] for row in rows] == written
-    assert rows[0] == {"labels": written[0], "probability_red": 0.5, "probability_round": 0.999877}
+    assert [row["prediction"] for row in rows] == written
+    assert rows[0] == {"prediction": written[0], "probability_red": 0.5, "probability_round": 0.999877}
 
 
 def test_rows_of_several_models_are_scored_together():
@@ -78,7 +78,7 @@ def test_all_scores_say_which_way_is_better():
 
 
 def test_threshold():
-    assert built(Fixed, threshold=0.6).predict_step(Batch(torch.zeros(3, 2), None), 0)[0]["labels"] == "round"
+    assert built(Fixed, threshold=0.6).predict_step(Batch(torch.zeros(3, 2), None), 0)[0]["prediction"] == "round"
     with pytest.raises(MisconfigurationException, match="threshold is 1"):
         built(threshold=1.0)
 

@@ -257,3 +257,53 @@ def test_splits_that_a_column_lacks_are_split_off(folder: Path) -> None:
     data.setup("test")
     assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [9, 3, 4]
     assert images_of(data, "test") == ["cat/06.jpg", "cat/07.jpg", "dog/06.jpg", "dog/07.jpg"]
+
+
+# ---- what is to be predicted, other than a class
+
+
+def target_of(data, split: str) -> torch.Tensor:
+    examples = data.datasets[split]
+    return examples.__getitems__(BatchIndices(range(len(examples)))).target
+
+
+def table_of(folder, **columns) -> Path:
+    paths = [f"{name}/{k:02}.jpg" for k in range(8) for name in ("cat", "dog")]
+    pd.DataFrame({"path": paths, **columns}).to_json(folder / "t.jsonl", orient="records", lines=True)
+    return folder / "t.jsonl"
+
+
+def test_images_with_several_labels(folder) -> None:
+    tags = [["cat", "old"], ["dog"], ["cat"], []] * 4
+    path = table_of(folder, tags=tags, cat=[1, 0, 1, 0] * 4, old=[1, 0, 0, 0] * 4)
+    found = []
+    for target in ("tags", ["cat", "old"]):
+        data = ImageTable(str(path), target=target, kind="labels", val_fraction=0.25, test_fraction=0.25, **SAME_SIZE)
+        data.setup("fit")
+        data.setup("test")
+        assert [len(data.datasets[split]) for split in ("train", "val", "test")] == [8, 4, 4]
+        sums = torch.stack([target_of(data, split).sum(0) for split in ("train", "val", "test")])
+        assert sums[0].tolist() == data.facts.label_counts
+        found.append(dict(zip(data.facts.labels, sums.sum(0).tolist(), strict=True)))
+    assert found == [{"cat": 8, "dog": 4, "old": 4}, {"cat": 8, "old": 4}]
+
+
+def test_images_with_numbers(folder) -> None:
+    path = table_of(folder, age=[2.0 * k for k in range(16)])
+    data = ImageTable(str(path), target="age", kind="number", val_fraction=0.25, test_fraction=0.25, **SAME_SIZE)
+    data.setup("fit")
+    age = {f"{name}/{k:02}.jpg": 4.0 * k + 2 * (name == "dog") for k in range(8) for name in ("cat", "dog")}
+    for split in ("train", "val"):
+        exact = target_of(data, split)[:, 0].double() * data.facts.target_scale[0] + data.facts.target_mean[0]
+        assert exact.tolist() == pytest.approx([age[image] for image in images_of(data, split)], abs=1e-5)
+
+
+def test_a_table_is_scored_in_a_file_and_in_memory(folder) -> None:
+    path = table_of(folder, age=[2.0 * k for k in range(16)])
+    data = ImageTable(str(path), target="age", kind="number", **SAME_SIZE)
+    data.setup("fit")
+    rows = [{"path": str(folder / "cat" / "03.jpg"), "age": "6,5"}]
+    with pytest.raises(MisconfigurationException, match="column `age`: '6,5' is not a number"):
+        data.examples(data.read_labelled(rows), train=False)
+    assert len(data.read_labelled(str(path)).images) == 16
+    assert data.read_labelled([{**rows[0], "age": 6.5}]).labels == data.read_labelled([(rows[0]["path"], 6.5)]).labels
