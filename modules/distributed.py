@@ -127,6 +127,23 @@ def _shared_out(task: LightningModule) -> Iterator[tuple[Any, bool]]:
                 yield module, module is not network
 
 
+def refuse_shared_out(task: LightningModule, what: str) -> None:
+    """Refuse a task whose weights are shared out.
+
+    Args:
+        task: A task.
+        what: Who does what with the weights, for the message.
+
+    Raises:
+        MisconfigurationException: If they are.
+    """
+    if task.device_mesh is not None:
+        raise MisconfigurationException(
+            f"{what} whole weights, and ModelParallelStrategy leaves each process a part of them: "
+            "take --trainer.strategy ddp, or leave the callback out"
+        )
+
+
 def whole(value: Tensor) -> Tensor:
     """All of a tensor, of which this process may hold a part only. All processes call this."""
     return value.full_tensor() if hasattr(value, "full_tensor") else value

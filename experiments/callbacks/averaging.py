@@ -1,8 +1,11 @@
 """Averages of the weights over the training."""
 
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+
+from modules.distributed import refuse_shared_out
 
 
 class EMA(WeightAveraging):
@@ -17,7 +20,8 @@ class EMA(WeightAveraging):
         update_starting_at_step: First step that is averaged.
 
     Raises:
-        MisconfigurationException: If ``decay`` is not between 0 and 1, or ``update_every_n_steps`` below 1.
+        MisconfigurationException: If ``decay`` is not between 0 and 1, or ``update_every_n_steps`` below 1; or if the
+            strategy shares the weights out.
     """
 
     def __init__(
@@ -37,6 +41,15 @@ class EMA(WeightAveraging):
 
         super().__init__(avg_fn=average)
         self.every, self.start = update_every_n_steps, update_starting_at_step or 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make the average.
+
+        Raises:
+            MisconfigurationException: If each process has a part of the weights only.
+        """
+        refuse_shared_out(pl_module, "EMA averages")
+        super().setup(trainer, pl_module, stage)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """Whether the weights after this step are averaged."""

@@ -8,6 +8,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from modules.distributed import refuse_shared_out
+
 Loss = Callable[[Tensor], Tensor]
 Product = Callable[[Tensor], Tensor]
 
@@ -42,6 +44,10 @@ class Curvature(Callback):
         self.every_n_epochs, self.num_batches, self.max_exact = every_n_epochs, num_batches, max_exact
         self.num_eigenvalues, self.num_probes, self.num_steps = num_eigenvalues, num_probes, num_steps
         self.batches: list[Any] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a network of which each process has a part only."""
+        refuse_shared_out(pl_module, "Curvature differentiates")
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew."""

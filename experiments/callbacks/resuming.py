@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from experiments.lightning_patches import loop_state, restore_loop_state
+from modules.distributed import part_of, whole
 
 
 def keep(trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -18,7 +19,9 @@ def keep(trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any
         # The batch that is about to be trained on is not done, even if it is the last one of the epoch.
         checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
         if (trainer.fit_loop.epoch_loop.batch_progress.current.ready - 1) % trainer.accumulate_grad_batches:
-            state["grads"] = {k: p.grad for k, p in pl_module.named_parameters() if p.grad is not None}
+            # Of weights that are shared out, all processes have the same gradients: those of the first will do.
+            grads = {k: whole(p.grad) for k, p in pl_module.named_parameters() if p.grad is not None}
+            state["grads"] = grads if trainer.is_global_zero or pl_module.device_mesh is None else {}
     states = [state]
     if trainer.world_size > 1:
         states = [{}] * trainer.world_size
@@ -31,8 +34,9 @@ def take_up(trainer: Trainer, pl_module: LightningModule, resume: dict[str, Any]
     restore_loop_state(trainer, pl_module, resume)
     state = resume["processes"][trainer.global_rank % len(resume["processes"])]
     parameters = dict(pl_module.named_parameters())
-    for name, grad in state["grads"].items():
-        parameters[name].grad = grad.to(parameters[name].device)
+    shared_out = pl_module.device_mesh is not None
+    for name, grad in (resume["processes"][0] if shared_out else state)["grads"].items():
+        parameters[name].grad = part_of(grad, parameters[name])
     set_random_state(state["random"])
 
 

@@ -15,6 +15,7 @@ from datamodules.data import Data
 from datamodules.files.vectors import read_vectors, write_vectors
 from datamodules.tokens import Tokens
 from datamodules.types import CorpusFacts, Facts, TaggingFacts, TextFacts
+from modules.distributed import part_of, whole
 
 
 class PretrainedVectors(Callback):
@@ -46,7 +47,9 @@ class PretrainedVectors(Callback):
         if self.scale is not None:
             vectors *= self.scale / vectors.std()
         with torch.no_grad():
-            embedding.weight[torch.tensor(list(found))] = vectors.to(embedding.weight)
+            rows = whole(embedding.weight).clone()
+            rows[torch.tensor(list(found))] = vectors.to(rows)
+            embedding.weight.copy_(part_of(rows, embedding.weight))
         rank_zero_info(f"{len(found)} of {len(words)} words have a vector in {self.path}")
 
 

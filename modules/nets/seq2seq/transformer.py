@@ -99,6 +99,14 @@ class DecoderLayer(nn.Module):
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
         return features + self.dropout(self.self_attention(normed, keys, values, mask)), keys, values
 
+    def read_source(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the source, each ``(batch, heads, source, head size)``.
+
+        Args:
+            features: What the encoder made of it, ``(batch, source, size)``.
+        """
+        return self.cross_attention.keys_values(features)
+
     def look_at_source(self, features: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """Add what the source says and what follows from all that, ``(batch, target, size)``.
 
@@ -162,7 +170,7 @@ class Transformer(EncoderDecoder):
         features = self.encoder_norm(features)  # (batch, source, size)
         memory = {"padding": padding}
         for number, layer in enumerate(self._decoder_layers()):
-            memory[f"keys{number}"], memory[f"values{number}"] = layer.cross_attention.keys_values(features)
+            memory[f"keys{number}"], memory[f"values{number}"] = layer.read_source(features)
         return memory
 
     def decode(self, target: Tensor, memory: Tensors) -> Tensor:
