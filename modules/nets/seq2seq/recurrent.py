@@ -1,6 +1,6 @@
 """Recurrent encoder and decoder with attention."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -90,11 +90,11 @@ class RecurrentSeq2Seq(EncoderDecoder):
             embedded = torch.cat([ahead_states, back_states], 2).masked_fill(outside, 0.0)  # (batch, source, hidden)
         return embedded, torch.stack(last)
 
-    def _run(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+    def _run(self, inputs: Tensor, weights: Sequence[Tensor]) -> Tensor:
         nothing = inputs.new_zeros(1, inputs.shape[0], self.hidden // 2)
         if self.is_lstm:
-            return torch.lstm(inputs, (nothing, nothing), weights, True, 1, 0.0, False, False, True)[0]
-        return torch.gru(inputs, nothing, weights, True, 1, 0.0, False, False, True)[0]
+            return torch.lstm(inputs, (nothing, nothing), list(weights), True, 1, 0.0, False, False, True)[0]
+        return torch.gru(inputs, nothing, list(weights), True, 1, 0.0, False, False, True)[0]
 
     def _memory(self, values: Tensor, last: Tensor, source: Tensor) -> Tensors:
         # of values (batch, source, hidden) and last states (layers * 2, batch, hidden / 2)

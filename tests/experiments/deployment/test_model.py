@@ -124,7 +124,7 @@ def test_images(trained: Callable[..., Model], predicted: Callable[..., pd.DataF
     assert model.predict(arrays[0])["path"].tolist() == ["image 0"]
     with pytest.raises(MisconfigurationException, match=r"image 0 is an array .* of float64; images are"):
         model.predict([arrays[0] / 255])
-    with pytest.raises(MisconfigurationException, match="there is no image nothing.png"):
+    with pytest.raises(MisconfigurationException, match=r"there is no image nothing\.png"):
         model.predict(["nothing.png"])
     labelled = [(path, path.parent.name) for path in sorted(Path("my_images").glob("*/*")) if path.is_file()]
     assert model.score(labelled) == model.score("my_images")

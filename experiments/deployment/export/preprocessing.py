@@ -1,0 +1,204 @@
+"""What a network needs beside its weights, as JSON; and the program that reads it."""
+
+import json
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.nn.utils.rnn import pad_sequence
+from torchvision.transforms import v2
+
+from datamodules.corpus.base import CorpusData
+from datamodules.data import Data
+from datamodules.dialogue.base import DialogueData
+from datamodules.dialogue.examples import DialogueTokenizer
+from datamodules.files.numbers import MISSING
+from datamodules.images.base import Images
+from datamodules.parallel.base import ParallelData
+from datamodules.series.base import SeriesData
+from datamodules.tables.base import TableData
+from datamodules.tagging.base import Tagging
+from datamodules.text.base import TextData
+from datamodules.tokens import Tokens
+from datamodules.types import ChoiceFacts, ClassFacts, Facts, NumberFacts, PairFacts
+from experiments.deployment.export.scripts import images, replies, sequences, series, table, tags, text, words
+from modules.task import Task
+
+
+class Preprocessing(NamedTuple):
+    """What makes inputs of a network of what a user has.
+
+    Attributes:
+        program: Module of the program that does it; None if there is none for this kind of data.
+        values: What it reads from ``preprocess.json``.
+        files: Further files: texts and arrays by name.
+        packages: Packages that it needs beside numpy and that of the network.
+    """
+
+    program: Any
+    values: dict[str, Any]
+    files: dict[str, str | np.ndarray]
+    packages: tuple[str, ...] = ()
+
+
+@singledispatch
+def preprocessing_of(data: Data[Any, Any], task: Task[Any]) -> Preprocessing:
+    """What the data knows.
+
+    Args:
+        data: With its facts.
+        task: The task that is exported with it.
+    """
+    plain = {name: value for name, value in data.facts.state().items() if not isinstance(value, torch.Tensor)}
+    return Preprocessing(None, plain, {})
+
+
+@preprocessing_of.register
+def _(data: TableData, task: Any) -> Preprocessing:
+    facts = data.facts
+    values: dict[str, Any] = {
+        "columns": facts.columns,
+        "missing": sorted({*MISSING, *(word.lower() for word in data.missing)}),
+        "missing_words": list(data.missing),
+    }
+    return Preprocessing(table, values | _answers(facts), {})
+
+
+def _answers(facts: Facts) -> dict[str, Any]:
+    """What outputs mean: classes, or numbers and their units."""
+    if isinstance(facts, ClassFacts):
+        return {"classes": facts.classes}
+    if isinstance(facts, NumberFacts):
+        return {"targets": facts.targets, "target_mean": facts.target_mean, "target_scale": facts.target_scale}
+    raise MisconfigurationException(f"it is not known how answers of {type(facts).__name__} are exported")
+
+
+@preprocessing_of.register
+def _(data: Images, task: Any) -> Preprocessing:
+    facts = data.facts
+    steps: list[dict[str, Any]] = []
+    others: list[str] = []
+    if data.cache_size is not None:
+        steps.append({"name": "shrink", "size": [data.cache_size]})
+    transforms = data.transforms_for(train=False, preset=facts.preset)
+    if facts.size and (data.max_size is not None or not transforms):
+        steps.append({"name": "resize", "size": facts.size})
+    for transform in transforms:
+        if isinstance(transform, v2.Resize) and transform.max_size is None and transform.size is not None:
+            mode = v2.InterpolationMode(transform.interpolation).value
+            steps.append({"name": "resize", "size": list(transform.size), "interpolation": mode})
+            others += [] if mode in ("bilinear", "bicubic") and transform.antialias else [f"Resize ({mode})"]
+        elif isinstance(transform, v2.CenterCrop):
+            steps.append({"name": "crop", "size": list(transform.size)})
+        else:
+            others.append(type(transform).__name__)
+    values = {"channels": data.channels, "mean": facts.mean, "std": facts.std, **_answers(facts)}
+    return Preprocessing(images, values | {"transforms": steps, "not_written": others}, {}, ("pillow",))
+
+
+def _tokenizer(tokens: Tokens, max_length: int | None) -> dict[str, Any]:
+    own = json.loads(tokens.json).get("leyden", {})
+    limits = [limit for limit in (max_length, own.get("max_length")) if limit]
+    return {"pad": own.get("pad", 0), "limit": min(limits, default=None)}
+
+
+def _plain_tokenizer(text: str) -> str:
+    fitted = json.loads(text)
+    fitted.pop("leyden", None)
+    return json.dumps(fitted, ensure_ascii=False)
+
+
+@preprocessing_of.register
+def _(data: TextData, task: Any) -> Preprocessing:
+    facts, tokens = data.facts, Tokens(data.facts.tokenizer)
+    values = {
+        **_answers(facts),
+        "max_length": data.max_length,
+        "num_words": len(tokens),
+        "buckets": facts.num_inputs - len(tokens),
+        **_tokenizer(tokens, data.max_length),
+    }
+    return Preprocessing(text, values, {"tokenizer.json": _plain_tokenizer(facts.tokenizer)}, ("tokenizers",))
+
+
+@preprocessing_of.register
+def _(data: Tagging, task: Any) -> Preprocessing:
+    facts = data.facts
+    crf = None
+    if task.head == "crf":
+        parts = zip(("transitions", "start", "end"), task.crf.potentials(), strict=True)
+        crf = {name: part.detach().cpu().tolist() for name, part in parts}
+    values: dict[str, Any] = {name: getattr(facts, name) for name in ("tags", "scheme", "words", "chars", "shapes")}
+    values |= {"lower": data.lower, "crf": crf, "has_pieces": bool(facts.tokenizer)}
+    values["bias"] = [task.outside_bias * (tag == "O") for tag in facts.tags]
+    if not facts.tokenizer:
+        return Preprocessing(tags, values, {})
+    values |= _tokenizer(Tokens(facts.tokenizer), data.max_pieces)
+    return Preprocessing(tags, values, {"tokenizer.json": _plain_tokenizer(facts.tokenizer)}, ("tokenizers",))
+
+
+def _search(task: Any) -> dict[str, Any]:
+    if task.sampling is not None:
+        raise MisconfigurationException(
+            "a model that draws its tokens by chance (model.temperature) answers differently every time, so an export "
+            "could not be checked"
+        )
+    return {"beam_size": task.beam_size, "length_penalty": task.length_penalty, "max_length": task.max_length}
+
+
+@preprocessing_of.register
+def _(data: ParallelData, task: Any) -> Preprocessing:
+    facts = data.facts
+    values = {"languages": facts.languages, "longest": data.max_length, "is_dialogue": False, "pad": 0, "limit": None}
+    files: dict[str, Any] = {
+        "source_tokenizer.json": _plain_tokenizer(facts.source_tokenizer),
+        "target_tokenizer.json": _plain_tokenizer(facts.target_tokenizer),
+    }
+    return Preprocessing(sequences, values | _search(task), files, ("tokenizers",))
+
+
+@preprocessing_of.register
+def _(data: DialogueData, task: Any) -> Preprocessing:
+    facts: PairFacts | ChoiceFacts = data.facts
+    tokenizer = facts.tokenizer if isinstance(facts, ChoiceFacts) else facts.source_tokenizer
+    code = DialogueTokenizer(tokenizer, data.max_length)
+    values: dict[str, Any] = {name: getattr(code, name) for name in ("first", "last", "you", "me", "is_own")}
+    values |= _tokenizer(code.tokens, None)
+    values |= {
+        "num_turns": data.num_turns,
+        "special": max(*code.you, *code.me) if code.is_own else 0,
+        "room": code.max_length - len(code.first) - len(code.last),
+    }
+    plain = _plain_tokenizer(tokenizer)
+    if not isinstance(facts, ChoiceFacts):
+        files: dict[str, Any] = {"source_tokenizer.json": plain, "target_tokenizer.json": plain}
+        return Preprocessing(sequences, values | {"is_dialogue": True} | _search(task), files, ("tokenizers",))
+    with torch.no_grad():
+        vectors = task(
+            pad_sequence([torch.tensor(ids) for ids in facts.reply_tokens], batch_first=True).to(task.device)
+        )
+    values |= {"replies": facts.replies, "top_k": min(task.top_k, len(facts.replies))}
+    return Preprocessing(
+        replies, values, {"tokenizer.json": plain, "replies.npy": vectors.cpu().numpy()}, ("tokenizers",)
+    )
+
+
+@preprocessing_of.register
+def _(data: SeriesData, task: Any) -> Preprocessing:
+    facts = data.facts
+    values = {
+        name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in facts.state().items()
+    }
+    months = {"M": 1, "Q": 3, "Y": 12}
+    unit = facts.frequency.lstrip("0123456789")
+    count = int(facts.frequency.removesuffix(unit) or 1)
+    by_month = count * next((n for letter, n in months.items() if unit.startswith(letter)), 0)
+    return Preprocessing(series, values | {"id": data.id, "quantiles": task.quantiles, "months": by_month}, {})
+
+
+@preprocessing_of.register
+def _(data: CorpusData, task: Any) -> Preprocessing:
+    values = {"words": data.facts.words, "lowercase": data.lowercase, "top_k": task.top_k}
+    return Preprocessing(words, values, {})

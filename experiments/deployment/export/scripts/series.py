@@ -1,0 +1,99 @@
+"""Forecasts series: ``python predict.py series.csv > predictions.csv``; it goes on where the file ends."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
+from experiments.deployment.export.scripts.shared import read_json, write_csv
+
+PERIODS = {"minute": 60, "hour": 24, "weekday": 7, "day": 31, "day_of_year": 365.25, "month": 12}
+
+
+def following(times: Sequence[datetime], steps: int, by_month: int) -> list[datetime]:
+    """The times after the last one, as far apart as the last two; or so many months, if that is the step."""
+    last, found = times[-1], []
+    for k in range(1, steps + 1):
+        if by_month:
+            year, month = divmod(last.year * 12 + last.month - 1 + k * by_month, 12)
+            found.append(last.replace(year=year, month=month + 1))
+        else:
+            found.append(last + k * timedelta(seconds=(last - times[-2]).total_seconds()))
+    return found
+
+
+def phases(times: Sequence[datetime], fields: Sequence[str]) -> np.ndarray:
+    """Sine and cosine of each part of the times ``(steps, 2 x fields)``."""
+    columns = []
+    for field in fields:
+        values = [
+            {"weekday": time.weekday(), "day_of_year": time.timetuple().tm_yday}.get(field, getattr(time, field, 0))
+            for time in times
+        ]
+        angle = 2 * np.pi * np.array([v() if callable(v) else v for v in values], dtype=float) / PERIODS[field]
+        columns += [np.sin(angle), np.cos(angle)]
+    return np.stack(columns, 1) if columns else np.zeros((len(times), 0))
+
+
+def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> list[dict[str, Any]]:
+    """The forecasts of one series by its rows, of regular times without gaps; with ``known`` covariates the rows go on
+    for the horizon, with empty targets.
+
+    Args:
+        rows: Cells by column.
+        folder: Of this program.
+        name: Which of the series of training it is.
+    """
+    facts = read_json(folder)
+    targets, context, horizon = facts["targets"], facts["context"], facts["horizon"]
+    own = facts["series"].index(name)
+    given = [row for row in rows if str(row[targets[0]] or "").strip()]
+    if len(given) < context:
+        raise ValueError(f"the series has {len(given)} rows, but a forecast looks back on {context}")
+    given, ahead = given[-context:], rows[len(given) :][:horizon]
+    if facts["known"] and len(ahead) < horizon:
+        raise ValueError(f"{', '.join(facts['known'])} must be given for {horizon} rows after the last target")
+
+    def columns(some: Sequence[dict[str, Any]], names: Sequence[str]) -> np.ndarray:
+        cells = [[str(row[name]).replace(facts["decimal"] or ".", ".") for name in names] for row in some]
+        return np.array(cells, dtype=float).reshape(len(some), len(names))
+
+    values = columns(given, [*targets, *facts["past"]])
+    values = np.log(values) if facts["scale"] == "log" else values
+    mean, std = np.array(facts["mean"][own]), np.array(facts["std"][own])
+    times = [datetime.fromisoformat(str(row[facts["time"]])) for row in given]
+    later = following(times, horizon, facts["months"])
+    known = (columns([*given, *ahead], facts["known"]) - facts["known_mean"]) / facts["known_std"]
+    known = known if facts["known"] else np.zeros((context + horizon, 0))
+    known = np.concatenate([known, phases([*times, *later], facts["calendar"])], 1)
+    history = ((values - mean) / std).astype(np.float32)[None]
+    found = Network(folder)(history=history, known=known.astype(np.float32)[None])["forecast"][0].astype(float)
+    found = found * std[: len(targets), None] + mean[: len(targets), None]
+    found = np.exp(found) if facts["scale"] == "log" else found  # (horizon, targets, outputs)
+    forecasts = []
+    for time, step in zip(later, found.tolist(), strict=True):
+        row: dict[str, Any] = {facts["time"]: time.isoformat(" ").removesuffix(" 00:00:00")}
+        for target, outputs in zip(targets, step, strict=True):
+            row[target] = outputs[len(outputs) // 2]
+            row |= {f"{target}_{level}": x for level, x in zip(facts["quantiles"], outputs, strict=False)}
+        forecasts.append(row)
+    return forecasts
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
+        head = file.readline()
+        file.seek(0)
+        table = list(csv.DictReader(file, delimiter=max(",;\t|", key=head.count)))
+    column, here = read_json(Path(__file__).parent)["id"], Path(__file__).parent
+    if column is None:
+        write_csv(predict(table, here))
+    else:
+        names = list(dict.fromkeys(row[column] for row in table))
+        groups = {name: [row for row in table if row[column] == name] for name in names}
+        write_csv([{column: name, **row} for name in names for row in predict(groups[name], here, name)])

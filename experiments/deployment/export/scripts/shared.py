@@ -1,0 +1,63 @@
+"""What several of the programs have in common."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def read_json(folder: Path) -> dict[str, Any]:
+    """What the data knows: ``preprocess.json``."""
+    found: dict[str, Any] = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
+    return found
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities ``(rows, classes)``."""
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def classes_of(logits: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The most probable class of each row of logits, and the probability of each class."""
+    rows = []
+    for shares in softmax(logits).tolist():
+        best = int(np.argmax(shares))
+        row = {"class": classes[best], "probability": round(shares[best], 6)}
+        if len(classes) <= 20:
+            row |= {f"probability_{name}": round(share, 6) for name, share in zip(classes, shares, strict=True)}
+        rows.append(row)
+    return rows
+
+
+def answers_of(found: dict[str, np.ndarray], facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the outputs of a network mean: classes, or numbers in their units."""
+    if "classes" in facts:
+        return classes_of(found["logits"], facts["classes"])
+    values = found["standardized"].astype(float) * facts["target_scale"] + facts["target_mean"]
+    names = ["prediction"] if len(facts["targets"]) == 1 else [f"prediction_{name}" for name in facts["targets"]]
+    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
+
+
+def padded(sequences: Sequence[Sequence[int]]) -> np.ndarray:
+    """Token ids ``(batch, longest)``, filled up with 0."""
+    filled = np.zeros((len(sequences), max(1, *map(len, sequences))), dtype=np.int64)
+    for row, ids in zip(filled, sequences, strict=True):
+        row[: len(ids)] = ids
+    return filled
+
+
+def write_csv(rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows as CSV."""
+    writer = csv.DictWriter(sys.stdout, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def lines_of(path: str) -> list[str]:
+    """The lines of a text file."""
+    return Path(path).read_text(encoding="utf-8-sig").splitlines()

@@ -1,0 +1,97 @@
+"""Predicts from rows of a table: ``python predict.py table.csv > predictions.csv``."""
+
+import csv
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
+from experiments.deployment.export.scripts.shared import answers_of, read_json, write_csv
+
+WAVES = ((3, 7.0), (0, 365.25), (0, 1.0))  # shift and period, in days: week, year, day
+
+
+def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
+    """A cell as a number, not-a-number where it is missing."""
+    if cell is None or isinstance(cell, int | float):
+        return float("nan") if cell is None else float(cell)
+    decimal, thousands, unit = column["format"]
+    text = cell.strip()
+    if not text or text.lower() in missing:
+        return float("nan")
+    text = text.replace(unit, "") if unit else text
+    text = re.sub(r"\s|'", "", text) if thousands in (" ", "'") else text.replace(thousands, "") if thousands else text
+    return float(text.replace(decimal, ".").strip())
+
+
+def days(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
+    """A date as days since 1970, not-a-number where it is missing."""
+    if cell is None or (isinstance(cell, str) and (not cell.strip() or cell.strip().lower() in missing)):
+        return float("nan")
+    time: datetime = cell
+    if isinstance(cell, str) and column["form"]:
+        time = datetime.strptime(cell.strip(), column["form"])
+    elif isinstance(cell, str) and column["order"] in ("dmy", "mdy"):
+        first, second, year, *clock = map(int, re.findall(r"\d+", cell))
+        day, month = (first, second) if column["order"] == "dmy" else (second, first)
+        hours, minutes, seconds = (*clock, 0, 0, 0)[:3]
+        time = datetime(year, month, day, hours, minutes, seconds)
+    elif isinstance(cell, str):
+        time = datetime.fromisoformat(cell.strip())
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86400
+
+
+def name_of(cell: Any, whole: bool) -> str:
+    """A category as training wrote it."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return str(cell).removesuffix(".0") if whole else str(cell)
+
+
+def encode(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> np.ndarray:
+    """Inputs of the network ``(rows, inputs)``."""
+    numbers, hot = [], []
+    for column in facts["columns"]:
+        cells = [row[column["name"]] for row in rows]
+        if column["kind"] == "category":
+            known = column["categories"]
+            for cell in cells:
+                absent = cell is None or not str(cell).strip() or str(cell).strip() in facts["missing_words"]
+                name = None if absent else name_of(cell, column["whole"])
+                hot.append([name == one for one in known] + [absent] * column["missing"])
+            hot, block = [], np.array(hot, dtype=float).reshape(len(rows), -1)
+            numbers.append((1, block))
+            continue
+        read = number if column["kind"] == "number" else days
+        values = np.array([read(cell, column, facts["missing"]) for cell in cells])
+        unknown = np.isnan(values)
+        values[unknown] = column["median"]
+        parts = [(values - column["mean"]) / column["scale"]]
+        for shift, period in WAVES[: 2 + column["hours"]] if column["kind"] == "date" else ():
+            cycle = 2 * np.pi / period * (values + shift)
+            parts += [np.where(unknown, 0, np.sin(cycle)), np.where(unknown, 0, np.cos(cycle))]
+        numbers.append((0, np.stack([*parts, *[unknown] * column["missing"]], 1)))
+    # First all numbers, then all categories.
+    return np.concatenate([block for _, block in sorted(numbers, key=lambda pair: pair[0])], 1).astype(np.float32)
+
+
+def predict(rows: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """What the network says of each row, a dictionary of cells."""
+    facts = read_json(folder)
+    found = Network(folder)(inputs=encode(rows, facts))
+    return answers_of(found, facts)
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
+        head = file.readline()
+        file.seek(0)
+        table = list(csv.DictReader(file, delimiter=max(",;\t|", key=head.count)))
+    predictions = predict(table, Path(__file__).parent)
+    write_csv([row | found for row, found in zip(table, predictions, strict=True)])

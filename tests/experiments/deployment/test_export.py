@@ -1,0 +1,253 @@
+"""Exported networks and the programs beside them say what the run says."""
+
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.corpus.base import CorpusData
+from datamodules.data import Data
+from datamodules.dialogue.base import DialogueData
+from datamodules.images.base import Images
+from datamodules.series.base import SeriesData
+from datamodules.tables.base import TableData
+from datamodules.tagging.base import Tagging
+from experiments import load
+from experiments.deployment.export import command
+from experiments.deployment.export.command import composed, export
+from experiments.deployment.export.formats import write_onnx, write_torch
+from experiments.deployment.export.graphs import Graph
+from experiments.deployment.export.scripts import images, sequences
+from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
+
+REFUSED = {"tagging/ewt_hmm": "a hidden Markov model is no network"}
+LINES = ["What is the capital of Holland ?", "a man in a red shirt walks", "hello 1"]
+
+
+def program(folder: Path) -> Any:
+    """The program of an export, as a module."""
+    spec = importlib.util.spec_from_file_location(f"predict_{folder.parent.name}", folder / "predict.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def inputs_of(data: Data[Any, Any]) -> tuple[Any, Any]:
+    """Raw inputs, as ``Model.predict`` takes them and as the program does."""
+    if isinstance(data, TableData):
+        table = data.table().head(9)
+        return table, [
+            {name: None if cell != cell else cell for name, cell in row.items()} for row in table.to_dict("records")
+        ]
+    if isinstance(data, Images):
+        paths = sorted(str(path) for path in Path("my_images").glob("*/*.*"))[:6]
+        return paths, paths
+    if isinstance(data, Tagging):
+        sentences = [line.split() for line in Path("tagged/sentences.txt").read_text().splitlines()]
+        return sentences, sentences
+    if isinstance(data, DialogueData):
+        turns = [["hello 1", "good day 1", "how are you"], ["hello 2"], ["I like trains. Do you?"]]
+        return turns, turns
+    if isinstance(data, CorpusData):
+        words = [*data.facts.words[1:5], "unknownword"]
+        return words, words
+    return LINES, LINES
+
+
+def compare_series(data: SeriesData, predict: Callable[..., list[dict[str, Any]]], model: Any, folder: Path) -> None:
+    with data.file.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    wanted = model.predict(data.file)
+    names = [""] if data.id is None else list(dict.fromkeys(row[data.id] for row in rows))
+    found = [
+        row
+        for name in names
+        for row in predict([row for row in rows if data.id is None or row[data.id] == name], folder, name)
+    ]
+    assert [row[data.facts.time] for row in found] == wanted[data.facts.time].astype(str).tolist()
+    for target in data.facts.targets:
+        np.testing.assert_allclose([row[target] for row in found], wanted[target], rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("samples")
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
+def test_every_network_is_exported_or_refused(
+    path: Path, leyden: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leyden("fit", *options(path)) == 0
+    model = load(f"runs/{path.stem}/0")
+    reason = REFUSED.get(name_of(path))
+    if reason is not None:
+        with pytest.raises(MisconfigurationException, match=reason):
+            export(f"runs/{path.stem}/0")
+        return
+    folder = export(f"runs/{path.stem}/0")
+    said = [line for line in capsys.readouterr().out.splitlines() if "greatest difference" in line]
+    assert said
+    assert all(float(line.split("difference ")[1].split(",")[0]) <= 1e-4 for line in said)
+    predict, data = program(folder).predict, model.data
+    if isinstance(data, SeriesData):
+        compare_series(data, predict, model, folder)
+        return
+    given, same = inputs_of(data)
+    wanted, found = model.predict(given), pd.DataFrame(predict(same, folder))
+    names = {"class": "prediction"} if isinstance(data, TableData) else {}
+    found = found.rename(columns=names)
+    assert len(found) == len(wanted)
+    for name in found:
+        if isinstance(found[name][0], float) or "probability" in name:
+            tolerance = 0.02 if isinstance(data, Images) else 1e-4  # images are resized to the nearest of 256 shades
+            for some, others in zip(found[name], wanted[name], strict=True):
+                np.testing.assert_allclose(
+                    np.array(some, dtype=float), np.array(others, dtype=float), rtol=tolerance, atol=tolerance
+                )
+        else:
+            assert found[name].tolist() == wanted[name].tolist()
+
+
+@pytest.fixture
+def people(samples: Path, leyden: Callable[..., int]) -> str:
+    """A trained table."""
+    path = CONFIGS / "own" / "tabular_classification.yaml"
+    assert leyden("fit", *options(path), *OPTIONS["own/tabular_classification"], "--name=people") == 0
+    return "runs/people/0"
+
+
+# Refuses all that a program must do without.
+ALONE = """
+import sys
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "lightning", "pandas", "experiments", "datamodules", "modules", "yaml"}:
+            raise ImportError(f"{name} must not be needed")
+sys.meta_path.insert(0, Only())
+import runpy
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_program_needs_nothing_else(people: str) -> None:
+    folder = export(people)
+    assert folder == Path(people) / "export" / "onnx"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ALONE, str(folder / "predict.py"), "tables/people.csv"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    Path("found.csv").write_text(done.stdout)
+    found, wanted = pd.read_csv("found.csv"), load(people).predict("tables/people.csv")
+    assert found["class"].tolist() == wanted["prediction"].tolist()
+    np.testing.assert_allclose(found["probability"], wanted["probability"], atol=1e-5)
+    known = json.loads((folder / "preprocess.json").read_text())
+    assert known["networks"] == {"model": {"inputs": ["inputs"], "outputs": ["logits"]}}
+    text = (folder / "README.md").read_text()
+    assert "pip install numpy onnxruntime\npython predict.py table.csv > predictions.csv" in text
+    assert "- `inputs` (batch, fixed)" in text
+
+
+def test_other_formats(people: str) -> None:
+    from safetensors.torch import load_file
+
+    wanted = load(people).predict("tables/people.csv")
+    with open("tables/people.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    folder = export(people, "torch")
+    found = program(folder).predict(rows, folder)
+    np.testing.assert_allclose([row["probability"] for row in found], wanted["probability"], atol=1e-5)
+    folder = export(people, "safetensors", output="elsewhere/weights")
+    assert folder == Path("elsewhere/weights")
+    weights = load_file(folder / "model.safetensors")
+    state = load(people).task.state_dict()
+    assert weights.keys() == state.keys()
+    assert all(torch.equal(weights[name], value) for name, value in state.items())
+
+
+def test_one_sentence(people: str, leyden: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    from experiments.program import main
+
+    with pytest.raises(SystemExit) as stop:
+        main(["export", "--ckpt_path", people, "--format", "tflite"])
+    assert stop.value.code == 2
+    assert main(["export", "--ckpt_path", "runs/none"]) == 1
+    assert "there is no checkpoint runs/none" in capsys.readouterr().err
+    Path("tables/people.csv").unlink()
+    assert main(["export", "--ckpt_path", people]) == 1
+    said = capsys.readouterr().err
+    assert "the data of the run cannot be read, and an export is compared on examples: give some with --inputs" in said
+    assert not (Path(people) / "export" / "onnx").exists()
+
+
+def test_what_differs_is_not_kept(people: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_another(graph: Graph, arguments: Any, folder: Path) -> Path:
+        with torch.no_grad():
+            for parameter in graph.module.parameters():
+                parameter.add_(0.01)
+            path = write_onnx(graph, arguments, folder)
+            for parameter in graph.module.parameters():
+                parameter.sub_(0.01)
+        return path
+
+    module, name, _ = command.NETWORKS["onnx"]
+    monkeypatch.setitem(command.NETWORKS, "onnx", (module, name, write_another))
+    with pytest.raises(MisconfigurationException, match=r"the exported network model differs by .* it was not kept"):
+        export(people)
+    assert not (Path(people) / "export" / "onnx").exists()
+
+
+def test_a_size_that_got_fixed_is_refused(tmp_path: Path) -> None:
+    class Fixed(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return inputs + torch.zeros(len(inputs), 2)
+
+    class Branching(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return inputs if inputs.sum() > 0 else -inputs
+
+    for module, write in ((Fixed(), write_onnx), (Branching(), write_onnx), (Fixed(), write_torch)):
+        graph = Graph("model", module, {"inputs": ("batch", "")}, ["outputs"], lambda batch: (batch,))
+        with pytest.raises(MisconfigurationException, match=r"the network \w+ \(model\) cannot be exported: \w+"):
+            write(graph, (torch.rand(3, 2),), tmp_path)
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_programs_are_in_one_file(format: Any) -> None:
+    for part in (images, sequences):
+        text = composed(part, format)
+        assert "experiments" not in text
+        assert text.splitlines()[0].startswith('"""')
+        compile(text, "predict.py", "exec")
+
+
+@pytest.mark.parametrize("size", [[5, 7], [40, 31], [11]])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_images_are_resized_alike(size: list[int], mode: str) -> None:
+    from torchvision.transforms import v2
+
+    pixels = torch.randint(0, 256, (3, 23, 31), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    wanted = v2.Resize(size, v2.InterpolationMode(mode))(pixels).numpy()
+    found = images.resize(pixels.numpy(), size, mode == "bicubic")
+    assert np.abs(found - wanted).max() <= 1
+    assert np.abs(found - wanted).mean() < 0.05
+
+
+@pytest.mark.parametrize("size", [[5, 7], [40, 31], [23, 40]])
+def test_images_are_cropped_alike(size: list[int]) -> None:
+    from torchvision.transforms import v2
+
+    pixels = torch.randint(0, 256, (3, 23, 30), dtype=torch.uint8)
+    np.testing.assert_array_equal(images.crop(pixels.numpy(), size), v2.CenterCrop(size)(pixels).numpy())
