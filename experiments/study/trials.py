@@ -68,11 +68,29 @@ class StudyRun(LeydenCLI):
             runs.write_scores(self.run_folder, scores)
 
 
+class Training(StudyRun):
+    """A run of a study that is trained."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Just this one: a parser of each takes its time."""
+        return {"fit": LeydenCLI.subcommands()["fit"]}
+
+
+class Testing(StudyRun):
+    """A run of a study that is tested."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Just this one."""
+        return {"test": LeydenCLI.subcommands()["test"]}
+
+
 class _Stopped(Exception):
     """What was to be found out has been."""
 
 
-class Parsed(LeydenCLI):
+class Parsed(Training):
     """A command line that is only parsed.
 
     Attributes:
@@ -102,7 +120,7 @@ class Parsed(LeydenCLI):
         return dict(leaves(self.options))
 
 
-class Probe(StudyRun):
+class Probe(Training):
     """A run that is only validated, on a single batch and before any training, to see which scores it will have.
 
     Attributes:
@@ -179,14 +197,14 @@ def train(words: Sequence[str], folder: Path, trial: "Trial | None" = None, moni
     callbacks = [] if trial is None else [Pruning(trial, monitor)]
     with isolated():
         if checkpoint.exists(folder) or (folder / runs.CONFIG).is_file():
-            return StudyRun(["fit", "--ckpt_path", str(folder), *QUIET], callbacks=callbacks).best
-        return StudyRun(["fit", *words, *QUIET], folder, callbacks).best
+            return Training(["fit", "--ckpt_path", str(folder), *QUIET], callbacks=callbacks).best
+        return Training(["fit", *words, *QUIET], folder, callbacks).best
 
 
 def evaluate(folder: Path, callbacks: Sequence[Callback] = ()) -> None:
     """Test the best checkpoint of a run."""
     with isolated():
-        StudyRun(["test", "--ckpt_path", str(folder), *QUIET], callbacks=callbacks)
+        Testing(["test", "--ckpt_path", str(folder), *QUIET], callbacks=callbacks)
 
 
 @contextmanager
