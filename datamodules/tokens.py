@@ -128,7 +128,8 @@ class Tokens:
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise MisconfigurationException(
-                f"there is no tokenizer of a pretrained model at {name}: {reason}"
+                f"there is no tokenizer of a pretrained model at {name}: {reason} (without a download: put the model's "
+                f"folder at $LEYDEN_DATA/{name}; or without that model: --data.tokenizer words)"
             ) from error
         backend = tokenizer.backend_tokenizer
         backend.no_padding()

@@ -56,7 +56,10 @@ class HubTexts(TextTable):
             return load_dataset(self.dataset, self.variant)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise MisconfigurationException(f"the dataset {self.dataset} could not be loaded: {reason}") from error
+            raise MisconfigurationException(
+                f"the dataset {self.dataset} could not be loaded: {reason} (without a download: --data.name FOLDER of its "
+                "files)"
+            ) from error
 
 
 class HubSplit(Texts):

@@ -64,7 +64,7 @@ class PretrainedEncoder(PretrainedNet):
                 model = AutoModel.from_pretrained(self.place, dtype=torch.float32, trust_remote_code=False)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise MisconfigurationException(f"there is no pretrained model {self.name}: {reason}") from error
+            raise self._missing(reason) from error
         self._use(model)
 
     def _use(self, model: Any) -> None:
@@ -108,8 +108,14 @@ class PretrainedEncoder(PretrainedNet):
 
     def _model(self) -> nn.Module:
         if self.model is None:
-            raise MisconfigurationException(f"there is no pretrained model {self.name}: {self.reason}")
+            raise self._missing(self.reason)
         return self.model
+
+    def _missing(self, reason: str) -> MisconfigurationException:
+        return MisconfigurationException(
+            f"there is no pretrained model {self.name}: {reason} (without a download: put its folder at "
+            f"$LEYDEN_DATA/{self.name}; or take another network: --model.net)"
+        )
 
     def get_extra_state(self) -> Tensor:
         """The configuration, as the bytes of its JSON."""

@@ -148,7 +148,7 @@ def _published(name: str, weights: str, in_channels: int) -> dict[str, Tensor]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise MisconfigurationException(
             f"the weights {weights} of {name} cannot be downloaded ({reason}); without them: "
-            "configs/own/images_from_scratch.yaml"
+            "configs/own/images_from_scratch.yaml, or --model.net.weights null"
         ) from None
     return model.state_dict()  # type: ignore[no-any-return]
 
