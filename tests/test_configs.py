@@ -11,7 +11,8 @@ from experiments.callbacks.checkpointing import RunCheckpoint
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 OVERLAYS = sorted((CONFIGS / "trainer").glob("*.yaml"))
-EXPERIMENTS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent not in (CONFIGS, CONFIGS / "trainer"))
+STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
+EXPERIMENTS = sorted({*CONFIGS.glob("*/*.yaml")} - {*OVERLAYS, *STUDIES})
 # Own data: what the user would type. And sizes that a small machine bears.
 OPTIONS: dict[str, list[str]] = {
     "own/images": ["--data.path=my_images", "--model.net.weights=null"],  # no download
@@ -103,6 +104,16 @@ def test_overlay_is_parsed(path: Path) -> None:
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
 def test_config_is_parsed(path: Path) -> None:
     parse(["fit", "--config", str(path), *OPTIONS.get(name_of(path), [])])
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=name_of)
+def test_study_is_checked(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.study.options import read_options
+    from experiments.study.plan import Plan
+
+    monkeypatch.chdir(tmp_path)
+    assert f"leyden study --config configs/{name_of(path)}.yaml" in path.read_text()
+    Plan(read_options(["--config", str(path)])).check()
 
 
 def one_a_task_and_the_rest_slow() -> list[Any]:
