@@ -57,8 +57,8 @@ class HubTexts(TextTable):
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise MisconfigurationException(
-                f"the dataset {self.dataset} could not be loaded: {reason} (without a download: --data.name FOLDER of its "
-                "files)"
+                f"the dataset {self.dataset} could not be loaded: {reason} "
+                "(without a download: --data.name FOLDER, with its files)"
             ) from error
 
 
