@@ -105,11 +105,11 @@ class TabM(TableNet):
         self,
         num_inputs: int,
         num_outputs: int,
-        width: int = 128,
+        width: int = 192,
         num_blocks: int = 2,
         members: int = 16,
         num_bins: int = 64,
-        embedding: int = 8,
+        embedding: int = 16,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
