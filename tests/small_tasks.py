@@ -35,6 +35,19 @@ TASKS = {
         *["--data.context=48", "--data.horizon=12", "--model.net.hidden=8", "--data.batch_size=16"],
     ],
 }
+# What each can predict from.
+INPUTS = {
+    "regression": "tables/people.csv",
+    "image_classification": "my_images",
+    "text_classification": "texts/unlabelled.txt",
+    "tagging": "tagged/sentences.txt",
+    "tagging_by_counts": "tagged/sentences.txt",
+    "translation": "texts/unlabelled.txt",
+    "translation_transformer": "texts/unlabelled.txt",
+    "dialogue": "texts/unlabelled.txt",
+    "selection": "texts/unlabelled.txt",
+    "forecasting": "ett/ETTh1.csv",
+}
 ALIKE = ["--trainer.precision=32-true", "--trainer.log_every_n_steps=1", "--trainer.enable_progress_bar=false"]
 ALIKE += ["--trainer.enable_model_summary=false", "--trainer.max_epochs=2", f"--data.root={SAMPLES}"]
 ALIKE += ["--trainer.limit_train_batches=6", "--trainer.limit_val_batches=3"]
@@ -44,3 +57,8 @@ def fit(name: str) -> list[str]:
     """The command line that trains a task for two epochs."""
     config, *further = TASKS[name]
     return ["fit", f"--config={CONFIGS / config}.yaml", *ALIKE, *further]
+
+
+def predict(name: str) -> list[str]:
+    """The command line, but for the run, that predicts; empty if there is nothing to predict from."""
+    return ["predict", f"--data.predict_path={SAMPLES / INPUTS[name]}"] if name in INPUTS else []

@@ -1,4 +1,5 @@
-"""Two hosts, one of which is killed: network namespaces joined by a virtual cable, one process on each.
+"""Two hosts, one of which is killed: network namespaces joined by a virtual cable, one process on each; and an elastic
+job, of two groups of processes on this machine, that goes on with the one that is left.
 
 The commands are those of docs/multinode.md.
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 JOB = """#!/usr/bin/env bash
@@ -120,3 +122,60 @@ def test_job_goes_on_to_the_same_bits_after_a_host_was_killed(
     assert not (tmp_path / "runs" / "killed" / "1").exists()
     for name in ("last.ckpt", "best.ckpt"):
         assert differences(tmp_path / "runs" / "alone" / "0" / "checkpoints" / name, last.with_name(name)) == []
+
+
+ELASTIC = """#!/usr/bin/env bash
+nodes=$((WORLD_SIZE / LOCAL_WORLD_SIZE))
+last=$(ls -dt runs/{name}/*/checkpoints/last.ckpt 2>/dev/null | head -n 1)
+if [ -n "$last" ]; then
+    exec leyden fit --ckpt_path "${{last%/checkpoints/last.ckpt}}" --trainer.num_nodes $nodes
+fi
+exec leyden fit --name {name} --config digits.yaml --config {root}/configs/trainer/multinode.yaml \\
+    --trainer.num_nodes $nodes --trainer.accelerator cpu --checkpoint.every_n_train_steps 1 \\
+    --data.global_batch_size 300 --trainer.enable_progress_bar false
+"""
+
+
+def join(number: int, job: Path, port: int) -> "subprocess.Popen[bytes]":
+    """What is typed on each machine of an elastic job."""
+    words = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1:2", "--nproc-per-node", "1"]
+    words += ["--max-restarts", "5", "--rdzv-backend", "c10d", "--rdzv-id", job.stem]
+    words += ["--rdzv-endpoint", f"localhost:{port}", "--local-addr", "localhost"]
+    conf = "last_call_timeout=8,keep_alive_interval=1,keep_alive_max_attempt=3"
+    words += ["--rdzv-conf", f"{conf},is_host={1 - number}", "--no-python", str(job)]
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    with (job.parent / f"{job.stem}-host{number}.txt").open("ab") as log:
+        return subprocess.Popen(words, cwd=job.parent, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+@pytest.mark.slow
+def test_elastic_job_goes_on_with_fewer_machines(tmp_path: Path, digits: Path) -> None:
+    digits.write_text(digits.read_text().replace("max_epochs: 2", "max_epochs: 20"))
+    job = tmp_path / "elastic.sh"
+    job.write_text(ELASTIC.format(name="elastic", root=ROOT))
+    job.chmod(0o755)
+    first, second = (join(number, job, 29402) for number in range(2))
+    last = tmp_path / "runs" / "elastic" / "0" / "checkpoints" / "last.ckpt"
+    try:
+        while not last.exists():
+            assert first.poll() is None, said(tmp_path)
+            time.sleep(0.05)
+        children = Path(f"/proc/{second.pid}/task/{second.pid}/children").read_text().split()
+        for pid in (second.pid, *map(int, children)):  # its machine is gone
+            os.kill(pid, signal.SIGKILL)
+        assert first.wait(300) == 0, said(tmp_path)
+    finally:
+        for process in (first, second):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    processes = [line for line in (tmp_path / "elastic-host0.txt").read_text().splitlines() if "MEMBER" in line]
+    assert "1/2" in processes[0]
+    assert not any("/2" in line for line in processes[1:])
+    assert len(processes) > 1
+    assert torch.load(last, weights_only=True)["epoch"] == 20

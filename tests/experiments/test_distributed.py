@@ -1,11 +1,7 @@
 """N processes give what one process gives."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,43 +10,10 @@ import pytest
 import torch
 from torchvision.io import write_png
 
-ROOT = Path(__file__).parents[2]
-# Each process runs all commands, so that the imports are paid for once.
-WORKER = """
-import json, sys
-from experiments.program import main
-for words in json.loads(sys.argv[1]):
-    code = main(words)
-    assert code == 0, (words, code)
-"""
+from tests.processes import run_on
+from tests.small_tasks import CONFIGS, TASKS, fit, predict
+
 FEW = "--data.path=few"
-
-
-def run_on(num_processes: int, commands: list[list[str]], folder: Path) -> str:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": str(num_processes)}
-    options = ["--trainer.accelerator=cpu", f"--trainer.devices={num_processes}", "--trainer.strategy=ddp"]
-    options += ["--trainer.enable_progress_bar=false"]
-    words = json.dumps([[command[0], *options, *command[1:]] for command in commands])
-    processes = []
-    for rank in range(num_processes):
-        ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "NODE_RANK": "0", "OMP_NUM_THREADS": "1"}
-        environment = {**os.environ, **shared, **ranks, "PYTHONPATH": str(ROOT)}
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER, words],
-                cwd=folder,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    said = [process.communicate(timeout=500)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * num_processes, "\n".join(said)
-    return "\n".join(said)
 
 
 def few_images(folder: Path) -> None:
@@ -93,9 +56,9 @@ def test_scores_predictions_and_gradients_are_those_of_one_process(
     # Training on more processes: EMA, accumulation, validation on fewer images than processes.
     features = ["--trainer.accumulate_grad_batches=2", "--name=features"]
     features += ["--trainer.callbacks+=experiments.callbacks.averaging.EMA", "--trainer.max_epochs=2"]
-    fit = ["fit", f"--config={digits}", *features]
+    many = ["fit", f"--config={digits}", *features]
     alone = ["fit", f"--config={digits}", *(single if num_processes < 4 else []), "--name=few"]
-    said = run_on(num_processes, of("other", 60 // num_processes, [fit, alone]), tmp_path)
+    said = run_on(num_processes, of("other", 60 // num_processes, [many, alone]), tmp_path)
 
     first, second = (json.loads(Path(f"runs/{run}/0/metrics.json").read_text()) for run in ("model", "other"))
     assert first.keys() == second.keys()
@@ -110,3 +73,63 @@ def test_scores_predictions_and_gradients_are_those_of_one_process(
     assert Path("runs/features/0/checkpoints/last.ckpt").exists()
     assert Path("runs/few/0/checkpoints/last.ckpt").exists()
     assert "sampler" not in said.lower()
+
+
+def scores(run: str) -> dict[str, float]:
+    found: dict[str, float] = json.loads(Path(f"runs/{run}/0/metrics.json").read_text())
+    return found
+
+
+def predictions(run: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(Path(f"runs/{run}/0").glob("predictions*"))]
+
+
+@pytest.mark.slow
+def test_every_task_scores_and_predicts_alike(leyden: Callable[..., int], tmp_path: Path) -> None:
+    commands = []
+    for name in TASKS:
+        config, *further = fit(name)
+        assert leyden(config, *further, "--trainer.max_epochs=1", f"--name={name}_1") == 0
+        for processes in (2, 3):
+            shutil.copytree(f"runs/{name}_1", f"runs/{name}_{processes}")
+        run = f"--ckpt_path=runs/{name}_{{}}/0"
+        commands += [[*words, run] for words in (["validate"], ["test"], predict(name)) if words]
+    for command, *words in commands:
+        assert leyden(command, *(word.format(1) for word in words)) == 0
+    for processes in (2, 3):
+        run_on(processes, [[word.format(processes) for word in words] for words in commands], tmp_path)
+        for name in TASKS:
+            first, second = scores(f"{name}_1"), scores(f"{name}_{processes}")
+            assert first.keys() == second.keys()
+            for key, value in first.items():
+                assert second[key] == pytest.approx(value, rel=1e-5, abs=1e-6, nan_ok=True), (name, key, processes)
+            assert predictions(f"{name}_1") == predictions(f"{name}_{processes}"), (name, processes)
+
+
+@pytest.mark.slow
+def test_every_task_is_trained_alike_when_its_weights_are_shared_out(
+    leyden: Callable[..., int], tmp_path: Path
+) -> None:
+    tasks = [name for name in TASKS if name != "tagging_by_counts"]  # which has no weights
+    commands: dict[str, list[list[str]]] = {"whole": [], "shared": []}
+    shared_out = [f"--config={CONFIGS}/trainer/fsdp.yaml", "--trainer.accelerator=cpu"]
+    for name in tasks:
+        for kind, strategy in (("whole", ["--trainer.strategy=ddp"]), ("shared", shared_out)):
+            words = ["--trainer.callbacks=[]", "--trainer.accumulate_grad_batches=2", f"--name={name}_{kind}"]
+            commands[kind].append([*fit(name), *strategy, *words, "--trainer.max_epochs=1"])
+            commands[kind].append(["fit", f"--ckpt_path=runs/{name}_{kind}/0", "--trainer.max_epochs=2"])  # goes on
+    for kind in commands:
+        run_on(2, commands[kind], tmp_path, "")
+    for name in tasks:
+        for kind in commands:  # on one process
+            assert leyden("test", f"--ckpt_path=runs/{name}_{kind}/0", "--trainer.strategy=auto") == 0
+        weights = [
+            torch.load(f"runs/{name}_{kind}/0/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+            for kind in commands
+        ]
+        assert weights[0].keys() == weights[1].keys()
+        for key, value in weights[0].items():
+            torch.testing.assert_close(weights[1][key], value, rtol=1e-4, atol=1e-5)
+        first, second = scores(f"{name}_whole"), scores(f"{name}_shared")
+        for key, value in first.items():
+            assert second[key] == pytest.approx(value, rel=1e-3, abs=1e-4, nan_ok=True), (name, key)
