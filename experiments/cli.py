@@ -12,13 +12,16 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar, StochasticWeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from datamodules.data import Data
 from experiments import checkpoint, events, runs, yaml_limits
+from experiments.callbacks.board.curves import Curves
+from experiments.callbacks.board.logger import BoardLogger
 from experiments.callbacks.checkpointing import RunCheckpoint
+from experiments.callbacks.figures import figures_of
+from experiments.callbacks.figures.base import EvaluationFigures
 from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
 from experiments.callbacks.screen import Summary
@@ -176,7 +179,7 @@ class LeydenCLI(LightningCLI):
         if settings.logger in (None, True) and self.subcommand == "predict":
             kwargs["logger"] = False  # there is nothing to log
         elif settings.logger in (None, True):
-            kwargs["logger"] = TensorBoardLogger(
+            kwargs["logger"] = BoardLogger(
                 self.run_folder.parent.parent,
                 name=self.run_folder.parent.name,
                 version=self.run_folder.name,
@@ -185,8 +188,10 @@ class LeydenCLI(LightningCLI):
             )
         # Options that turn a thing off also turn off the default callback that needs it.
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
-        off += (LearningRateMonitor,) if settings.logger is False else ()
+        off += (LearningRateMonitor, Curves) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
+        if self.subcommand == "test" and not any(isinstance(c, EvaluationFigures) for c in settings.callbacks):
+            settings.callbacks += figures_of(self.model, self.datamodule)
         if any(isinstance(callback, StochasticWeightAveraging) for callback in settings.callbacks):
             raise MisconfigurationException(
                 "StochasticWeightAveraging cannot average a network that is built from the data: "

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from experiments import runs
+from experiments.callbacks.board.card import card
 from experiments.runs import CONFIG, FORMAT
 from experiments.signatures import sign
 
@@ -51,6 +52,12 @@ class SaveConfig(SaveConfigCallback):
         """A checkpoint carries its configuration, and says in which format it is written."""
         checkpoint["config"], checkpoint["format"] = self.text, FORMAT
 
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """The TEXT tab says what the run is, once in its life."""
+        if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
+            words = getattr(self.parser, "words", ())
+            trainer.logger.experiment.add_text("run", card(trainer, pl_module, words, self.text))
+
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """The HPARAMS tab shows the options beside the validation scores."""
         self._compare(trainer, self.text)
@@ -65,10 +72,10 @@ class SaveConfig(SaveConfigCallback):
         from torch.utils.tensorboard.summary import hparams
 
         options = {key: str(value) for key, value in leaves(yaml.safe_load(text)) if value is not None and _told(key)}
-        # The tab finds the values by the names of the curves: nothing is logged a second time.
-        scores = {name: 0.0 for name in trainer.callback_metrics if name.startswith(("val/", "test/"))}
         writer = trainer.logger.experiment._get_file_writer()
-        for summary in hparams(options, scores):
+        # Without a list of options and scores the tab finds them itself: first the options in which runs differ, and
+        # the scores among the curves.
+        for summary in hparams(options, {})[1:]:
             writer.add_summary(summary)
         trainer.logger.experiment.flush()
 

@@ -1,9 +1,42 @@
 """Pictures and texts of each task on the board."""
 
+from typing import Any
+
+from datamodules.data import Data
+from datamodules.text.base import TextData
+from experiments.callbacks.figures.base import EvaluationFigures
 from experiments.callbacks.figures.classification import ClassificationFigures
 from experiments.callbacks.figures.forecasting import ForecastFigures
 from experiments.callbacks.figures.tagging import TaggingFigures
 from experiments.callbacks.figures.texts import TextMistakes
 from experiments.callbacks.figures.translation import TranslationSamples
+from modules.classification import Classifier
+from modules.forecasting import Forecaster
+from modules.tagging import HMMTagger, Tagger
+from modules.task import Task
+from modules.translation import Translator
 
-__all__ = ["ClassificationFigures", "ForecastFigures", "TaggingFigures", "TextMistakes", "TranslationSamples"]
+__all__ = [
+    "ClassificationFigures",
+    "ForecastFigures",
+    "TaggingFigures",
+    "TextMistakes",
+    "TranslationSamples",
+    "figures_of",
+]
+
+
+def figures_of(task: Task[Any], data: Data[Any, Any]) -> list[EvaluationFigures]:
+    """What there is to show of a task, for a test whose configuration does not say.
+
+    Args:
+        task: The task.
+        data: Its data.
+    """
+    if isinstance(task, Classifier):
+        return [ClassificationFigures(), *([TextMistakes()] if isinstance(data, TextData) else [])]
+    if isinstance(task, Tagger | HMMTagger):
+        return [TaggingFigures()]
+    if isinstance(task, Forecaster):
+        return [ForecastFigures()]
+    return [TranslationSamples()] if isinstance(task, Translator) else []

@@ -1,13 +1,18 @@
 """When to look at evaluated batches, when to show what was seen, and the heat map that several figures are."""
 
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+
+PICTURES = "pictures"  # in the folder of a run
+DPI = 160  # four inches are twice the width at which TensorBoard first shows a picture
 
 
 class EvaluationFigures(Callback, ABC):
@@ -72,6 +77,33 @@ def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
     return trainer.state.fn != "fit" or epoch % every_n_epochs == 0 or epoch == trainer.max_epochs
 
 
+def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
+    """Show a figure on the board, and put it into the run's folder as ``pictures/TAG.png``.
+
+    Args:
+        trainer: Has the board.
+        tag: Its name there.
+        figure: A matplotlib figure.
+    """
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DPI)
+    path = Path(trainer.logger.log_dir) / PICTURES / f"{tag.replace('/', '_')}.png"  # type: ignore[union-attr,arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(drawn.getvalue())
+    width, height = (round(DPI * inches) for inches in figure.get_size_inches())
+    image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=drawn.getvalue())
+    writer = trainer.logger.experiment._get_file_writer()  # type: ignore[union-attr]
+    writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), trainer.global_step)
+
+
+def shortened(name: str, longest: int = 14) -> str:
+    """A name that fits."""
+    name = " ".join(name.split())
+    return name if len(name) <= longest else f"{name[: longest - 1]}\u2026"
+
+
 def heat_map(
     values: Tensor,
     rows: Sequence[str],
@@ -80,7 +112,7 @@ def heat_map(
     limits: tuple[float, float] | None = None,
     numbers: Tensor | None = None,
 ) -> Any:
-    """A matrix in colours.
+    """A matrix in colours, readable 320 pixels wide if it has at most a dozen columns, and at its full size beyond.
 
     Args:
         values: ``(rows, columns)``; what is NaN stays white.
@@ -88,32 +120,41 @@ def heat_map(
         columns: Name of each column.
         axis_names: What the rows and the columns are.
         limits: Values of the palest and of the darkest colour; the least and the greatest value if not given.
-        numbers: Whole numbers ``(rows, columns)`` to write into the cells but for zeros, in place of a colour bar.
+        numbers: Whole numbers ``(rows, columns)`` to write into the cells but for zeros, in place of a colour bar;
+            below them the values as percentages, where there is room.
 
     Returns:
         A matplotlib figure.
     """
     from matplotlib.figure import Figure
 
-    width, height = (max(4.0, min(14.0, 0.5 * len(names) + 2)) for names in (columns, rows))
+    rows, columns = [shortened(name) for name in rows], [shortened(name) for name in columns]
     # Room for the names; matplotlib's own layout takes as long as drawing.
     longest_row, longest_column = (max(map(len, names), default=0) for names in (rows, columns))
-    left = min(0.5, (0.85 + 0.085 * longest_row) / width)
-    bottom = min(0.5, (0.85 + 0.085 * longest_column) / height)
-    right = 0.97 if numbers is not None else 0.85
+    upright = longest_column > 2 and longest_column * len(columns) > 30
+    left = 0.3 + 0.08 * longest_row + (0.15 if axis_names[0] else 0)
+    bottom = 0.3 + (0.08 * longest_column if upright else 0.05) + (0.15 if axis_names[1] else 0)
+    right, top = 0.1 if numbers is not None else 0.7, 0.1
+    width, height = (max(0.26 * len(names), 3.9 - left - right) for names in (columns, rows))
+    width, height = min(width, 12.0), max(1.2, min(height, 12.0, 0.45 * len(rows) if numbers is None else height))
     low, high = limits or (None, None)
-    figure = Figure(figsize=(width, height), dpi=80)
-    axes = figure.add_axes((left, bottom, right - left, 0.97 - bottom))
+    size = (left + width + right, bottom + height + top)
+    figure = Figure(figsize=size)
+    axes = figure.add_axes((left / size[0], bottom / size[1], width / size[0], height / size[1]))
     image = axes.imshow(values, cmap="Blues" if limits else "viridis", vmin=low, vmax=high, aspect="auto")
-    axes.set_xticks(range(len(columns)), columns, rotation=90 if longest_column > 2 else 0)
+    axes.tick_params(labelsize=9, length=2, pad=2)
+    axes.set_xticks(range(len(columns)), columns, rotation=90 if upright else 0)
     axes.set_yticks(range(len(rows)), rows)
-    axes.set_xlabel(axis_names[1])
-    axes.set_ylabel(axis_names[0])
+    axes.set_xlabel(axis_names[1], labelpad=2)
+    axes.set_ylabel(axis_names[0], labelpad=2)
     if numbers is None:
-        figure.colorbar(image, cax=figure.add_axes((right + 0.02, bottom, 0.02, 0.97 - bottom)))
+        place = ((left + width + 0.1) / size[0], bottom / size[1], 0.12 / size[0], height / size[1])
+        figure.colorbar(image, cax=figure.add_axes(place)).ax.tick_params(labelsize=8, length=2, pad=2)
         return figure
     middle = sum(limits) / 2 if limits else float(values.nanmean())
+    room = min(width / len(columns), height / len(rows))  # inches
     for i, j in numbers.nonzero().tolist() if max(numbers.shape) <= 25 else []:
         colour = "white" if values[i, j] > middle else "black"
-        axes.text(j, i, str(int(numbers[i, j])), ha="center", va="center", color=colour, fontsize=8)
+        said = f"{int(numbers[i, j])}\n{float(values[i, j]):.0%}" if room > 0.3 else str(int(numbers[i, j]))
+        axes.text(j, i, said, ha="center", va="center", color=colour, fontsize=9 if room > 0.4 else 7.5)
     return figure

@@ -7,7 +7,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from experiments.callbacks.figures.base import EvaluationFigures, heat_map
+from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, shortened, show_figure
 
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
 
@@ -23,7 +23,7 @@ class ClassificationFigures(EvaluationFigures):
         every_n_epochs: Epochs between drawings.
     """
 
-    def __init__(self, num_mistakes: int = 16, every_n_epochs: int = 10) -> None:
+    def __init__(self, num_mistakes: int = 12, every_n_epochs: int = 10) -> None:
         super().__init__(every_n_epochs)
         self.num_mistakes = num_mistakes
         self._matrix: MulticlassConfusionMatrix | None = None
@@ -52,38 +52,48 @@ class ClassificationFigures(EvaluationFigures):
         counts = self._matrix.compute().cpu()  # of all processes
         mistakes, self._mistakes, self._matrix = self._mistakes, [], None
         if trainer.is_global_zero:
-            board = trainer.logger.experiment  # type: ignore[union-attr]
             classes: list[str] = pl_module.classes
-            board.add_figure(f"{stage}/confusion_matrix", confusion_figure(counts, classes), trainer.global_step)
+            show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(counts, classes))
             if mistakes:
-                board.add_figure(f"{stage}/mistakes", mistakes_figure(mistakes, classes), trainer.global_step)
+                show_figure(trainer, f"{stage}/mistakes", mistakes_figure(mistakes, classes))
 
 
 def confusion_figure(counts: Tensor, classes: list[str]) -> Any:
-    """A heat map of counts ``(true, predicted)``; shares of each true class give the colour."""
+    """A heat map of counts ``(true, predicted)``; shares of each true class give the colour and stand below."""
     shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
     return heat_map(shares, classes, classes, ("true", "predicted"), limits=(0, 1), numbers=counts)
 
 
 def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> Any:
     """A grid of images with the predicted and the true name and the probability of the former."""
+    said = [
+        (f"{shortened(classes[predicted], 13)} {probability:.0%}", f"not {shortened(classes[true])}")
+        for probability, predicted, true, _ in mistakes
+    ]
+    return image_grid([image for *_, image in mistakes], ["\n".join(lines) for lines in said])
+
+
+def image_grid(images: list[Tensor], captions: list[str]) -> Any:
+    """A grid of images ``(channels, height, width)``, each with a caption of two lines."""
     from matplotlib.figure import Figure
 
-    columns = min(4, len(mistakes))
-    rows = -(-len(mistakes) // columns)
-    width, height = 2.2, 2.4
-    figure = Figure(figsize=(width * columns, height * rows))
-    for number, (probability, predicted, true, image) in enumerate(mistakes):
+    columns = 3
+    rows = -(-len(images) // columns)
+    width, height, caption = 4.0 / 3, 1.25 + 0.33, 0.33
+    figure = Figure(figsize=(width * columns, height * rows), dpi=DPI)
+    for number, (image, said) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(number, columns)
-        low, high = image.min(), image.max()
-        shown = ((image - low) / (high - low).clamp_min(1e-6))[None]
-        # Placed as it is: sixteen pairs of axes would take longer to draw than an epoch of small images to train.
-        pixels = F.interpolate(shown, size=(int(0.75 * height * figure.dpi), int(0.9 * width * figure.dpi)))[0]
-        pixels = pixels.expand(3, -1, -1).permute(1, 2, 0)
-        left, top = column * width + 0.1, (rows - row) * height
-        x, y = left * figure.dpi, (top - 0.95 * height) * figure.dpi
-        figure.figimage(pixels.numpy(), x, y, origin="upper")  # type: ignore[arg-type] # fractions are fine
-        said = f"{classes[predicted]} {probability:.0%}\nnot {classes[true]}"
-        place = left / (width * columns), (top - 0.02) / (height * rows)
-        figure.text(*place, said, fontsize=8, verticalalignment="top")
+        shown = image.float()
+        low, high = shown.min(), shown.max()
+        shown = ((shown - low) / (high - low).clamp_min(1e-6))[None]
+        # Placed as it is: a dozen pairs of axes would take longer to draw than an epoch of small images to train.
+        room = DPI * (height - caption - 0.04), DPI * (width - 0.08)
+        scale = min(room[0] / shown.shape[2], room[1] / shown.shape[3])
+        size = max(1, int(scale * shown.shape[2])), max(1, int(scale * shown.shape[3]))
+        pixels = F.interpolate(shown, size=size)[0].expand(3, -1, -1).permute(1, 2, 0)
+        left, top = column * width + 0.04, (rows - row) * height
+        figure.figimage(pixels.numpy(), left * DPI, (top - caption) * DPI - size[0], origin="upper")  # type: ignore[arg-type]
+        figure.text(
+            left / (width * columns), (top - 0.03) / (height * rows), said, fontsize=8.5, va="top", linespacing=1.05
+        )
     return figure

@@ -5,7 +5,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from datamodules.series.figures import Panel, draw_forecasts
-from experiments.callbacks.figures.base import EvaluationFigures
+from experiments.callbacks.figures.base import EvaluationFigures, show_figure
 from modules.forecasting import Forecaster
 
 
@@ -44,4 +44,4 @@ class ForecastFigures(EvaluationFigures):
         panels, self.panels = self.panels, []
         if panels and trainer.is_global_zero:
             figure = draw_forecasts(panels, min(self.targets, len(task.targets)), task.quantiles)
-            trainer.logger.experiment.add_figure(f"{stage}/forecasts", figure, trainer.global_step)  # type: ignore[union-attr]
+            show_figure(trainer, f"{stage}/forecasts", figure)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from datamodules.types import IGNORE
-from experiments.callbacks.figures.base import EvaluationFigures, heat_map
+from experiments.callbacks.figures.base import EvaluationFigures, heat_map, show_figure
 from experiments.callbacks.figures.classification import confusion_figure
 from modules.metrics import EntityScores
 from modules.tagging import HMMTagger, Tagger
@@ -61,10 +61,9 @@ class TaggingFigures(EvaluationFigures):
             return
         board, step, tags = trainer.logger.experiment, trainer.global_step, pl_module.tags  # type: ignore[union-attr]
         if len(tags) <= 100:
-            board.add_figure(f"{stage}/confusion_matrix", confusion_figure(counts, tags), step)
-            board.add_figure(
-                f"{stage}/transitions", heat_map(transitions(pl_module), tags, tags, ("tag", "next tag")), step
-            )
+            show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(counts, tags))
+            matrix_of_steps = heat_map(transitions(pl_module), tags, tags, ("tag", "next tag"))
+            show_figure(trainer, f"{stage}/transitions", matrix_of_steps)
         board.add_text(f"{stage}/tags", table(tag_rows(counts, tags)), step)
         if rows:
             board.add_text(f"{stage}/entities", table(rows.items()), step)

@@ -5,11 +5,11 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from datamodules.sampling import BatchIndices
-from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due
+from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, show_figure
 
 
 class TranslationSamples(EvaluationFigures):
-    """Writes the same few sentences of the validation split in every epoch, and draws the attention to their words.
+    """Writes the same few sentences of the split in every evaluation, and draws the attention to their words.
 
     The attention is that of the reference: where the network looked when each of its words was to be written.
 
@@ -26,10 +26,10 @@ class TranslationSamples(EvaluationFigures):
         """The samples are the same whatever the batches."""
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Write the samples, with the weights that are validated (an average, maybe)."""
-        if stage != "val" or not trainer.is_global_zero:
+        """Write the samples, with the weights that are evaluated (an average, maybe)."""
+        if not trainer.is_global_zero:
             return
-        examples = trainer.datamodule.datasets["val"]  # type: ignore[attr-defined]
+        examples = trainer.datamodule.datasets[stage]  # type: ignore[attr-defined]
         num = min(self.num_samples, len(examples))
         source, target, references = examples.__getitems__(BatchIndices([i * len(examples) // num for i in range(num)]))
         source, target = source.to(pl_module.device), target.to(pl_module.device)
@@ -39,7 +39,7 @@ class TranslationSamples(EvaluationFigures):
         drawn = self.figures_every_n_epochs and is_due(trainer, self.figures_every_n_epochs)
         for number, (text, reference, picture) in enumerate(zip(texts, references, pictures, strict=True)):
             words, written, weights = picture
-            said = " ".join(words[:-1])
-            board.add_text(f"val/sample_{number}", f"source: {said}  \nwritten: {text}  \nreference: {reference}", step)
+            said = f"source: {' '.join(words[:-1])}  \nwritten: {text}  \nreference: {reference}"
+            board.add_text(f"{stage}/sample_{number}", said, step)
             if drawn:
-                board.add_figure(f"val/attention_{number}", heat_map(weights, written, words, limits=(0, 1)), step)
+                show_figure(trainer, f"{stage}/attention_{number}", heat_map(weights, written, words, limits=(0, 1)))

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from experiments.callbacks.figures.base import EvaluationFigures, heat_map
+from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map
 
 
 class Recorder(EvaluationFigures):
@@ -84,7 +85,7 @@ def test_heat_map_with_numbers_in_its_cells() -> None:
     figure = heat_map(values, ["a", "b"], ["a", "b"], limits=(0, 1), numbers=numbers)
     assert len(figure.axes) == 1
     cells = {text.get_position(): (text.get_text(), text.get_color()) for text in figure.axes[0].texts}
-    assert cells == {(0, 0): ("9", "white"), (1, 0): ("1", "black"), (1, 1): ("7", "white")}
+    assert cells == {(0, 0): ("9\n90%", "white"), (1, 0): ("1\n10%", "black"), (1, 1): ("7\n100%", "white")}
 
 
 def test_heat_map_leaves_out_what_is_no_number_and_numbers_of_many_classes() -> None:
@@ -99,3 +100,18 @@ def test_heat_map_leaves_out_what_is_no_number_and_numbers_of_many_classes() -> 
 
 def test_sanity_check_is_no_evaluation() -> None:
     assert not Recorder().wanted(SimpleNamespace(sanity_checking=True))  # type: ignore[arg-type]
+
+
+def test_names_in_a_dozen_columns_are_readable_at_half_the_size() -> None:
+    for num in (2, 10, 12):
+        names = [f"a rather long name {i}" for i in range(num)]
+        figure = heat_map(torch.eye(num), names, names, ("true", "predicted"), limits=(0, 1), numbers=torch.eye(num))
+        assert figure.get_size_inches()[0] * DPI <= 2.2 * 360
+        axes = figure.axes[0]
+        assert {label.get_size() for label in axes.get_xticklabels()} == {9.0}  # points: 10 of 320 pixels
+        assert len(axes.get_xticklabels()[0].get_text()) == 14
+        figure.savefig(io.BytesIO())
+        for label in (*axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label):
+            box = label.get_window_extent()
+            assert box.x0 >= 0
+            assert box.y0 >= 0  # nothing is cut

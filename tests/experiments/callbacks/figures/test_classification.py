@@ -12,19 +12,35 @@ from modules.task import Step
 def test_board_shows_errors_curves_and_options(leyden: Callable[..., int], digits: Path) -> None:
     figures = "--trainer.callbacks+=experiments.callbacks.figures.ClassificationFigures"
     assert leyden("fit", "--config", digits, figures) == 0
-    assert leyden("test", "--ckpt_path", "runs/digits/0", figures) == 0
+    assert leyden("test", "--ckpt_path", "runs/digits/0") == 0  # without being told again
     events = EventAccumulator("runs/digits/0")
     events.Reload()
     tags = events.Tags()
     assert {"val/confusion_matrix", "val/mistakes", "test/confusion_matrix", "test/mistakes"} <= set(tags["images"])
-    assert {"train/loss", "val/loss", "val/accuracy", "test/accuracy", "lr-AdamW"} <= set(tags["scalars"])
+    curves = {
+        "train/loss",
+        "train/lr",
+        "train/grad_norm",
+        "train/throughput",
+        "val/loss",
+        "val/accuracy",
+        "test/accuracy",
+    }
+    assert curves <= set(tags["scalars"])
+    assert "epoch" not in tags["scalars"]
     assert "_hparams_/session_start_info" in events.summary_metadata
+    assert "_hparams_/experiment" not in events.summary_metadata  # which would fix the order of the options
+    pictures = {f"{stage}_{name}.png" for stage in ("val", "test") for name in ("confusion_matrix", "mistakes")}
+    assert {path.name for path in Path("runs/digits/0/pictures").iterdir()} == {*pictures, "train_inputs.png"}
+    shown = events.Images("test/confusion_matrix")[0]
+    assert Path("runs/digits/0/pictures/test_confusion_matrix.png").read_bytes() == shown.encoded_image_string
+    assert 600 < shown.width < 720
 
 
 def test_confusion_figure_names_classes_and_counts() -> None:
     axes = confusion_figure(torch.tensor([[3, 1], [0, 2]]), ["ant", "bee"]).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["ant", "bee"]
-    assert sorted(text.get_text() for text in axes.texts) == ["1", "2", "3"]
+    assert sorted(text.get_text() for text in axes.texts) == ["1\n25%", "2\n100%", "3\n75%"]
     assert axes.images[0].get_array()[0].tolist() == [0.75, 0.25]
 
 

@@ -16,12 +16,15 @@ SHOPS = str(Path(__file__).parents[3] / "samples" / "series" / "shops.csv")
 
 
 @pytest.fixture
-def shown(tmp_path):
+def shown(tmp_path, monkeypatch):
     """What is drawn of a run of two epochs: the callback, and tag, step and figure of each picture."""
     data = Series(SHOPS, target="sales", id="shop", context=14, horizon=5, batch_size=8)
     task = Forecaster(lambda sizes: RecurrentForecaster(sizes, "gru", 8), quantiles=[0.2, 0.5, 0.8])
     logger, found = TensorBoardLogger(tmp_path, "", ""), []
-    logger.experiment.add_figure = lambda tag, figure, step: found.append((tag, step, figure))
+    monkeypatch.setattr(
+        "experiments.callbacks.figures.forecasting.show_figure",
+        lambda trainer, tag, figure: found.append((tag, trainer.global_step, figure)),
+    )
     run = Trainer(
         default_root_dir=tmp_path, max_epochs=2, accelerator="cpu", logger=logger, enable_progress_bar=False,
         enable_model_summary=False, enable_checkpointing=False, callbacks=[ForecastFigures(count=2, every_n_epochs=2)],

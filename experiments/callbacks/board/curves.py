@@ -1,0 +1,87 @@
+"""Curves of training that no task has to log: learning rate, norm of the gradient, examples a second."""
+
+import time
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
+from torch.utils._pytree import tree_leaves
+
+
+class Curves(Callback):
+    """Logs ``train/lr``, ``train/grad_norm`` and ``train/throughput`` as often as the loss.
+
+    The learning rate is the largest of all parameters; where some have a smaller one, ``train/lr_smallest`` is that.
+    The norm is that of the whole gradient, before it is clipped. The throughput counts the examples of all processes
+    and the time from step to step, without validation.
+
+    On the board, training and validation loss share a chart (tab "Custom scalars").
+    """
+
+    def __init__(self) -> None:
+        self._examples, self._seconds = 0, 0.0
+        self._last: float | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say which curves share a chart, once in the life of a run."""
+        if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
+            chart = {"train and validation": ["Multiline", ["^(train|val)/loss$"]]}
+            trainer.logger.experiment.add_custom_scalars({"loss": chart})
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Log what this step is made with."""
+        if (trainer.global_step + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        points = {"train/lr": max(rates), "train/grad_norm": float(gradient_norm(pl_module))}
+        if min(rates) < max(rates):
+            points["train/lr_smallest"] = min(rates)
+        _log(trainer, points, trainer.global_step)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to measure."""
+        self._last = time.perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on measuring."""
+        self._last = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure."""
+        now = time.perf_counter()
+        self._examples += num_examples(batch)
+        self._seconds += now - (self._last or now)
+        self._last = now
+        if trainer.global_step % trainer.log_every_n_steps == 0 and self._seconds:  # type: ignore[attr-defined]
+            examples = trainer.world_size * self._examples
+            _log(trainer, {"train/throughput": examples / self._seconds}, trainer.global_step - 1)
+            self._examples, self._seconds = 0, 0.0
+
+
+def _log(trainer: Trainer, points: dict[str, float], step: int) -> None:
+    """Add points to curves; they are no scores, which a checkpoint keeps."""
+    for logger in trainer.loggers:
+        logger.log_metrics(points, step)
+
+
+def gradient_norm(module: LightningModule) -> Tensor:
+    """Norm of the gradient of all parameters, a scalar."""
+    gradients = [
+        p.grad.coalesce().values() if p.grad.is_sparse else p.grad for p in module.parameters() if p.grad is not None
+    ]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm  # each process has a part of a sharded network
+
+
+def num_examples(batch: Any) -> int:
+    """How many examples a batch has: the length of its targets, else of its first tensor."""
+    target = getattr(batch, "target", None)
+    if isinstance(target, Tensor) and target.ndim:
+        return len(target)
+    return next((len(leaf) for leaf in tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim), 0)

@@ -1,0 +1,49 @@
+"""What training sees."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from datamodules.text.base import TextData
+from experiments.callbacks.figures.base import shortened, show_figure
+from experiments.callbacks.figures.classification import image_grid
+from modules.classification import Classifier
+
+
+class TrainingInputs(Callback):
+    """Shows examples of the first batch as training sees them: images after augmentation, texts as they are encoded.
+
+    What a task does itself with a whole batch, such as MixUp, is not yet done.
+
+    Args:
+        num_examples: How many.
+    """
+
+    def __init__(self, num_examples: int = 12) -> None:
+        self.num_examples = num_examples
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Show them, once in the life of a run."""
+        if trainer.global_step or batch_idx or not isinstance(trainer.logger, TensorBoardLogger):
+            return
+        if not trainer.is_global_zero or not isinstance(pl_module, Classifier):
+            return
+        inputs, target = batch.inputs, batch.target
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        number = min(self.num_examples, len(target))
+        names = [pl_module.classes[index] for index in target[:number].tolist()]
+        if isinstance(inputs, Tensor) and inputs.ndim == 4:
+            figure = image_grid(list(inputs[:number].cpu()), [f"{shortened(name, 20)}\n" for name in names])
+            show_figure(trainer, "train/inputs", figure)
+        elif isinstance(data, TextData):
+            rows = zip(names, data.decode(inputs, list(range(number))), strict=True)
+            lines = [f"| {cell(name)} | {cell(text)} |" for name, text in rows]
+            text = "\n".join(["| class | text |", "|---|---|", *lines])
+            trainer.logger.experiment.add_text("train/inputs", text, trainer.global_step)
+
+
+def cell(text: str) -> str:
+    """A text as a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
