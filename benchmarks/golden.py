@@ -63,6 +63,8 @@ ALWAYS = (
 )
 RUN = Path("runs/golden/0")
 
+CLOCKS = ("_hparams_/", "train/throughput", "run/text_summary")  # what tells the time, or the command
+
 
 def matches(key: str, globs: list[str]) -> bool:
     return any(fnmatch(key, glob) for glob in globs)
@@ -111,7 +113,7 @@ def logged(run: Path) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for path in sorted(run.glob("events.*"), key=lambda path: path.stat().st_mtime_ns):
         for event in event_file_loader.LegacyEventFileLoader(str(path)).Load():
-            for value in (value for value in event.summary.value if not value.tag.startswith("_hparams_/")):  # a clock
+            for value in (value for value in event.summary.value if not value.tag.startswith(CLOCKS)):
                 number = value.simple_value if value.HasField("simple_value") else digest(value.SerializeToString())
                 found.setdefault(value.tag, []).append([event.step, number])
     return found
