@@ -27,9 +27,7 @@ def ended(labels):
     return "".join(f"{label};" for label in labels)
 
 
-@pytest.mark.parametrize(
-    "write", [";".join, "|".join, ", ".join, "; ".join, "\n".join, ended, json.dumps, str, list], ids=str
-)
+@pytest.mark.parametrize("write", [";".join, "|".join, ", ".join, "; ".join, "\n".join, ended, json.dumps, str, list])
 def test_what_stands_between_labels_is_told_from_the_column(write):
     _, read, facts = learned([write(labels) for labels in LABELS])
     assert facts["labels"] == NAMES
