@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def _leyden(words: list[str], log: Path, begun: Path) -> None:
         begin(self, *args)
         begun.touch()
 
-    RunCheckpoint.on_train_start = begin_and_tell  # type: ignore[method-assign]
+    RunCheckpoint.on_train_start = begin_and_tell  # type: ignore[method-assign, assignment]
     sys.exit(main(words))
 
 
@@ -203,7 +204,6 @@ def torment_all() -> int:
     parser.add_argument("--folder", type=Path, help="keep the runs here; a temporary folder if not given")
     given, further = parser.parse_known_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="chaos"))
-    moments = random.Random(given.seed)
     if given.config is not None:
         asked = {Path(given.config).stem: ["fit", "--config", given.config]}
     else:
@@ -212,7 +212,11 @@ def torment_all() -> int:
     outcomes = {}
     for name, words in asked.items():
         print(f"== {name}", flush=True)
-        outcomes[name] = torment([*words, *further], given.kills, moments, folder / name)
+        moments = random.Random(f"{given.seed} {name}")
+        # In a process of its own, so that this one has no threads when it is forked again.
+        with ProcessPoolExecutor(1, mp_context=FORK) as pool:
+            outcomes[name] = pool.submit(torment, [*words, *further], given.kills, moments, folder / name).result()
+        print(outcomes[name], flush=True)
     print("\n| task | kills | values compared | differing |\n|---|---|---|---|")
     for name, (kills, values, wrong) in outcomes.items():
         print(f"| {name} | {kills} | {values} | {len(wrong)} {' '.join(wrong[:5])} |")
@@ -229,7 +233,8 @@ def curves(run: Path) -> list[tuple[str, int, float]]:
     board = EventAccumulator(str(run), size_guidance=dict.fromkeys(("scalars", "images", "tensors", "histograms"), 0))
     board.Reload()
     tags = board.Tags()
-    points = [(tag, e.step, e.value) for tag in tags["scalars"] for e in board.Scalars(tag)]
+    scalars = set(tags["scalars"]) - {"train/throughput"}  # which tells the time
+    points = [(tag, e.step, e.value) for tag in scalars for e in board.Scalars(tag)]
     points += [(tag, e.step, 0.0) for tag in tags["images"] for e in board.Images(tag)]
     points += [(tag, e.step, 0.0) for tag in tags["tensors"] for e in board.Tensors(tag) if "hparams" not in tag]
     return sorted(points)

@@ -16,6 +16,7 @@ from typing import Any, Protocol, Union, get_args, get_origin
 import torch
 import yaml
 from jsonargparse import _actions, _common, _loaders_dumpers, _typehints, set_loader, set_parsing_settings
+from lightning.fabric.strategies import model_parallel
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.core.hooks import DataHooks, ModelHooks
@@ -283,6 +284,22 @@ def _tell_of_first_step(trainer: Trainer) -> None:
 
 for _name in ("restore_datamodule", "restore_model", "restore_callbacks", "restore_training_state"):
     setattr(_CheckpointConnector, _name, _tell(getattr(_CheckpointConnector, _name)))
+
+
+# Whether the state of a sharded optimizer goes by numbers or by names, Lightning tells from its first entry: that of
+# plain SGD has none.
+
+
+def _name_parameters(state: dict[str, Any], module: torch.nn.Module) -> dict[str, Any]:
+    numbered = any(isinstance(key, int) for group in state["param_groups"] for key in group["params"])
+    if not numbered:
+        return state
+    from torch.distributed.fsdp import FullyShardedDataParallel, OptimStateKeyType
+
+    return FullyShardedDataParallel.rekey_optim_state_dict(state, OptimStateKeyType.PARAM_NAME, module)
+
+
+model_parallel._rekey_optimizer_state_if_needed = _name_parameters  # type: ignore[assignment]
 
 
 # ---- the command line

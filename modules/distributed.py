@@ -146,7 +146,9 @@ def refuse_shared_out(task: LightningModule, what: str) -> None:
 
 def whole(value: Tensor) -> Tensor:
     """All of a tensor, of which this process may hold a part only. All processes call this."""
-    return value.full_tensor() if hasattr(value, "full_tensor") else value
+    from torch.distributed.tensor import DTensor  # nobody else needs it at the start
+
+    return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def part_of(value: Tensor, like: Tensor) -> Tensor:
@@ -156,10 +158,10 @@ def part_of(value: Tensor, like: Tensor) -> Tensor:
         value: The same on all processes.
         like: A parameter of the same shape, shared out or not.
     """
-    if not hasattr(like, "full_tensor"):
-        return value.to(like.device)
-    from torch.distributed.tensor import distribute_tensor
+    from torch.distributed.tensor import DTensor, distribute_tensor
 
+    if not isinstance(like, DTensor):
+        return value.to(like.device)
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
 
