@@ -45,6 +45,9 @@ COMMANDS = {
         "write a model for programs without leyden: --ckpt_path RUN --format onnx",
         "experiments.deployment.export.command",
     ),
+    "serve": Command(
+        "answer requests with a model: --ckpt_path RUN --port 8000", "experiments.deployment.serving.command"
+    ),
     "study": Command("means over seeds or folds, or a search for options: --config FILE", "experiments.study.command"),
     "compare": Command(
         "how much runs or studies differ, and whether it counts: RUN RUN ...", "experiments.study.compare"

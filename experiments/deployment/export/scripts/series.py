@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import read_json, write_csv
+from experiments.deployment.export.scripts.shared import read_json, time_of, write_csv
 
 PERIODS = {"minute": 60, "hour": 24, "weekday": 7, "day": 31, "day_of_year": 365.25, "month": 12}
 
@@ -66,7 +66,7 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     values = columns(given, [*targets, *facts["past"]])
     values = np.log(values) if facts["scale"] == "log" else values
     mean, std = np.array(facts["mean"][own]), np.array(facts["std"][own])
-    times = [datetime.fromisoformat(str(row[facts["time"]])) for row in given]
+    times = [time_of(str(row[facts["time"]]), facts["date_order"]) for row in given]
     later = following(times, horizon, facts["months"])
     known = (columns([*given, *ahead], facts["known"]) - facts["known_mean"]) / facts["known_std"]
     known = known if facts["known"] else np.zeros((context + horizon, 0))
@@ -77,7 +77,7 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     found = np.exp(found) if facts["scale"] == "log" else found  # (horizon, targets, outputs)
     forecasts = []
     for time, step in zip(later, found.tolist(), strict=True):
-        row: dict[str, Any] = {facts["time"]: time.isoformat(" ").removesuffix(" 00:00:00")}
+        row: dict[str, Any] = {facts["time"]: time.isoformat(" ")[: max(7, len(given[-1][facts["time"]]))]}
         for target, outputs in zip(targets, step, strict=True):
             row[target] = outputs[len(outputs) // 2]
             row |= {f"{target}_{level}": x for level, x in zip(facts["quantiles"], outputs, strict=False)}

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,17 @@ def read_json(folder: Path) -> dict[str, Any]:
     """What the data knows: ``preprocess.json``."""
     found: dict[str, Any] = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
     return found
+
+
+def time_of(text: str, order: str = "") -> datetime:
+    """A time as it is written: with the year first, or in the ``order`` of day, month and year (``dmy``, ``mdy``)."""
+    text = text.strip()
+    if order in ("dmy", "mdy"):
+        first, second, year, *clock = map(int, re.findall(r"\d+", text))
+        day, month = (first, second) if order == "dmy" else (second, first)
+        hours, minutes, seconds = (*clock, 0, 0, 0)[:3]
+        return datetime(year, month, day, hours, minutes, seconds)
+    return datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import answers_of, read_json, write_csv
+from experiments.deployment.export.scripts.shared import answers_of, read_json, time_of, write_csv
 
 WAVES = ((3, 7.0), (0, 365.25), (0, 1.0))  # shift and period, in days: week, year, day
 
@@ -34,15 +34,9 @@ def days(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
     if cell is None or (isinstance(cell, str) and (not cell.strip() or cell.strip().lower() in missing)):
         return float("nan")
     time: datetime = cell
-    if isinstance(cell, str) and column["form"]:
-        time = datetime.strptime(cell.strip(), column["form"])
-    elif isinstance(cell, str) and column["order"] in ("dmy", "mdy"):
-        first, second, year, *clock = map(int, re.findall(r"\d+", cell))
-        day, month = (first, second) if column["order"] == "dmy" else (second, first)
-        hours, minutes, seconds = (*clock, 0, 0, 0)[:3]
-        time = datetime(year, month, day, hours, minutes, seconds)
-    elif isinstance(cell, str):
-        time = datetime.fromisoformat(cell.strip())
+    if isinstance(cell, str):
+        form = column["form"]
+        time = datetime.strptime(cell.strip(), form) if form else time_of(cell, column["order"])
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     return (time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86400
 
