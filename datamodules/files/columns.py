@@ -158,6 +158,8 @@ def as_text(value: Any) -> str:
         return value.decode(errors="replace")
     if isinstance(value, datetime | date):
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+    if isinstance(value, np.ndarray):  # a list of Parquet
+        value = value.tolist()
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from datamodules.types import InputFacts
 from modules.nets.tabular import prepare
@@ -19,7 +20,9 @@ def build_net(make: Callable[[int, int], nn.Module], facts: InputFacts, num_outp
         facts: What the data knows of its inputs.
         num_outputs: Number of classes, labels or numbers.
     """
-    net = make(facts.num_inputs, num_outputs).to(memory_format=torch.channels_last)
+    net = make(facts.num_inputs, num_outputs)
+    if not any(map(is_lazy, net.parameters())):  # some have a size only when their checkpoint is loaded
+        net = net.to(memory_format=torch.channels_last)
     prepare(net, facts)
     return net
 

@@ -68,7 +68,9 @@ def cells(form):
     """The column or columns of the labels."""
     if form == "flags":
         return {name: [int(name in labels) for labels in LABELS] for name in NAMES}, NAMES
-    return {"genres": [list(labels) if form == "list" else "|".join(labels) for labels in LABELS]}, "genres"
+    return {
+        "genres": [list(labels) if form in ("list", "parquet") else "|".join(labels) for labels in LABELS]
+    }, "genres"
 
 
 def examples(data, split):
@@ -76,13 +78,15 @@ def examples(data, split):
     return found.__getitems__(BatchIndices(range(len(found)))).target
 
 
-@pytest.mark.parametrize("form", ["cell", "list", "flags"])
+@pytest.mark.parametrize("form", ["cell", "list", "parquet", "flags"])
 @pytest.mark.parametrize("kind", [TextTable, Tabular])
 def test_tables_of_every_form_give_the_same_targets(tmp_path, kind, form):
     columns, target = cells(form)
     frame = pd.DataFrame({"text": [f"{k % 7} {' '.join(labels)}" for k, labels in enumerate(LABELS)], **columns})
     if form == "list":
         frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    elif form == "parquet":
+        frame.to_parquet(tmp_path / "t.parquet")
     else:
         frame.to_csv(tmp_path / "t.csv", index=False)
     data = kind(str(next(tmp_path.iterdir())), target=target, kind="labels", **WHOLE)
