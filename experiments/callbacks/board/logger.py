@@ -7,12 +7,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 
 class BoardLogger(TensorBoardLogger):
-    """TensorBoard's curves, without the one that Lightning adds: the number of the epoch.
-
-    Args:
-        *args: See ``lightning.pytorch.loggers.TensorBoardLogger``.
-        **kwargs: Likewise.
-    """
+    """TensorBoard's curves, without the one that Lightning adds: the number of the epoch."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Add points to curves."""
