@@ -26,13 +26,16 @@ class Panel(NamedTuple):
     naive: Any = None
 
 
-def draw_forecasts(panels: Sequence[Panel], columns: int = 1, levels: Sequence[float] = ()) -> Any:
+def draw_forecasts(
+    panels: Sequence[Panel], columns: int = 1, levels: Sequence[float] = (), size: tuple[float, float] | None = None
+) -> Any:
     """Draw each forecast after what it looks back on.
 
     Args:
         panels: The forecasts, row by row.
         columns: Panels in a row.
         levels: Levels of the quantiles, if the outputs are quantiles.
+        size: Width and height of a panel, in inches.
 
     Returns:
         A matplotlib figure.
@@ -40,7 +43,8 @@ def draw_forecasts(panels: Sequence[Panel], columns: int = 1, levels: Sequence[f
     from matplotlib.figure import Figure
 
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(9 if columns == 1 else 5 * columns, 2.4 * rows), layout="constrained")
+    width, height = size or (9 if columns == 1 else 5, 2.4)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes, panel in zip(grid, panels, strict=False):
         middle = [step[len(step) // 2] for step in panel.forecast]

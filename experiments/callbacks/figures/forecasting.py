@@ -43,5 +43,5 @@ class ForecastFigures(EvaluationFigures):
         task: Forecaster = pl_module
         panels, self.panels = self.panels, []
         if panels and trainer.is_global_zero:
-            figure = draw_forecasts(panels, min(self.targets, len(task.targets)), task.quantiles)
+            figure = draw_forecasts(panels, 1, task.quantiles, size=(4.0, 1.8))  # one below the other, to be readable
             show_figure(trainer, f"{stage}/forecasts", figure)
