@@ -109,7 +109,7 @@ def _quantiles(numbers: Array) -> list[float]:
     values, counts = np.unique(numbers, return_counts=True)
     if len(values) <= QUANTILES + 1:
         return list(map(float, values))
-    # A number that many rows share (no income, 40 hours a week) takes up one part, and leaves the others their own.
+    # A number that many rows share (no income, 40 hours a week) must not use up the parts of the others.
     rank = np.cumsum(np.minimum(counts, len(numbers) / QUANTILES))
     rank -= rank[0]
     places = np.searchsorted(rank, np.linspace(0, rank[-1], QUANTILES + 1))
