@@ -18,7 +18,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from datamodules.data import Data
 from experiments import checkpoint, events, runs, yaml_limits
 from experiments.callbacks.board.curves import Curves
-from experiments.callbacks.board.logger import BoardLogger
+from experiments.callbacks.board.logger import board_of
+from experiments.callbacks.board.loggers import with_board
 from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.figures import figures_of
 from experiments.callbacks.figures.base import EvaluationFigures
@@ -178,14 +179,10 @@ class LeydenCLI(LightningCLI):
             rank_zero_only(events.rewind)(self.run_folder, self.content["events"] if self.content else {})
         if settings.logger in (None, True) and self.subcommand == "predict":
             kwargs["logger"] = False  # there is nothing to log
-        elif settings.logger in (None, True):
-            kwargs["logger"] = BoardLogger(
-                self.run_folder.parent.parent,
-                name=self.run_folder.parent.name,
-                version=self.run_folder.name,
-                default_hp_metric=False,
-                filename_suffix=events.SUFFIX if self.subcommand == "fit" else f".{self.subcommand}",
-            )
+        elif settings.logger is not False:
+            suffix = events.SUFFIX if self.subcommand == "fit" else f".{self.subcommand}"
+            given = [] if settings.logger in (None, True) else settings.logger
+            kwargs["logger"] = with_board(given, board_of(self.run_folder, suffix))
         # Options that turn a thing off also turn off the default callback that needs it.
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor, Curves) if settings.logger is False else ()

@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from experiments import runs
 from experiments.callbacks.board.card import card
+from experiments.callbacks.board.loggers import has_board, show_options, show_text
 from experiments.runs import CONFIG, FORMAT
 from experiments.signatures import sign
 
@@ -54,9 +54,9 @@ class SaveConfig(SaveConfigCallback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """The TEXT tab says what the run is, once in its life."""
-        if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
+        if trainer.global_step == 0 and has_board(trainer) and trainer.is_global_zero:
             words = getattr(self.parser, "words", ())
-            trainer.logger.experiment.add_text("run", card(trainer, pl_module, words, self.text))
+            show_text(trainer, "run", card(trainer, pl_module, words, self.text))
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """The HPARAMS tab shows the options beside the validation scores."""
@@ -67,17 +67,9 @@ class SaveConfig(SaveConfigCallback):
         self._compare(trainer, self.trained_with or self.text)
 
     def _compare(self, trainer: Trainer, text: str) -> None:
-        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
-            return
-        from torch.utils.tensorboard.summary import hparams
-
-        options = {key: str(value) for key, value in leaves(yaml.safe_load(text)) if value is not None and _told(key)}
-        writer = trainer.logger.experiment._get_file_writer()
-        # Without a list of options and scores the tab finds them itself: first the options in which runs differ, and
-        # the scores among the curves.
-        for summary in hparams(options, {})[1:]:
-            writer.add_summary(summary)
-        trainer.logger.experiment.flush()
+        if trainer.is_global_zero:
+            values = leaves(yaml.safe_load(text))
+            show_options(trainer, {key: str(value) for key, value in values if value is not None and _told(key)})
 
 
 def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:

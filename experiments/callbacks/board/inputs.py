@@ -3,10 +3,10 @@
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from datamodules.text.base import TextData
+from experiments.callbacks.board.loggers import has_board, show_text
 from experiments.callbacks.figures.base import shortened, show_figure
 from experiments.callbacks.figures.classification import image_grid
 from modules.classification import Classifier
@@ -26,7 +26,7 @@ class TrainingInputs(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Show them, once in the life of a run."""
-        if trainer.global_step or batch_idx or not isinstance(trainer.logger, TensorBoardLogger):
+        if trainer.global_step or batch_idx or not has_board(trainer):
             return
         if not trainer.is_global_zero or not isinstance(pl_module, Classifier):
             return
@@ -41,7 +41,7 @@ class TrainingInputs(Callback):
             rows = zip(names, data.decode(inputs, list(range(number))), strict=True)
             lines = [f"| {cell(name)} | {cell(text)} |" for name, text in rows]
             text = "\n".join(["| class | text |", "|---|---|", *lines])
-            trainer.logger.experiment.add_text("train/inputs", text, trainer.global_step)
+            show_text(trainer, "train/inputs", text)
 
 
 def cell(text: str) -> str:

@@ -1,6 +1,7 @@
 """The board of a run."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -13,3 +14,15 @@ class BoardLogger(TensorBoardLogger):
         """Add points to curves."""
         kept: dict[str, Any] = {name: value for name, value in metrics.items() if name != "epoch"}
         super().log_metrics(kept, step)
+
+
+def board_of(run: Path, suffix: str) -> BoardLogger:
+    """The board in a run's folder.
+
+    Args:
+        run: The folder.
+        suffix: Of its event files.
+    """
+    return BoardLogger(
+        run.parent.parent, name=run.parent.name, version=run.name, default_hp_metric=False, filename_suffix=suffix
+    )

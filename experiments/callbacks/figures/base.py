@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+
+from experiments.callbacks.board.loggers import has_board, show_picture
 
 PICTURES = "pictures"  # in the folder of a run
 DPI = 160  # four inches are twice the width at which TensorBoard first shows a picture
 
 
 class EvaluationFigures(Callback, ABC):
-    """Base of the callbacks that show in TensorBoard what they saw in the batches of validation and test.
+    """Base of the callbacks that show on the boards what they saw in the batches of validation and test.
 
     That is in validation every ``every_n_epochs`` epochs and in the last one, and in a test.
 
@@ -44,7 +45,7 @@ class EvaluationFigures(Callback, ABC):
 
     def wanted(self, trainer: Trainer) -> bool:
         """Whether to look at the batches."""
-        if trainer.sanity_checking or not isinstance(trainer.logger, TensorBoardLogger):
+        if trainer.sanity_checking or not has_board(trainer):
             return False
         return is_due(trainer, self.every_n_epochs)
 
@@ -78,24 +79,19 @@ def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
 
 
 def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
-    """Show a figure on the board, and put it into the run's folder as ``pictures/TAG.png``.
+    """Show a figure on the boards, and put it into the run's folder as ``pictures/TAG.png``.
 
     Args:
-        trainer: Has the board.
+        trainer: Has the boards.
         tag: Its name there.
         figure: A matplotlib figure.
     """
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
-    path = Path(trainer.logger.log_dir) / PICTURES / f"{tag.replace('/', '_')}.png"  # type: ignore[union-attr,arg-type]
+    path = Path(trainer.default_root_dir) / PICTURES / f"{tag.replace('/', '_')}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(drawn.getvalue())
-    width, height = (round(DPI * inches) for inches in figure.get_size_inches())
-    image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=drawn.getvalue())
-    writer = trainer.logger.experiment._get_file_writer()  # type: ignore[union-attr]
-    writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), trainer.global_step)
+    show_picture(trainer, tag, drawn.getvalue())
 
 
 def shortened(name: str, longest: int = 14) -> str:

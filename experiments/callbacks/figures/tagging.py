@@ -9,6 +9,7 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from datamodules.types import IGNORE
+from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, show_figure
 from experiments.callbacks.figures.classification import confusion_figure
 from modules.metrics import EntityScores
@@ -59,16 +60,16 @@ class TaggingFigures(EvaluationFigures):
                 rows = {kind: [float(value) for value in row.values()] for kind, row in entities.by_type().items()}
         if not trainer.is_global_zero:
             return
-        board, step, tags = trainer.logger.experiment, trainer.global_step, pl_module.tags  # type: ignore[union-attr]
+        tags = pl_module.tags
         if len(tags) <= 100:
             show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(counts, tags))
             matrix_of_steps = heat_map(transitions(pl_module), tags, tags, ("tag", "next tag"))
             show_figure(trainer, f"{stage}/transitions", matrix_of_steps)
-        board.add_text(f"{stage}/tags", table(tag_rows(counts, tags)), step)
+        show_text(trainer, f"{stage}/tags", table(tag_rows(counts, tags)))
         if rows:
-            board.add_text(f"{stage}/entities", table(rows.items()), step)
+            show_text(trainer, f"{stage}/entities", table(rows.items()))
         worst = sorted(found, key=lambda pair: -pair[0])[: self.num_sentences]
-        board.add_text(f"{stage}/sentences", "\n\n---\n\n".join(text for _, text in worst), step)
+        show_text(trainer, f"{stage}/sentences", "\n\n---\n\n".join(text for _, text in worst))
 
 
 def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars: list[str]) -> list[tuple[int, str]]:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.text.base import TextData
+from experiments.callbacks.board.loggers import has_board, show_text
 from experiments.callbacks.figures.base import EvaluationFigures
 
 
@@ -25,7 +25,7 @@ class TextMistakes(EvaluationFigures):
     def wanted(self, trainer: Trainer) -> bool:
         """After a test and the last validation."""
         last = not trainer.sanity_checking and trainer.current_epoch + 1 == trainer.max_epochs
-        return isinstance(trainer.logger, TensorBoardLogger) and (trainer.testing or last)
+        return has_board(trainer) and (trainer.testing or last)
 
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Look for mistakes."""
@@ -48,5 +48,4 @@ class TextMistakes(EvaluationFigures):
                 names = [pl_module.classes[index] for index in (predicted, true)]
                 cells = [" ".join(cell.split()).replace("|", "\\|") for cell in (*names, text)]
                 lines.append(f"| {probability:.3f} | {' | '.join(cells)} |")
-            board: Any = trainer.logger.experiment  # type: ignore[union-attr]
-            board.add_text(f"{stage}/mistakes", "\n".join(lines), trainer.global_step)
+            show_text(trainer, f"{stage}/mistakes", "\n".join(lines))

@@ -5,6 +5,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from datamodules.sampling import BatchIndices
+from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, show_figure
 
 
@@ -35,11 +36,10 @@ class TranslationSamples(EvaluationFigures):
         source, target = source.to(pl_module.device), target.to(pl_module.device)
         texts = pl_module.write(source, pl_module.val_beam_size)
         pictures = pl_module.attention(source, target)
-        board, step = trainer.logger.experiment, trainer.global_step  # type: ignore[union-attr]
         drawn = self.figures_every_n_epochs and is_due(trainer, self.figures_every_n_epochs)
         for number, (text, reference, picture) in enumerate(zip(texts, references, pictures, strict=True)):
             words, written, weights = picture
             said = f"source: {' '.join(words[:-1])}  \nwritten: {text}  \nreference: {reference}"
-            board.add_text(f"{stage}/sample_{number}", said, step)
+            show_text(trainer, f"{stage}/sample_{number}", said)
             if drawn:
                 show_figure(trainer, f"{stage}/attention_{number}", heat_map(weights, written, words, limits=(0, 1)))
