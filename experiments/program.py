@@ -50,7 +50,7 @@ COMMANDS = {
     ),
     "study": Command("means over seeds or folds, or a search for options: --config FILE", "experiments.study.command"),
     "compare": Command(
-        "how much runs or studies differ, and whether it counts: RUN RUN ...", "experiments.study.compare"
+        "how much runs or studies differ, and whether it counts: RUN RUN ...", "experiments.study.results.compare"
     ),
 }
 BEFORE = ("-c", "--config", "--print_config")  # options that Lightning's parser takes before the command

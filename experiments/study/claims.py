@@ -25,6 +25,7 @@ LOCK = ".lock"
 PLACE = ".place"  # names the disk: processes that see the same file share the folders of runs
 JOURNAL = "journal.log"
 Direction = Literal["minimize", "maximize"]
+TRIES = 5  # to open a database
 LOST = 60.0  # seconds after which a trial that nobody put a name to is taken up
 
 
@@ -51,6 +52,10 @@ class FileLock:
         os.write(file, f"{os.getpid()}\n".encode())  # for whoever wants to know
         self._file = file
         return True
+
+    def files(self) -> list[int]:
+        """The open file that holds the lock, for processes that are to hold it, too."""
+        return [] if self._file is None else [self._file]
 
     def release(self) -> None:
         """Give it back."""
@@ -82,11 +87,17 @@ def open_storage(url: str | None, folder: Path) -> "BaseStorage":
     if url is None:
         lock = cast(Any, FileLock(folder / f"{JOURNAL}.lock"))  # Optuna's own would outlive a process that is killed
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL), lock_obj=lock))
-    try:
-        return RDBStorage(url)
-    except Exception as error:  # of the driver of any database
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise MisconfigurationException(f"--study.storage {_hidden(url)} cannot be reached: {reason}") from error
+    for attempt in range(TRIES):
+        try:
+            return RDBStorage(url)
+        except Exception as error:  # of the driver of any database
+            # Of several processes that make the tables at one instant only the first can.
+            if attempt + 1 < TRIES and type(error).__name__ in ("IntegrityError", "ProgrammingError"):
+                time.sleep(1.0)
+                continue
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise MisconfigurationException(f"--study.storage {_hidden(url)} cannot be reached: {reason}") from error
+    raise AssertionError
 
 
 def _hidden(url: str) -> str:

@@ -16,9 +16,9 @@ def main(words: list[str]) -> int:
         Exit code.
     """
     given = read_options(words)
+    from experiments.study.isolation import warning_once
     from experiments.study.plan import Plan
-    from experiments.study.report import write_report
-    from experiments.study.trials import warning_once
+    from experiments.study.results.report import write_report
     from experiments.study.work import Work
 
     try:

@@ -130,11 +130,13 @@ class Given(NamedTuple):
     """A command line, taken apart.
 
     Attributes:
+        all: All of its words.
         words: Those for ``leyden fit``.
         settings: Those for the study.
         name: The name of the study.
     """
 
+    all: list[str]
     words: list[str]
     settings: Settings
     name: str
@@ -181,7 +183,7 @@ def read_options(words: Sequence[str]) -> Given:
             rest += [option] if value is None else [option, value] if option in words else [f"{option}={value}"]
     parsed, parser = _parse(mine, section)
     settings = Settings(parsed, search, parser)
-    return Given(rest, settings, name or (f"{stem}_study" if stem else "study"))
+    return Given(list(words), rest, settings, name or (f"{stem}_study" if stem else "study"))
 
 
 def _parse(mine: list[str], section: Mapping[str, Any]) -> tuple[Namespace, LeydenParser]:
@@ -218,7 +220,7 @@ def make_parser() -> LeydenParser:
         from optuna.samplers import BaseSampler
     except ModuleNotFoundError as error:
         raise MisconfigurationException(f"a study needs {error.name}: pip install 'leyden[study]'") from error
-    parser = LeydenParser(prog="leyden study", usage=USAGE)
+    parser = LeydenParser(prog="leyden study", usage=USAGE, description=None)
     add = parser.add_argument
     add("--config", action="config", help="Config of the runs; a section `study` in it is for the study")
     add("--study.seeds", type=int | list[int] | None, help="Seeds, or how many, that results are the mean over")

@@ -6,15 +6,19 @@ from functools import partial
 from typing import Any
 
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from experiments.messages import last_sentence
 from experiments.study import trials
+from experiments.study.child import train_apart
 from experiments.study.claims import LOCK, FileLock, Job, Stage, open_storage, open_study
-from experiments.study.folds import TestPredictions
+from experiments.study.devices import Devices, take_devices
 from experiments.study.plan import Plan
+from experiments.study.pruning import PRUNED, Pruning, as_kept
+from experiments.study.results.folds import TestPredictions
 from experiments.study.sampling import SeededByNumber
 from experiments.study.space import words
 
@@ -31,7 +35,10 @@ class Work:
     Attributes:
         searches: The search in each fold.
         final: The runs that are tested.
+        devices: Where this process computes.
     """
+
+    devices: Devices
 
     def __init__(self, plan: Plan) -> None:
         self.plan, settings = plan, plan.settings
@@ -65,6 +72,7 @@ class Work:
 
     def do(self) -> None:
         """Do what is left to be done, together with other processes."""
+        self.devices = take_devices(self.plan.base, self.plan.settings.devices_per_trial, self.plan.folder)
         until = None if self.plan.settings.timeout is None else time.monotonic() + self.plan.settings.timeout
         best: dict[int | None, Mapping[str, Any]] = {}
         for fold, search in self.searches.items():
@@ -118,9 +126,10 @@ class Work:
         params = {option: space.suggest(trial, option) for option, space in self.plan.settings.spaces.items()}
         score, reason = None, ""
         try:
-            best = trials.train([*self.plan.trial_words(fold), *words(params)], job.folder, trial, monitor)
-            score = best.best_score
-            self._note(job, best.best_scores, began)
+            self._train(job, [*self.plan.trial_words(fold), *words(params)], [Pruning(trial, monitor)])
+            scores = trials.scores(job.folder)
+            score = scores.get(monitor)
+            self._note(job, scores, began)
         except (MisconfigurationException, torch.OutOfMemoryError) as error:
             if isinstance(error.__cause__, OSError):  # of the machine, not of the parameters
                 raise
@@ -133,7 +142,7 @@ class Work:
             trial.set_user_attr("reason", reason)
             search.study.tell(trial, state=TrialState.FAIL)
             return f"{job.folder.name}: failed: {reason}"
-        pruned = trials.PRUNED in trial.user_attrs
+        pruned = PRUNED in as_kept(trial).user_attrs
         if pruned:
             search.study.tell(trial, state=TrialState.PRUNED)
         else:
@@ -142,8 +151,9 @@ class Work:
 
     def _test(self, best: Mapping[int | None, Mapping[str, Any]], job: Job) -> str:
         began, number = time.monotonic(), job.trial.number
-        trials.train(self.plan.run_words(number, best), job.folder)
-        trials.evaluate(job.folder, [TestPredictions()] if self.plan.settings.folds else [])
+        self._train(job, self.plan.run_words(number, best), [])
+        kept = [TestPredictions()] if self.plan.settings.folds else []
+        trials.evaluate(job.folder, self.devices.first, kept)
         scores = trials.scores(job.folder)
         self._note(job, scores, began)
         self.final.study.tell(job.trial, scores.get(self.plan.monitor.replace("val/", "test/"), 0.0))
@@ -151,6 +161,33 @@ class Work:
         return f"{job.folder.name} ({label}): " + ", ".join(
             f"{name} {value:.4g}" for name, value in scores.items() if name.startswith("test/")
         )
+
+    def _train(self, job: Job, words: list[str], callbacks: list[Callback]) -> None:
+        if self.devices.number == 1:
+            trials.train(words, job.folder, self.devices.words, callbacks)
+        else:
+            train_apart(job, self.devices.words[0], self.plan.given.all)
+
+    def train_one(self, name: str, devices: list[str], is_first: bool) -> None:
+        """Train a run that another process has claimed.
+
+        Args:
+            name: Of its folder.
+            devices: Options of where to run.
+            is_first: Whether this is the first of the processes of the run, which alone speaks to Optuna.
+        """
+        for fold, stage in [*self.searches.items(), (None, self.final)]:
+            number = name.removeprefix(stage.prefix)
+            if not name.startswith(stage.prefix) or not number.isdecimal():
+                continue
+            if stage is self.final:
+                best = {fold: self.best(search).params for fold, search in self.searches.items()}
+                trials.train(self.plan.run_words(int(number), best), stage.run_folder(int(number)), devices)
+                return
+            kept = next(trial for trial in stage.trials() if trial.number == int(number))
+            trial = Trial(stage.study, kept._trial_id) if is_first else None
+            line = [*self.plan.trial_words(fold), *words(kept.params)]
+            trials.train(line, stage.run_folder(int(number)), devices, [Pruning(trial, self.plan.monitor)])
 
     def _note(self, job: Job, scores: Mapping[str, float], began: float) -> None:
         seconds = job.trial.user_attrs.get("seconds", 0.0) + time.monotonic() - began

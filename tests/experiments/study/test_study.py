@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.callbacks.checkpointing import RunCheckpoint
-from experiments.study.trials import isolated
+from experiments.study.isolation import isolated
 
 Leyden = Callable[..., int]
 Differences = Callable[[Path, Path], list[str]]

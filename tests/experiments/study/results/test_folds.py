@@ -15,10 +15,10 @@ from seqeval.metrics import f1_score
 from sklearn import metrics
 
 from experiments import load
-from experiments.study.folds import read_predictions
+from experiments.study.results.folds import read_predictions
 
 Leyden = Callable[..., int]
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = Path(__file__).parents[4] / "configs"
 ONE_EPOCH = ["--trainer.max_epochs=1", "--trainer.enable_model_summary=false"]
 
 
@@ -151,10 +151,10 @@ def test_rows_are_scored_as_the_test_is(config: str, leyden: Leyden, tmp_path: P
     }
     table(tmp_path / "some.csv", 60)
     from experiments.study import trials
-    from experiments.study.folds import TestPredictions
+    from experiments.study.results.folds import TestPredictions
 
     assert leyden("fit", "--config", CONFIGS / f"{config}.yaml", *options[config], *ONE_EPOCH, "--name=some") == 0
-    trials.evaluate(Path("runs/some/0"), [TestPredictions()])
+    trials.evaluate(Path("runs/some/0"), ["--trainer.devices=1"], [TestPredictions()])
     scores = trials.scores(Path("runs/some/0"))
     again = load("runs/some/0").task.score_rows(read_predictions(Path("runs/some/0")))
     assert len(again) >= 3

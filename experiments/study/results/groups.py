@@ -12,8 +12,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.types import Row
 from experiments import checkpoint, runs, yaml_limits
 from experiments.saved_config import leaves
-from experiments.study.folds import read_predictions
-from experiments.study.scores import Spread, spreads
+from experiments.study.results.folds import read_predictions
+from experiments.study.results.scores import Spread, spreads
 from experiments.untrusted import read_carried
 
 # Options of which examples are tested on.

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from experiments import runs
 from experiments.study.claims import LOCK, FileLock
-from experiments.study.folds import POOLED, pooled, write_pooled
-from experiments.study.scores import Spread, spreads
+from experiments.study.results.folds import POOLED, pooled, write_pooled
+from experiments.study.results.scores import Spread, spreads
 from experiments.study.space import words
 from experiments.study.trials import Parsed
 from experiments.study.work import Work
@@ -37,7 +37,7 @@ def write_report(work: Work) -> str:
         best = {fold: work.best(search) for fold, search in work.searches.items()}
         following = [_write_best(work, fold, trial) for fold, trial in best.items()]
         if best:
-            from experiments.study.pictures import write_pictures
+            from experiments.study.results.pictures import write_pictures
 
             write_pictures(work)
         together = _pool(work)

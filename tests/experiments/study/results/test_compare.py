@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.study.compare import bootstrap
-from experiments.study.scores import spread, spreads, welch
+from experiments.study.results.compare import bootstrap
+from experiments.study.results.scores import spread, spreads, welch
 
 Leyden = Callable[..., int]
 
@@ -26,7 +26,7 @@ def write_run(folder: Path, seed: int, lr: float, **scores: float) -> None:
 
 @pytest.fixture
 def compare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    from experiments.study import compare, groups
+    from experiments.study.results import compare, groups
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(groups.Run, "_fingerprint", lambda self: "x")  # no checkpoints here
@@ -111,7 +111,7 @@ def test_runs_on_different_data_do_not_compare(
     for seed in (0, 1):
         assert leyden("fit", "--config", digits, f"--seed_everything={seed}", "--trainer.max_epochs=1") == 0
     capsys.readouterr()
-    from experiments.study import compare
+    from experiments.study.results import compare
 
     assert compare.main(["runs/digits/0", "runs/digits/1"]) == 0
     out = capsys.readouterr().out

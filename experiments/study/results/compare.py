@@ -11,9 +11,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.types import Row
 from experiments import runs
-from experiments.study.groups import Group, plain
 from experiments.study.options import FREE
-from experiments.study.scores import Spread, spread, welch
+from experiments.study.results.groups import Group, plain
+from experiments.study.results.scores import Spread, spread, welch
 
 RESAMPLES, CHUNK = 2000, 1 << 22  # of the bootstrap; indices drawn at once
 

@@ -1,0 +1,1 @@
+"""What runs and studies have found: in files, in pictures, side by side."""
