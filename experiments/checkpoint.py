@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
+from experiments import parts
 from experiments.runs import CONFIG, FOLDER, FORMAT
 from experiments.untrusted import MOST, unfolded_size
 
@@ -39,7 +40,8 @@ def read(path: Path) -> dict[str, Any]:
     if path.is_file():
         _check_archive(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        whole = not parts.is_one(path)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True) if whole else parts.read_rest(path)
     except FileNotFoundError:
         raise MisconfigurationException(f"there is no checkpoint {path}") from None
     except pickle.UnpicklingError as error:
@@ -91,8 +93,8 @@ def find(path: Path, to_train: bool) -> tuple[Path | None, dict[str, Any]]:
     Raises:
         MisconfigurationException: If there is none, or it cannot be read.
     """
-    if not path.is_dir():
-        return path, read(path)
+    if not path.is_dir() or parts.is_one(path):
+        return _read_for(path, to_train)
     candidates = list(_candidates(path / FOLDER, "last.ckpt" if to_train else "best.ckpt"))
     if not candidates and to_train and (path / CONFIG).is_file():
         rank_zero_info(f"{path} holds no checkpoint yet: training begins anew, as {path / CONFIG} says")
@@ -100,7 +102,7 @@ def find(path: Path, to_train: bool) -> tuple[Path | None, dict[str, Any]]:
     problems = []
     for candidate in candidates:
         try:
-            content = read(candidate)
+            found, content = _read_for(candidate, to_train)
         except MisconfigurationException as error:
             problems.append(str(error))
             if not to_train:
@@ -108,13 +110,20 @@ def find(path: Path, to_train: bool) -> tuple[Path | None, dict[str, Any]]:
             continue
         for problem in problems:
             rank_zero_warn(f"{problem}; going on from {candidate}, step {content['global_step']}")
-        return candidate, content
+        return found, content
     raise MisconfigurationException("; ".join(problems) or f"{path} holds no checkpoint ({path / FOLDER}/*.ckpt)")
+
+
+def _read_for(path: Path, to_train: bool) -> tuple[Path, dict[str, Any]]:
+    # Training goes on from parts as they are; whatever else needs the weights in one file.
+    if parts.is_one(path) and not to_train:
+        path = parts.joined(path)
+    return path, read(path)
 
 
 def _candidates(folder: Path, first: str) -> Iterator[Path]:
     rest = sorted(folder.glob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
-    if (folder / first).is_file():
+    if (folder / first).exists():
         yield folder / first
     yield from (path for path in rest if path.name != first)
 

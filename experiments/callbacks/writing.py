@@ -15,7 +15,17 @@ from experiments.runs import command
 
 
 class DirectCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint into its file, not by way of all of it in memory and another file elsewhere."""
+    """Writes a checkpoint into its file, not by way of all of it in memory and another file elsewhere.
+
+    Attributes:
+        is_kept: Whether an error is kept as ``error``, for the other processes, which are waiting by then.
+        error: The error that is kept.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_kept = False
+        self.error: OSError | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write.
@@ -23,14 +33,23 @@ class DirectCheckpointIO(TorchCheckpointIO):
         Raises:
             OSError: If the file cannot be written.
         """
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "wb") as file:
-            try:
-                torch.save(checkpoint, file)
-            except RuntimeError as error:  # says where in the file, not why
-                if isinstance(error.__context__, OSError):
-                    raise error.__context__ from None
+        try:
+            _save(checkpoint, Path(path))
+        except OSError as error:
+            if not self.is_kept:
                 raise
+            self.error = error
+
+
+def _save(checkpoint: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        try:
+            torch.save(checkpoint, file)
+        except RuntimeError as error:  # says where in the file, not why
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def write_checkpoints(trainer: Trainer, folder: Path, names: Iterable[str]) -> None:
@@ -44,33 +63,50 @@ def write_checkpoints(trainer: Trainer, folder: Path, names: Iterable[str]) -> N
     Raises:
         MisconfigurationException: If that fails. What was there before under these names still is.
     """
-    written: Path | None = None
+    same: Path | None = None
     for name in names:
         path = folder / f"{name}.ckpt"
-        try:
-            _write(trainer, path, written)
-        except OSError as error:
+        error, is_file = _write(trainer, path, same)
+        if error is not None:
             reason = error.strerror or str(error)
             before = "the one before it is untouched" if path.exists() else "it would have been the first"
             raise MisconfigurationException(
                 f"the checkpoint {path} could not be written ({reason}); {before}. When that is mended, go on with: "
                 + command("fit --ckpt_path", folder.parent)
             ) from error
-        written = path
+        same = path if is_file else None
 
 
-def _write(trainer: Trainer, path: Path, same: Path | None) -> None:
+def _write(trainer: Trainer, path: Path, same: Path | None) -> tuple[OSError | None, bool]:
+    """Write one, or copy the ``same``; what went wrong and whether it is a file, as the first process has found."""
     beside = path.with_suffix(".tmp")  # an interrupted or failed write leaves the former file as it was
+    error, is_file = None, True
     try:
-        if same is None or same.is_dir():  # sharded strategies write a folder
-            trainer.save_checkpoint(beside, weights_only=False)
+        if same is None:
+            error = _save_together(trainer, beside)
         elif trainer.is_global_zero:  # a copy, no link: should one file be damaged, the other is not
             shutil.copyfile(same, beside)
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and error is None:
+            is_file = not beside.is_dir()  # sharded strategies may write a folder
             _replace(beside, path)
-    except OSError:
+    except OSError as failure:
+        error = failure
+    if error is not None:
         _remove(beside)
-        raise
+    return trainer.strategy.broadcast((error, is_file))
+
+
+def _save_together(trainer: Trainer, path: Path) -> OSError | None:
+    writer = trainer.strategy.checkpoint_io
+    if not isinstance(writer, DirectCheckpointIO):
+        trainer.save_checkpoint(path, weights_only=False)
+        return None
+    writer.is_kept, writer.error = True, None
+    try:
+        trainer.save_checkpoint(path, weights_only=False)
+    finally:
+        writer.is_kept = False
+    return writer.error
 
 
 def _replace(source: Path, path: Path) -> None:

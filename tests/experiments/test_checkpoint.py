@@ -6,6 +6,7 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -163,6 +164,7 @@ def test_folder_takes_the_place_of_a_folder(tmp_path: Path) -> None:
 
     class Sharded:
         is_global_zero = True
+        strategy = SimpleNamespace(checkpoint_io=None, broadcast=lambda value: value)
 
         def save_checkpoint(self, path: Path, weights_only: bool) -> None:
             path.mkdir()

@@ -140,3 +140,17 @@ def test_every_task_is_trained_alike_when_its_weights_are_shared_out(
         first, second = scores(f"{name}_whole"), scores(f"{name}_shared")
         for key, value in first.items():
             assert second[key] == pytest.approx(value, rel=1e-3, abs=1e-4, nan_ok=True), (name, key)
+
+
+@pytest.mark.slow
+def test_full_disk_ends_all_processes_with_the_sentence(
+    leyden: Callable[..., int], digits: Path, tmp_path: Path
+) -> None:
+    assert leyden("fit", f"--config={digits}", "--trainer.max_epochs=1") == 0
+    Path("runs/digits/0/checkpoints/last.tmp").symlink_to("/dev/full")
+    with pytest.raises(AssertionError) as stopped:
+        run_on(2, [["fit", "--ckpt_path=runs/digits/0", "--trainer.max_epochs=2"]], tmp_path)
+    text = str(stopped.value)
+    assert text.count("last.ckpt could not be written (No space left on device); the one before it is untouched") == 2
+    assert "Connection closed" not in text
+    assert leyden("fit", "--ckpt_path=runs/digits/0", "--trainer.max_epochs=2") == 0
