@@ -35,7 +35,7 @@ class TrainingInputs(Callback):
         number = min(self.num_examples, len(target))
         names = [pl_module.classes[index] for index in target[:number].tolist()]
         if isinstance(inputs, Tensor) and inputs.ndim == 4:
-            figure = image_grid(list(inputs[:number].cpu()), [f"{shortened(name, 20)}\n" for name in names])
+            figure = image_grid(list(inputs[:number].cpu()), [shortened(name, 20) for name in names])
             show_figure(trainer, "train/inputs", figure)
         elif isinstance(data, TextData):
             rows = zip(names, data.decode(inputs, list(range(number))), strict=True)

@@ -74,12 +74,13 @@ def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> Any:
 
 
 def image_grid(images: list[Tensor], captions: list[str]) -> Any:
-    """A grid of images ``(channels, height, width)``, each with a caption of two lines."""
+    """A grid of images ``(channels, height, width)``, each with a caption of one or two lines."""
     from matplotlib.figure import Figure
 
     columns = 3
     rows = -(-len(images) // columns)
-    width, height, caption = 4.0 / 3, 1.25 + 0.33, 0.33
+    caption = 0.04 + 0.145 * max(said.count("\n") + 1 for said in captions)
+    width, height = 4.0 / 3, 1.25 + caption
     figure = Figure(figsize=(width * columns, height * rows), dpi=DPI)
     for number, (image, said) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(number, columns)
