@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
@@ -88,7 +89,9 @@ def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
     """
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
-    path = Path(trainer.default_root_dir) / PICTURES / f"{tag.replace('/', '_')}.png"
+    board = trainer.logger  # its folder is the run's
+    folder = board.log_dir if isinstance(board, TensorBoardLogger) else trainer.default_root_dir
+    path = Path(folder) / PICTURES / f"{tag.replace('/', '_')}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(drawn.getvalue())
     show_picture(trainer, tag, drawn.getvalue())
