@@ -22,14 +22,15 @@ def test_fit_test_predict_of_a_moved_run(leyden: Callable[..., int], digits: Pat
     assert {"test/accuracy", "test/f1", "test/auroc", "test/loss", "test/top5_accuracy"} < set(metrics)
     assert leyden("validate", "--ckpt_path", run / "checkpoints" / "last.ckpt") == 0
     assert {"test/accuracy", "val/accuracy"} < set(json.loads((run / "metrics.json").read_text()))
-    write_png(torch.zeros(1, 20, 30, dtype=torch.uint8), str(tmp_path / "b.PNG"))
-    write_png(torch.zeros(3, 8, 8, dtype=torch.uint8), str(tmp_path / "a.png"))
-    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path) == 0
+    (tmp_path / "mine").mkdir()
+    write_png(torch.zeros(1, 20, 30, dtype=torch.uint8), str(tmp_path / "mine" / "b.PNG"))
+    write_png(torch.zeros(3, 8, 8, dtype=torch.uint8), str(tmp_path / "mine" / "a.png"))
+    assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "mine") == 0
     lines = (run / "predictions.csv").read_text().splitlines()
     assert lines[0].startswith("path,class,probability,probability_0,")
     assert [Path(line.split(",")[0]).name for line in lines[1:]] == ["a.png", "b.PNG"]
     assert (run / "config.yaml").read_text() == config
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.PNG", "elsewhere", "runs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "mine", "runs"]
 
 
 def test_load_gives_the_same_predictions(leyden: Callable[..., int], digits: Path) -> None:
