@@ -56,9 +56,8 @@ def fits() -> list[list[str]]:
     return [list(words) for words in sorted(found) if not any("..." in word or "<" in word for word in words)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("words", fits(), ids=[" ".join(words)[:80] for words in fits()])
-def test_options_are_there(words: list[str]) -> None:
+def parse(words: list[str]) -> None:
+    """Parse a command line, to the point where something would be made of it."""
     from experiments.cli import LeydenCLI
 
     class Parsed(Exception):
@@ -68,9 +67,21 @@ def test_options_are_there(words: list[str]) -> None:
         def _set_seed(self) -> None:
             raise Parsed
 
-    places = [str(find(word) or ROOT / word) if word.endswith(".yaml") else word for word in words]
     with pytest.raises(Parsed):
-        ParseOnly(places)
+        ParseOnly(words)
+
+
+@pytest.mark.parametrize("number", range(len(blocks(ROOT / "docs" / "training.md", "yaml"))))
+def test_overlays_are_parsed(number: int, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(blocks(ROOT / "docs" / "training.md", "yaml")[number])
+    parse(["fit", "--config", str(find("digits")), "--config", str(overlay)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", fits(), ids=[" ".join(words)[:80] for words in fits()])
+def test_options_are_there(words: list[str]) -> None:
+    parse([str(find(word) or ROOT / word) if word.endswith(".yaml") else word for word in words])
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
