@@ -1,16 +1,20 @@
 """Numbers to predict of texts and images."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.images import ImageTable
 from datamodules.sampling import BatchIndices
 from datamodules.targets import NumberTarget
 from datamodules.text import TextTable
 from datamodules.types import TextNumberFacts
 
+SAMPLES = Path(__file__).parents[2] / "samples"
 WHOLE = {"val_fraction": 0.2, "test_fraction": 0.2}
 
 
@@ -90,3 +94,17 @@ def test_several_numbers_of_json(tmp_path):
     assert target.shape == (12, 2)
     torch.testing.assert_close(target[:, 0], target[:, 1])  # b is a and a half
     torch.testing.assert_close(target.mean(0), torch.zeros(2), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kind", [TextTable, ImageTable])
+def test_where_semicolons_part_cells_a_point_may_part_thousands(tmp_path, kind):
+    names = [f"{name}/{k:02}.jpg" for k in range(8) for name in ("cat", "dog")]
+    shutil.copytree(SAMPLES / "my_images", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "t.csv").write_text("path;price\n" + "".join(f"{n};{k + 1}.234\n" for k, n in enumerate(names)))
+    options = {"column": "path"} if kind is TextTable else {"max_size": 8}
+    for decimal, mean in ((",", 8500 + 234), (".", 8.5 + 0.234)):
+        data = kind(str(tmp_path / "t.csv"), target="price", kind="number", decimal=decimal, **options)
+        data.setup("fit")
+        assert data.facts.target_mean[0] == pytest.approx(mean, rel=0.2)
+    with pytest.raises(MisconfigurationException, match=r"in column `price` is .* cannot be told from the whole file"):
+        kind(str(tmp_path / "t.csv"), target="price", kind="number", **options).setup("fit")
