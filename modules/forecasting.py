@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from datamodules.types import Batch, Row, SeriesFacts, Window
-from modules.metrics.forecasts import DOUBLE, ForecastErrors, Forecasts, QuantileScores, Truth, pinball
+from modules.metrics.common import DOUBLE
+from modules.metrics.forecasts import ForecastErrors, Forecasts, QuantileScores, Truth, pinball
 from modules.nets.forecasting import SeasonalNaive, Sizes
 from modules.task import Step, Task
 

@@ -16,7 +16,7 @@ from datamodules.types import Batch, Facts, Row
 from modules.accumulation import WholeBatch
 from modules.distributed import gather, release, shard, update_uncounted
 from modules.faults import told
-from modules.metrics.directions import directions
+from modules.metrics.common import directions
 from modules.nets.loading import PretrainedNet
 from modules.optimisation import Schedule, parameter_groups
 

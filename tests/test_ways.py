@@ -16,7 +16,7 @@ CORE = ("modules/task", "modules/accumulation", "modules/distributed", "modules/
 CORE += (
     "modules/nets/loading",
     "modules/nets/checks",
-    "modules/metrics/directions",
+    "modules/metrics/common",
     "datamodules/files",
     "datamodules/targets",
     "experiments",

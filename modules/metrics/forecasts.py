@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-# Levels may be a hundred million times what moves. Apple's GPUs have no double precision.
-DOUBLE = torch.float32 if torch.backends.mps.is_available() else torch.float64
+from modules.metrics.common import DOUBLE
 
 
 class Forecasts(NamedTuple):

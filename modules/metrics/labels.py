@@ -5,7 +5,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from modules.metrics.forecasts import DOUBLE
+from modules.metrics.common import DOUBLE
 
 
 class LabelScores(Metric):

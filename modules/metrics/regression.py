@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from modules.metrics.forecasts import DOUBLE
+from modules.metrics.common import DOUBLE
 
 
 class RegressionScores(Metric):

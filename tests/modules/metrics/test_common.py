@@ -4,7 +4,7 @@ from torch import Tensor
 from torchmetrics import MeanAbsoluteError, Metric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy
 
-from modules.metrics.directions import directions
+from modules.metrics.common import directions
 
 
 class Several(Metric):

@@ -1,6 +1,10 @@
-"""Which way a score is better."""
+"""What scores have in common: their precision, and which way they are better."""
 
+import torch
 from torchmetrics import MetricCollection
+
+# Levels may be a hundred million times what moves. Apple's GPUs have no double precision.
+DOUBLE = torch.float32 if torch.backends.mps.is_available() else torch.float64
 
 
 def directions(metrics: MetricCollection, computed: bool = False) -> dict[str, bool | None]:
