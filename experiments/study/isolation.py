@@ -37,7 +37,7 @@ def isolated() -> Iterator[None]:
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
     flags, environment = (backends.benchmark, backends.deterministic), dict(os.environ)
-    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric.utilities.seed")]
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.WARNING)
