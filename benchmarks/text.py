@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from benchmarks.probes import Stopwatch, compare, train
 from datamodules.sampling import BatchIndices
 from datamodules.text import SST2
+from datamodules.types import ClassFacts
 from modules.classification import Classifier
 from modules.nets.pretrained import PretrainedClassifier
 from modules.nets.text.classifiers import TextRNN
@@ -68,6 +69,7 @@ def hugging_face(data: SST2, model: str, steps: int) -> float:
     tokenizer = AutoTokenizer.from_pretrained(model)
     texts = list(data.read("train"))
     encoded = tokenizer([text.text for text in texts], truncation=True)["input_ids"]
+    assert isinstance(data.facts, ClassFacts)
     labels = [data.facts.classes.index(text.label or "") for text in texts]
     rows = [{"input_ids": ids, "labels": label} for ids, label in zip(encoded, labels, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
