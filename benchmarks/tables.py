@@ -96,13 +96,14 @@ def frame(data: TableData, split: str) -> "DataFrame":
     import pandas as pd
 
     rows = data.read(split)
-    reader, columns = CellReader(rows), {}
+    reader = CellReader(rows)
+    columns: dict[str, Any] = {}
     for column in data.facts.columns:
         name = column["name"]
         if column["kind"] == "category":
             texts, codes = categories(rows.column(name), column["whole"])
-            values = np.array([*texts, "missing"], dtype=object)[codes]
-            columns[name] = pd.Categorical(values, sorted({*column["categories"], "missing"}))
+            named = np.array([*texts, "missing"], dtype=object)[codes]
+            columns[name] = pd.Categorical(named, sorted({*column["categories"], "missing"}))
         else:
             columns[name] = reader.numbers(name, NumberFormat(*column["format"]))
     return pd.DataFrame(columns)
