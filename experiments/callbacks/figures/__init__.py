@@ -7,11 +7,14 @@ from datamodules.text.base import TextData
 from experiments.callbacks.figures.base import EvaluationFigures
 from experiments.callbacks.figures.classification import ClassificationFigures
 from experiments.callbacks.figures.forecasting import ForecastFigures
+from experiments.callbacks.figures.inputs import TrainingInputs
+from experiments.callbacks.figures.regression import RegressionFigures
 from experiments.callbacks.figures.tagging import TaggingFigures
 from experiments.callbacks.figures.texts import TextMistakes
 from experiments.callbacks.figures.translation import TranslationSamples
 from modules.classification import Classifier
 from modules.forecasting import Forecaster
+from modules.regression import Regressor
 from modules.tagging import HMMTagger, Tagger
 from modules.task import Task
 from modules.translation import Translator
@@ -19,8 +22,10 @@ from modules.translation import Translator
 __all__ = [
     "ClassificationFigures",
     "ForecastFigures",
+    "RegressionFigures",
     "TaggingFigures",
     "TextMistakes",
+    "TrainingInputs",
     "TranslationSamples",
     "figures_of",
 ]
@@ -37,6 +42,8 @@ def figures_of(task: Task[Any], data: Data[Any, Any]) -> list[EvaluationFigures]
         return [ClassificationFigures(), *([TextMistakes()] if isinstance(data, TextData) else [])]
     if isinstance(task, Tagger | HMMTagger):
         return [TaggingFigures()]
+    if isinstance(task, Regressor):
+        return [RegressionFigures()]
     if isinstance(task, Forecaster):
         return [ForecastFigures()]
     return [TranslationSamples()] if isinstance(task, Translator) else []
