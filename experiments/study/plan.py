@@ -101,12 +101,18 @@ class Plan:
         first = {option: space.samples()[0] for option, space in self.settings.spaces.items()}
         Parsed(["fit", *self.trial_words(self.folds[0]), *words(first)])
 
-    def is_greater_better(self) -> bool:
-        """Whether more of what is monitored is better, which a first look at data and model tells.
+    def look(self) -> bool:
+        """Look at options, data and model before the first run.
+
+        Returns:
+            Whether more of what is monitored is better; False if nothing is searched.
 
         Raises:
-            MisconfigurationException: If it is not logged, or it is not known.
+            MisconfigurationException: If anything cannot be done.
         """
+        self.check()
+        if not self.settings.trials and not self.settings.folds:
+            return False
         first = {option: space.samples()[0] for option, space in self.settings.spaces.items()}
         known = Probe(["fit", *self.trial_words(self.folds[0]), *words(first)], self.folder / "0").directions
         if self.monitor not in known:

@@ -42,19 +42,17 @@ class Work:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, settings = plan, plan.settings
+        looked = None if plan.folder.exists() else plan.look()  # what is wrong is said before there is anything
         plan.folder.mkdir(parents=True, exist_ok=True)
         self.storage = open_storage(settings.storage, plan.folder)
         name = plan.folder.name
         with FileLock(plan.folder / LOCK):
             study = open_study(self.storage, name, "minimize", None, None)
-            kept = study.user_attrs
-            if "fixed" not in kept:
-                if settings.trials:
-                    plan.check()
-                    study.set_user_attr("greater_is_better", plan.is_greater_better())
+            if "fixed" not in study.user_attrs:
+                study.set_user_attr("greater_is_better", plan.look() if looked is None else looked)
                 study.set_user_attr("fixed", plan.fixed())
             plan.check_same(study.user_attrs["fixed"])
-        self.greater_is_better: bool = study.user_attrs.get("greater_is_better", False)
+        self.greater_is_better: bool = study.user_attrs["greater_is_better"]
         self.searches: dict[int | None, Stage] = {}
         for fold in plan.folds if settings.trials else []:
             found = open_study(

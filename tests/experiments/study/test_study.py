@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,7 +147,7 @@ def test_what_is_wrong_is_said_before_the_first_run(
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
-    assert not list(Path().glob("runs/*/*/checkpoints"))
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize(
@@ -169,6 +171,27 @@ def test_options_that_are_not_there(
         leyden("study", "--config", digits, *words)
     assert stop.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_interrupted(
+    leyden: Leyden, digits: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, steps = RunCheckpoint.on_train_batch_start, list[int]()
+
+    def interrupted(self: RunCheckpoint, *args: Any) -> None:
+        steps.append(0)
+        if len(steps) == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        start(self, *args)
+
+    monkeypatch.setattr(RunCheckpoint, "on_train_batch_start", interrupted)
+    words = ["--config", digits, "--study.seeds", "1"]
+    assert leyden("study", *words) == 130
+    said = capsys.readouterr().out.strip().splitlines()[-1]
+    assert said.startswith("stopped; nothing is lost, go on with: leyden study --trainer")
+    assert said.endswith(f"--config {digits} --study.seeds 1")
+    assert leyden("study", *words) == 0
+    assert len(steps) == 9  # two epochs of four steps; the last one was begun twice
 
 
 def test_another_study_is_not_gone_on_with(leyden: Leyden, digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
