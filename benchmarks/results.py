@@ -73,9 +73,9 @@ def shown(name: str, values: Any) -> str:
     else:
         mean, seeds = statistics.mean(values), len(values)
         spread = statistics.stdev(values) if seeds > 1 else None
-    number = f"{mean:.1f}" if mean >= 10 else f"{mean:.3f}"
-    more = "" if spread is None else f" ± {spread:.3f}"
-    return f"{name} {number}{more} ({seeds} seed{'s' * (seeds > 1)})"
+    digits = 0 if mean >= 1000 else 1 if mean >= 10 else 3 if mean >= 0.1 or name != "rmse" else 4
+    more = "" if spread is None else f" ± {spread:,.{digits}f}"
+    return f"{name} {mean:,.{digits}f}{more} ({seeds} seed{'s' * (seeds > 1)})"
 
 
 def take(table: dict[str, Any], run: Path) -> None:

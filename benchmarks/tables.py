@@ -164,7 +164,7 @@ def main() -> None:
                     columns.setdefault(model, []).append(value)
         digits = 5 if (SMALL | LARGE)[name][1] == "rmse" else 3
         means = [
-            f"{model} {statistics.mean(values):.{digits}g} ± {statistics.pstdev(values):.2g}"
+            f"{model} {statistics.mean(values):.{digits}g} ± {statistics.stdev(values) if len(values) > 1 else 0:.2g}"
             for model, values in columns.items()
         ]
         print(
