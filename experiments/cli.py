@@ -21,6 +21,7 @@ from experiments.callbacks.board.curves import Curves
 from experiments.callbacks.board.logger import board_of
 from experiments.callbacks.board.loggers import with_board
 from experiments.callbacks.checkpointing import RunCheckpoint
+from experiments.callbacks.compiling import Compile
 from experiments.callbacks.figures import figures_of
 from experiments.callbacks.figures.base import EvaluationFigures
 from experiments.callbacks.optimizer_overrides import OptimizerOverrides
@@ -85,9 +86,10 @@ class LeydenCLI(LightningCLI):
     # ---- what to parse
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add ``--name``, ``--trust`` and ``--checkpoint``."""
+        """Add ``--name``, ``--trust``, ``--compile`` and ``--checkpoint``."""
         parser.add_argument("--name", type=str | None, help="Name of the run; the stem of the config file if not given")
         parser.add_argument("--trust", type=str | None, help="Package of your own that a checkpoint may name")
+        parser.add_argument("--compile", type=bool, default=False, help="Compile the network by torch.compile")
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -171,7 +173,8 @@ class LeydenCLI(LightningCLI):
         """The trainer, with the run folder, its logger and the callbacks that every run has."""
         settings = self._get(self.config_init, "trainer")
         summary = [] if settings.enable_model_summary is False else [Summary()]
-        own = [PredictionWriter(), self._optimizer_overrides(), *summary, *self.callbacks]
+        compiled = [Compile()] if self._get(self.config, "compile") else []
+        own = [PredictionWriter(), self._optimizer_overrides(), *summary, *compiled, *self.callbacks]
         self.trainer_defaults["callbacks"] = own
         kwargs["default_root_dir"] = str(self.run_folder)
         check_trainer(settings)
