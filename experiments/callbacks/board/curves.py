@@ -7,7 +7,6 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 
@@ -76,7 +75,11 @@ def gradient_norm(module: LightningModule) -> Tensor:
         p.grad.coalesce().values() if p.grad.is_sparse else p.grad for p in module.parameters() if p.grad is not None
     ]
     norm = torch.nn.utils.get_total_norm(gradients)
-    return norm.full_tensor() if isinstance(norm, DTensor) else norm  # each process has a part of a sharded network
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        from torch.distributed.tensor import DTensor  # half a second
+
+        return norm.full_tensor() if isinstance(norm, DTensor) else norm  # each process has a part of the network
+    return norm
 
 
 def num_examples(batch: Any) -> int:
