@@ -17,6 +17,14 @@ TASKS = {
     "tabular_classification": ["tabular_classification/iris", "--data.batch_size=16"],
     "image_classification": ["image_classification/mnist_cnn", "--model.net.width=4", "--data.batch_size=8"],
     "text_classification": ["text_classification/trec_cnn", "--data.batch_size=16"],
+    "several_labels": [
+        "own/text_labels",
+        *[f"--data.path={SAMPLES}/texts/films.csv", "--data.target=genres", "--data.batch_size=5"],
+    ],
+    "image_numbers": [
+        "own/image_number",
+        *[f"--data.path={SAMPLES}/my_images/tags.csv", "--model.net.width=4", "--data.batch_size=3"],
+    ],
     "tagging": [
         "tagging/ewt_bilstm_crf",
         *["--model.net.hidden=8", "--model.net.word_size=8", "--model.net.char_filters=8", "--data.batch_size=4"],
@@ -40,6 +48,8 @@ INPUTS = {
     "regression": "tables/people.csv",
     "image_classification": "my_images",
     "text_classification": "texts/unlabelled.txt",
+    "several_labels": "texts/unlabelled.txt",
+    "image_numbers": "my_images",
     "tagging": "tagged/sentences.txt",
     "tagging_by_counts": "tagged/sentences.txt",
     "translation": "texts/unlabelled.txt",

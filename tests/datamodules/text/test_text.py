@@ -64,6 +64,37 @@ def test_dataset_that_hugging_face_reads(tmp_path, monkeypatch):
         HubTexts(str(folder), target="mood").read("train")
 
 
+def test_names_of_labels_are_those_of_the_hub(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    moods = datasets.ClassLabel(names=["glad", "sad", "calm"])
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "moods": datasets.Sequence(moods),
+            "mood": moods,
+            "like": datasets.Value("int64"),
+        }
+    )
+    columns = {"text": [f"t {k}" for k in range(20)], "moods": [[0, 2], [], [1], [2]] * 5, "mood": [0, 1, 2, 0] * 5}
+    (tmp_path / "set").mkdir()
+    whole = datasets.Dataset.from_dict(columns | {"like": list(range(20))}, features)
+    whole.to_parquet(str(tmp_path / "set" / "train.parquet"))
+    options = {"test_split": None, "val_fraction": 0.25, "test_fraction": 0.25}
+    data = HubTexts(str(tmp_path / "set"), target="moods", kind="labels", **options)
+    data.setup("fit")
+    assert data.facts.labels == ["calm", "glad", "sad"]
+    found = [set(text.label) for split in ("train", "val", "test") for text in data.read(split)]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, [{"glad", "calm"}, set(), {"sad"}, {"calm"}] * 5))
+    data = HubTexts(str(tmp_path / "set"), target="mood", **options)
+    data.setup("fit")
+    assert data.facts.classes == ["calm", "glad", "sad"]
+    data = HubTexts(str(tmp_path / "set"), target="like", kind="number", **options)
+    data.setup("fit")
+    assert data.facts.targets == ["like"]
+
+
 def test_batches_are_of_similar_length_and_padded_to_their_longest(table):
     rows = "".join(f"{' '.join(['word'] * (1 + i % 20))},{'ab'[i % 2]}\n" for i in range(200))
     data = table("text,label\n" + rows, batch_size=8, val_fraction=0.05, test_fraction=0.05)
