@@ -135,6 +135,8 @@ class TabM(TableNet):
         self._take(edges)
 
     def _edges(self, column: Mapping[str, Any]) -> Tensor:
+        if "quantiles" not in column:  # facts of a version that did not learn them
+            raise ValueError(f"the data does not know the quantiles of `{column.get('name')}`; train anew")
         known = torch.tensor(column["quantiles"], dtype=torch.float64)
         some = torch.linspace(0, known.numel() - 1, min(self.num_bins + 1, known.numel())).round().long()
         edges: Tensor = ((known[some] - column["mean"]) / column["scale"]).float()

@@ -110,6 +110,13 @@ def test_fewer_bins_are_some_of_the_same():
         TabM(1, 2, num_bins=65)
 
 
+def test_facts_without_quantiles_are_refused():
+    older = facts(["number"], [0])
+    del older.columns[0]["quantiles"]
+    with pytest.raises(ValueError, match="does not know the quantiles"):
+        TabM(1, 2).prepare(older)
+
+
 def test_bins_hold_equally_many_training_rows(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.exponential(size=1000) * 50 + 7
