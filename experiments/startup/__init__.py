@@ -6,8 +6,11 @@ from experiments.startup.postponed import postponed
 
 def import_lightning() -> None:
     """Import Lightning without what few runs need of it."""
+    import torch  # noqa: F401 - itself as ever
+
     postpone_compiler()
-    with postponed("matplotlib", "scipy", "torchvision", "transformers"):  # for metrics of torchmetrics that few have
+    # For metrics of torchmetrics that few have; triton, to count operations of its kernels.
+    with postponed("matplotlib", "scipy", "torchvision", "transformers", "triton"):
         import lightning.pytorch.cli  # noqa: F401
 
 

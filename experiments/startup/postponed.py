@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +17,7 @@ def postponed(*packages: str) -> Iterator[None]:
     """Give stand-ins to the modules that import a package meanwhile; afterwards it is imported as ever.
 
     Args:
-        *packages: Their full names. One that is imported already stays as it is.
+        *packages: Their full names. One that is imported already stays as it is, one that is missing stays missing.
     """
     finder = postpone(*packages)
     try:
@@ -32,7 +33,7 @@ def postpone(*packages: str, **answers: Any) -> "StandIns":
     no use, and is made up for.
 
     Args:
-        *packages: Their full names. One that is imported already stays as it is.
+        *packages: Their full names. One that is imported already stays as it is, one that is missing stays missing.
         **answers: What the stand-in of a package holds by itself, so that to use it is not to use the package.
     """
     finder = StandIns(packages, answers)
@@ -45,6 +46,7 @@ class StandIns(MetaPathFinder, Loader):
 
     def __init__(self, packages: Sequence[str], answers: Mapping[str, Any]) -> None:
         self.packages = {package for package in packages if package not in sys.modules}
+        self.packages -= {package for package in self.packages if "." not in package and find_spec(package) is None}
         self.answers = answers
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:

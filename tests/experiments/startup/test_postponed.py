@@ -117,13 +117,18 @@ def test_what_is_imported_already_stays() -> None:
     assert sys.modules["large"] is large
 
 
+def test_what_is_missing_stays_missing() -> None:
+    with postponed("no_such_package"), pytest.raises(ImportError):
+        import no_such_package  # noqa: F401
+
+
 PROGRAM = """
 import sys
 from experiments.startup import prepare
 prepare()
 import experiments.cli
-heavy = {"matplotlib", "scipy", "sympy", "torchvision", "transformers", "torch._inductor"} & sys.modules.keys()
-assert not heavy, heavy
+heavy = {"matplotlib", "scipy", "sympy", "torchvision", "transformers", "triton", "torch._inductor"}
+assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 import torch, torchmetrics, torchvision
 from lightning.pytorch.utilities.compile import from_compiled, to_uncompiled
 layer = torch.nn.Linear(1, 1)
