@@ -47,12 +47,22 @@ NAMES = {former: name for name, (former, _) in OWN.items()}
 # Nothing to download, and a size that a small machine bears.
 OPTIONS = {"hymenoptera_resnet18": "--model.net.weights=null", "imagenet_resnet50": "--data.batch_size=2"}
 OPTIONS |= {name: options for name, (_, options) in OWN.items()}
+OPTIONS |= {
+    "text_labels": "--data.path=texts/films.csv --data.target=genres",
+    "text_number": "--data.path=texts/films.csv --data.target=minutes",
+    "text_pairs": "--data.path=texts/pairs.csv",
+    "tabular_labels": "--data.path=tables/hobbies.csv --data.target=hobbies",
+    "image_labels": "--data.path=my_images/tags.csv --model.net.weights=null",
+    "image_number": "--data.path=my_images/tags.csv",
+}
 # What is predicted, and the configs for which it is; <name>.csv for all others.
 INPUTS = {
-    "my_images": "own/image* images_from_scratch cifar10_* digits *mnist_* imagenet_* hymenoptera_*",
-    "texts/unlabelled.txt": "own/text own/translation own/dialogue sst2_* trec_* multi30k_* daily_*",
+    "my_images": "own/image* image[s_]* cifar10_* digits *mnist_* imagenet_* hymenoptera_*",
+    "texts/unlabelled.txt": "own/text text_[ln]* own/translation own/dialogue sst2_* trec_* multi30k_* daily_*",
     "tagged/sentences.txt": "own/tagging conll2003_* ewt_* wnut17_*",
     "tables/people.csv": "own/tabular_classification own/regression",
+    "texts/pairs.csv": "text_pairs",
+    "tables/hobbies.csv": "tabular_labels",
     "series/shops.csv": "own/forecasting",
     "ett/ETTh1.csv": "etth1_*",
     "univariate/airline-passengers.csv": "airline_*",
