@@ -14,7 +14,8 @@ from modules.classification import Classifier
 from modules.dialogue import ResponseSelector
 from modules.embedding import SkipGram
 from modules.forecasting import Forecaster
-from modules.members import mean_logits, mean_numbers
+from modules.members import mean_binary_logits, mean_logits, mean_numbers
+from modules.multilabel import MultiLabelClassifier
 from modules.nets.seq2seq.encoder_decoder import EncoderDecoder, Tensors
 from modules.regression import Regressor
 from modules.tagging import HMMTagger, Tagger
@@ -103,6 +104,11 @@ def _plain(
 @graphs_of.register
 def _(task: Classifier, batch: Batch) -> list[Graph]:
     return [_plain(task.net, batch, "logits", task.mirror, mean_logits)]
+
+
+@graphs_of.register
+def _(task: MultiLabelClassifier, batch: Batch) -> list[Graph]:
+    return [_plain(task.net, batch, "logits", then=mean_binary_logits)]
 
 
 @graphs_of.register

@@ -22,7 +22,7 @@ from datamodules.tables.base import TableData
 from datamodules.tagging.base import Tagging
 from datamodules.text.base import TextData
 from datamodules.tokens import Tokens
-from datamodules.types import ChoiceFacts, ClassFacts, Facts, NumberFacts, PairFacts
+from datamodules.types import ChoiceFacts, ClassFacts, Facts, LabelFacts, NumberFacts, PairFacts
 from experiments.deployment.export.scripts import images, replies, sequences, series, table, tags, text, words
 from modules.task import Task
 
@@ -63,13 +63,15 @@ def _(data: TableData, task: Any) -> Preprocessing:
         "missing": sorted({*MISSING, *(word.lower() for word in data.missing)}),
         "missing_words": list(data.missing),
     }
-    return Preprocessing(table, values | _answers(facts), {})
+    return Preprocessing(table, values | _answers(facts, task), {})
 
 
-def _answers(facts: Facts) -> dict[str, Any]:
-    """What outputs mean: classes, or numbers and their units."""
+def _answers(facts: Facts, task: Any) -> dict[str, Any]:
+    """What outputs mean: classes, labels, or numbers and their units."""
     if isinstance(facts, ClassFacts):
         return {"classes": facts.classes}
+    if isinstance(facts, LabelFacts):
+        return {"labels": facts.labels, "between": facts.between, "threshold": task.threshold}
     if isinstance(facts, NumberFacts):
         return {"targets": facts.targets, "target_mean": facts.target_mean, "target_scale": facts.target_scale}
     raise MisconfigurationException(f"it is not known how answers of {type(facts).__name__} are exported")
@@ -94,7 +96,7 @@ def _(data: Images, task: Any) -> Preprocessing:
             steps.append({"name": "crop", "size": list(transform.size)})
         else:
             others.append(type(transform).__name__)
-    values = {"channels": data.channels, "mean": facts.mean, "std": facts.std, **_answers(facts)}
+    values = {"channels": data.channels, "mean": facts.mean, "std": facts.std, **_answers(facts, task)}
     return Preprocessing(images, values | {"transforms": steps, "not_written": others}, {}, ("pillow",))
 
 
@@ -112,9 +114,11 @@ def _plain_tokenizer(text: str) -> str:
 
 @preprocessing_of.register
 def _(data: TextData, task: Any) -> Preprocessing:
+    if len(data.columns) > 1:
+        raise MisconfigurationException("pairs of texts are not exported: predict.py would have to put them together")
     facts, tokens = data.facts, Tokens(data.facts.tokenizer)
     values = {
-        **_answers(facts),
+        **_answers(facts, task),
         "max_length": data.max_length,
         "num_words": len(tokens),
         "buckets": facts.num_inputs - len(tokens),

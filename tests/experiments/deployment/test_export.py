@@ -30,7 +30,10 @@ from experiments.deployment.export.graphs import Graph
 from experiments.deployment.export.scripts import images, sequences
 from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
 
-REFUSED = {"tagging/ewt_hmm": "a hidden Markov model is no network"}
+REFUSED = {
+    "tagging/ewt_hmm": "a hidden Markov model is no network",
+    "own/text_pairs": "pairs of texts are not exported|it is not known how inputs of SegmentTokens",
+}
 LINES = ["What is the capital of Holland ?", "a man in a red shirt walks", "hello 1"]
 
 
@@ -47,10 +50,11 @@ def program(folder: Path) -> Any:
 def inputs_of(data: Data[Any, Any]) -> tuple[Any, Any]:
     """Raw inputs, as ``Model.predict`` takes them and as the program does."""
     if isinstance(data, TableData):
-        table = data.table().head(9)
-        return table, [
-            {name: None if cell != cell else cell for name, cell in row.items()} for row in table.to_dict("records")
-        ]
+        file = next((data.root / data.folder / name for name in data.files), None)
+        table = (data.table() if file is None else pd.read_csv(file)).head(9)
+        # What is derived of the columns is derived before the program.
+        rows = (table if file is None else data.derive(table.copy())).to_dict("records")
+        return table, [{name: None if cell != cell else cell for name, cell in row.items()} for row in rows]
     if isinstance(data, Images):
         paths = sorted(str(path) for path in Path("my_images").glob("*/*.*"))[:6]
         return paths, paths
@@ -108,7 +112,7 @@ def test_every_network_is_exported_or_refused(
     found = found.rename(columns=names)
     assert len(found) == len(wanted)
     for name in found:
-        if isinstance(found[name][0], float) or "probability" in name:
+        if isinstance(found[name].iloc[0], float) or "probability" in name:
             tolerance = 0.02 if isinstance(data, Images) else 1e-4  # images are resized to the nearest of 256 shades
             for some, others in zip(found[name], wanted[name], strict=True):
                 if isinstance(some, str):

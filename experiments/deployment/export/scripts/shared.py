@@ -47,10 +47,23 @@ def classes_of(logits: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any
     return rows
 
 
+def labels_of(shares: np.ndarray, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The labels of each row of probabilities, written as in training, and the probability of each."""
+    names, between, rows = facts["labels"], facts["between"], []
+    for row in shares.tolist():
+        chosen = [name for name, share in zip(names, row, strict=True) if share >= facts["threshold"]]
+        written = between.join(chosen) if between else json.dumps(chosen, ensure_ascii=False)
+        each = {f"probability_{name}": round(share, 6) for name, share in zip(names, row, strict=True)}
+        rows.append({"prediction": written} | each)
+    return rows
+
+
 def answers_of(found: dict[str, np.ndarray], facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the outputs of a network mean: classes, or numbers in their units."""
+    """What the outputs of a network mean: classes, labels, or numbers in their units."""
     if "classes" in facts:
         return classes_of(found["logits"], facts["classes"])
+    if "labels" in facts:
+        return labels_of(1 / (1 + np.exp(-found["logits"].astype(float))), facts)
     values = found["standardized"].astype(float) * facts["target_scale"] + facts["target_mean"]
     names = ["prediction"] if len(facts["targets"]) == 1 else [f"prediction_{name}" for name in facts["targets"]]
     return [dict(zip(names, row, strict=True)) for row in values.tolist()]
