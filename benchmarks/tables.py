@@ -102,8 +102,9 @@ def frame(data: TableData, split: str) -> "DataFrame":
         name = column["name"]
         if column["kind"] == "category":
             texts, codes = categories(rows.column(name), column["whole"])
-            named = np.array([*texts, "missing"], dtype=object)[codes]
-            columns[name] = pd.Categorical(named, sorted({*column["categories"], "missing"}))
+            known = {*column["categories"], "missing"}
+            named = np.array([*(text if text in known else "other" for text in texts), "missing"], dtype=object)
+            columns[name] = pd.Categorical(named[codes], sorted({*known, "other"}))
         else:
             columns[name] = reader.numbers(name, NumberFormat(*column["format"]))
     return pd.DataFrame(columns)
