@@ -16,7 +16,7 @@ ORDER = {
     "Start": ["index.md", "zh.md", "own_data.md"],
     "Tasks": ["tabular.md", "transfer.md", "text.md", "tagging.md", "translation.md", "dialogue.md", "forecasting.md"],
     "Results": ["results.md", "speed.md"],
-    "Running": ["training.md", "study.md", "python.md", "deployment.md", "serving.md", "multinode.md"],
+    "Running": ["training.md", "study.md", "using_a_model.md", "multinode.md"],
     "The code": ["how_it_is_built.md", "contributing.md", "security.md", "changelog.md"],
 }
 PACKAGES = ("modules", "datamodules", "experiments")
@@ -40,6 +40,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for _, page, content in api():
         files.append(File.generated(config, page, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Leave out links to files that are no pages, such as configs."""
+    return re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", markdown)
 
 
 def rewritten(text: str) -> str:
