@@ -19,6 +19,7 @@ ORDER = {
     "Running": ["training.md", "study.md", "using_a_model.md", "multinode.md"],
     "The code": ["how_it_is_built.md", "contributing.md", "security.md", "changelog.md"],
 }
+TITLES = {"index.md": "Start", "zh.md": "中文"}
 PACKAGES = ("modules", "datamodules", "experiments")
 
 
@@ -26,7 +27,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages that there are in order; those that nobody put anywhere come last."""
     there = {path.name for path in (ROOT / "docs").glob("*.md")} | set(BESIDE.values())
     named = {page for pages in ORDER.values() for page in pages}
-    nav: list[Any] = [{part: [page for page in pages if page in there]} for part, pages in ORDER.items()]
+    nav: list[Any] = [
+        {part: [{TITLES[page]: page} if page in TITLES else page for page in pages if page in there]}
+        for part, pages in ORDER.items()
+    ]
     if rest := sorted(there - named):
         nav.append({"More": list(rest)})
     config.nav = [*nav, {"API": [{name: page} for name, page, _ in api()]}]
