@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar, StochasticWeightAveraging
+from lightning.pytorch.callbacks import LearningRateFinder, LearningRateMonitor, ProgressBar, StochasticWeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -196,6 +196,11 @@ class LeydenCLI(LightningCLI):
             raise MisconfigurationException(
                 "StochasticWeightAveraging cannot average a network that is built from the data: "
                 "take experiments.callbacks.averaging.EMA"
+            )
+        if any(isinstance(callback, LearningRateFinder) for callback in settings.callbacks):
+            raise MisconfigurationException(
+                "LearningRateFinder sets an option `lr` of the task, and the rate is one of its optimizer: let leyden "
+                "study search for model.optimizer.lr"
             )
         trainer = super().instantiate_trainer(**kwargs)
         # Lightning would let checkpoints come last.

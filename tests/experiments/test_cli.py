@@ -144,3 +144,12 @@ def test_checkpoint_of_another_task(
     Path("line.yaml").write_text("model: {class_path: modules.regression.Regressor}\n")
     assert leyden("test", "--config", "line.yaml", "--ckpt_path", "runs/digits/0") == 1
     assert "holds a modules.classification.Classifier, line.yaml is a modules.regression" in capsys.readouterr().err
+
+
+def test_learning_rate_finder_is_refused(
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finder = "--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateFinder"
+    assert leyden("fit", "--config", digits, finder) == 1
+    assert "LearningRateFinder sets an option `lr` of the task" in capsys.readouterr().err
+    assert not Path("runs/digits").exists()
