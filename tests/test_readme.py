@@ -41,6 +41,6 @@ def test_scores_are_those_of_the_table_of_results(name: str) -> None:
     assert len(rows) > 5
     for config, told in rows:
         known = [results.shown("", values) for values in table[config]["scores"].values()]
-        numbers = re.findall(r"\d+\.\d+(?: ± \d+\.\d+)?", told)
+        numbers = re.findall(r"\d[\d,]*[.,]\d+(?: ± \d[\d,.]*)?", told)
         seeds = re.findall(r"\((\d+) seed|(\d+) 个种子", told)[0]
         assert any(f" {numbers[0]} ({max(seeds)} seed" in score for score in known), (config, told, known)
