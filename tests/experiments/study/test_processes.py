@@ -137,3 +137,16 @@ def test_machines_that_share_nothing_but_a_database(postgresql: str, digits: Pat
     studies = [json.loads((folder / "runs/some/study.json").read_text()) for folder in folders]
     assert studies[0]["scores"] == studies[1]["scores"]
     assert open_storage(postgresql, tmp_path).get_all_studies()
+
+
+@pytest.mark.slow
+def test_a_trial_on_two_devices_has_processes_of_its_own(digits: Path) -> None:
+    words = ["--study.devices_per_trial", "2", "--study.trials", "1", "--study.seeds", "1", "--trainer.max_epochs", "1"]
+    log = digits.parent / "log"
+    assert start(digits, log, *words).wait() == 0, log.read_text()
+    run = digits.parent / "runs/some"
+    study = json.loads((run / "study.json").read_text())
+    assert study["search"][0]["trials"] == {"complete": 1}
+    for name in ("0", "best_0"):
+        assert "\n  devices: '2'\n" in (run / name / "config.yaml").read_text()
+    assert study["search"][0]["best"]["value"] == json.loads((run / "0/metrics.json").read_text())["val/accuracy"]
