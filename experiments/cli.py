@@ -28,7 +28,13 @@ from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
 from experiments.callbacks.screen import Summary
 from experiments.commands.configs import DEFAULTS
-from experiments.lightning_patches import allow_clipping, avoid_emulation, guarded, make_lean
+from experiments.lightning_patches import (
+    allow_clipping,
+    avoid_emulation,
+    guarded,
+    make_lean,
+    take_up_without_state,
+)
 from experiments.parsing import LeydenParser, check, check_trainer, values_of
 from experiments.saved_config import SaveConfig
 from experiments.signatures import trusted
@@ -208,6 +214,7 @@ class LeydenCLI(LightningCLI):
         make_lean(trainer, self.model, self.datamodule)
         avoid_emulation(trainer)
         allow_clipping(trainer)
+        take_up_without_state(trainer)
         return trainer
 
     def _optimizer_overrides(self) -> OptimizerOverrides:

@@ -23,7 +23,7 @@ from lightning.pytorch.core.hooks import DataHooks, ModelHooks
 from lightning.pytorch.loops import evaluation_loop, training_epoch_loop
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.profilers import PassThroughProfiler
-from lightning.pytorch.strategies import Strategy
+from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
@@ -300,6 +300,26 @@ def _name_parameters(state: dict[str, Any], module: torch.nn.Module) -> dict[str
 
 
 model_parallel._rekey_optimizer_state_if_needed = _name_parameters  # type: ignore[assignment]
+
+
+def take_up_without_state(trainer: Trainer) -> None:
+    """Let a sharded optimizer without a state (plain SGD) be taken up: PyTorch looks for the device of its state."""
+    if not isinstance(trainer.strategy, ModelParallelStrategy):
+        return
+    from torch.distributed.checkpoint import state_dict as torch_states
+
+    set_state = torch_states.set_optimizer_state_dict
+    if set_state.__module__ == __name__:  # by a run before, in the same process
+        return
+
+    def set_state_or_groups(model: Any, optimizers: Any, optim_state_dict: Any, **options: Any) -> None:
+        if optim_state_dict["state"] or not isinstance(optimizers, torch.optim.Optimizer):
+            set_state(model, optimizers, optim_state_dict, **options)
+            return
+        for group, kept in zip(optimizers.param_groups, optim_state_dict["param_groups"], strict=True):
+            group.update({name: value for name, value in kept.items() if name != "params"})
+
+    torch_states.set_optimizer_state_dict = set_state_or_groups
 
 
 # ---- the command line

@@ -84,7 +84,7 @@ def scores(run: str) -> dict[str, float]:
 
 def predictions(run: str) -> tuple[list[str], list[float]]:
     """What was predicted: the text, and the fractions in it, which may differ in their last digit."""
-    files = sorted(Path(f"runs/{run}/0").glob("predictions*"))
+    files = [path for path in sorted(Path(f"runs/{run}/0").glob("predictions*")) if path.suffix != ".png"]
     parts = [FRACTION.split(path.read_text()) for path in files]
     return [text for part in parts for text in part[::2]], [float(number) for part in parts for number in part[1::2]]
 
