@@ -105,6 +105,7 @@ def test_seeds_after_a_search_keep_its_split(leyden: Leyden, digits: Path) -> No
         assert "split_seed: 0\n" in config
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_none_of_the_study(
     leyden: Leyden, digits: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

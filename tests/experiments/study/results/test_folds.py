@@ -122,6 +122,7 @@ def test_rolling_origin_of_a_series(leyden: Leyden, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_folds_around_a_search(leyden: Leyden, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table(tmp_path / "some.csv", 40)
     words = ["--config", CONFIGS / "own/regression.yaml", "--data.path=some.csv", "--data.target=price", *ONE_EPOCH]
