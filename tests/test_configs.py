@@ -44,6 +44,7 @@ PREDICT = {
     "own/tabular_classification": "tables/people.csv",
     "regression/california_tabm": "california_housing/housing.csv",
     "regression/diamonds_tabm": "diamonds/diamonds.csv",
+    "tabular_classification/adult_ft_transformer": "adult/adult.test",
     "tabular_classification/adult_tabm": "adult/adult.test",
     "own/text": "texts/unlabelled.txt",
     "own/text_labels": "texts/unlabelled.txt",
