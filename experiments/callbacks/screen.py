@@ -4,7 +4,6 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelSummary, TQDMProgressBar
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from experiments.callbacks.checkpointing import RunCheckpoint
 
@@ -55,4 +54,4 @@ class Summary(ModelSummary):
         lines = [f"  {name:<16} {kind:<24} {count:>8}" for name, kind, count in rows if count.strip() != "0"]
         trained = "all" if trainable_parameters == total_parameters else f"{trainable_parameters:,}"
         lines.append(f"{total_parameters:,} parameters ({model_size:,.1f} MB), {trained} of them trained")
-        rank_zero_info("\n".join(lines))
+        print("\n".join(lines))  # on one process; what is wrong stands alone on the other stream

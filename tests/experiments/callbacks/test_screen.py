@@ -23,8 +23,8 @@ def test_a_run_on_a_narrow_screen(
     assert max(map(len, lines)) <= 80
     last = [line for line in lines if line.startswith("Epoch 2/2: 100%")][-1]
     assert re.search(r"4/4 \[00:00 left, train/loss=\d\.\d+, val/accuracy=\d\.\d+\]$", last)
-    assert "FLOPs" not in caplog.text
-    assert re.search(r"  net +SmallCNN +246 *\n246 parameters \(0\.0 MB\), all of them trained\n", caplog.text)
+    assert "FLOPs" not in said.out + caplog.text
+    assert re.search(r"  net +SmallCNN +246 *\n246 parameters \(0\.0 MB\), all of them trained\n", said.out)
 
 
 def test_predictions_leave_no_event_file(leyden: Callable[..., int], digits: Path) -> None:
