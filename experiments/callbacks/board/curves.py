@@ -14,7 +14,8 @@ from torch.utils._pytree import tree_leaves
 class Curves(Callback):
     """Logs ``train/lr``, ``train/grad_norm`` and ``train/throughput`` as often as the loss.
 
-    The learning rate is the largest of all parameters; where some have a smaller one, ``train/lr_smallest`` is that.
+    The learning rate is the largest of all parameters. The section ``lr`` has it too, beside the smallest where some
+    parameters have a smaller one: ``lr/largest`` and ``lr/smallest``.
     The norm is that of the whole gradient, before it is clipped. The throughput counts the examples of all processes
     and the time from step to step, without validation.
 
@@ -36,9 +37,9 @@ class Curves(Callback):
         if (trainer.global_step + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         rates = [float(group["lr"]) for group in optimizer.param_groups]
-        points = {"train/lr": max(rates), "train/grad_norm": float(gradient_norm(pl_module))}
+        points = {"train/lr": max(rates), "lr/largest": max(rates), "train/grad_norm": float(gradient_norm(pl_module))}
         if min(rates) < max(rates):
-            points["train/lr_smallest"] = min(rates)
+            points["lr/smallest"] = min(rates)
         _log(trainer, points, trainer.global_step)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -55,4 +55,4 @@ def test_groups_with_rates_of_their_own() -> None:
     groups = [{"params": [module.weight], "lr": 0.1}, {"params": [module.bias], "lr": 0.001}]
     module(torch.ones(1, 1)).sum().backward()
     Curves().on_before_optimizer_step(trainer, module, torch.optim.SGD(groups))  # type: ignore[arg-type]
-    assert (logged["train/lr"], logged["train/lr_smallest"]) == (0.1, 0.001)
+    assert (logged["train/lr"], logged["lr/largest"], logged["lr/smallest"]) == (0.1, 0.1, 0.001)
