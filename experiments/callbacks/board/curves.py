@@ -60,7 +60,7 @@ class Curves(Callback):
         self._last = now
         if trainer.global_step % trainer.log_every_n_steps == 0 and self._seconds:  # type: ignore[attr-defined]
             examples = trainer.world_size * self._examples
-            _log(trainer, {"train/throughput": examples / self._seconds}, trainer.global_step - 1)
+            _log_clock(trainer, "train/throughput", examples / self._seconds, trainer.global_step - 1)
             self._examples, self._seconds = 0, 0.0
 
 
@@ -68,6 +68,15 @@ def _log(trainer: Trainer, points: dict[str, float], step: int) -> None:
     """Add points to curves; they are no scores, which a checkpoint keeps."""
     for logger in trainer.loggers:
         logger.log_metrics(points, step)
+
+
+def _log_clock(trainer: Trainer, name: str, value: float, step: int) -> None:
+    """Add a point that tells the time: on the board not among the scalars that are the same in a run that was resumed."""
+    for logger in trainer.loggers:
+        if not isinstance(logger, TensorBoardLogger):
+            logger.log_metrics({name: value}, step)
+        elif trainer.is_global_zero:
+            logger.experiment.add_scalar(name, value, step, new_style=True)  # shown alike, kept as a tensor
 
 
 def gradient_norm(module: LightningModule) -> Tensor:

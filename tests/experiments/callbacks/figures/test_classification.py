@@ -21,12 +21,12 @@ def test_board_shows_errors_curves_and_options(leyden: Callable[..., int], digit
         "train/loss",
         "train/lr",
         "train/grad_norm",
-        "train/throughput",
         "val/loss",
         "val/accuracy",
         "test/accuracy",
     }
     assert curves <= set(tags["scalars"])
+    assert "train/throughput" in tags["tensors"]
     assert "epoch" not in tags["scalars"]
     assert "_hparams_/session_start_info" in events.summary_metadata
     assert "_hparams_/experiment" not in events.summary_metadata  # which would fix the order of the options
