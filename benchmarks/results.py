@@ -81,7 +81,8 @@ def shown(name: str, values: Any) -> str:
 def take(table: dict[str, Any], run: Path) -> None:
     """Put the scores of a run in the place of its seed."""
     trained = yaml.safe_load((run / CONFIG).read_text())
-    name = next((name for name in names() if name.split("/")[1] == trained["name"]), None)
+    stem = trained["name"].removesuffix("_study")
+    name = next((name for name in names() if name.split("/")[1] == stem), None)
     if name is None:
         raise SystemExit(f"{run}: no config is called {trained['name']}")
     differing = list(_differences(yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()), trained))

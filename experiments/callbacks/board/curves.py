@@ -71,7 +71,7 @@ def _log(trainer: Trainer, points: dict[str, float], step: int) -> None:
 
 
 def _log_clock(trainer: Trainer, name: str, value: float, step: int) -> None:
-    """Add a point that tells the time: on the board not among the scalars that are the same in a run that was resumed."""
+    """Add a point that tells the time; on the board it is no scalar: those are alike in a run that was resumed."""
     for logger in trainer.loggers:
         if not isinstance(logger, TensorBoardLogger):
             logger.log_metrics({name: value}, step)
