@@ -233,8 +233,7 @@ def curves(run: Path) -> list[tuple[str, int, float]]:
     board = EventAccumulator(str(run), size_guidance=dict.fromkeys(("scalars", "images", "tensors", "histograms"), 0))
     board.Reload()
     tags = board.Tags()
-    scalars = set(tags["scalars"]) - {"train/throughput"}  # which tells the time
-    points = [(tag, e.step, e.value) for tag in scalars for e in board.Scalars(tag)]
+    points = [(tag, e.step, e.value) for tag in tags["scalars"] for e in board.Scalars(tag)]
     points += [(tag, e.step, 0.0) for tag in tags["images"] for e in board.Images(tag)]
     points += [(tag, e.step, 0.0) for tag in tags["tensors"] for e in board.Tensors(tag) if "hparams" not in tag]
     return sorted(points)

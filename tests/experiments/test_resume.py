@@ -78,10 +78,11 @@ def board(run: Path) -> dict[str, list[tuple[int, Any]]]:
     found: dict[str, list[tuple[int, Any]]] = {}
     for kind in size:
         for tag in events.Tags()[kind]:
-            if tag.startswith("_hparams_") or tag in ("run/text_summary", "train/throughput"):
-                continue  # names, commands and clocks
+            if tag.startswith("_hparams_") or tag == "run/text_summary":
+                continue  # names and commands
             for event in getattr(events, kind.capitalize())(tag):
                 value = [x for name, x in vars(event).items() if name not in ("wall_time", "step")]
+                value = [] if tag == "train/throughput" else value  # which tells the time
                 found.setdefault(tag, []).append((event.step, [str(x) for x in value]))
     return found
 

@@ -24,10 +24,11 @@ class Curves(Callback):
 
     def __init__(self) -> None:
         self._examples, self._seconds = 0, 0.0
-        self._last: float | None = None
+        self._last, self._step = 0.0, 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say which curves share a chart, once in the life of a run."""
+        """Begin to measure, also within an epoch; say which curves share a chart, once in the life of a run."""
+        self._last, self._step = time.perf_counter(), trainer.global_step
         if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
             chart = {"train and validation": ["Multiline", ["^(train|val)/loss$"]]}
             trainer.logger.experiment.add_custom_scalars({"loss": chart})
@@ -56,11 +57,14 @@ class Curves(Callback):
         """Measure."""
         now = time.perf_counter()
         self._examples += num_examples(batch)
-        self._seconds += now - (self._last or now)
+        self._seconds += now - self._last
         self._last = now
-        if trainer.global_step % trainer.log_every_n_steps == 0 and self._seconds:  # type: ignore[attr-defined]
+        if trainer.global_step == self._step:  # of several batches a step
+            return
+        self._step = trainer.global_step
+        if self._step % trainer.log_every_n_steps == 0 and self._seconds > 0:  # type: ignore[attr-defined]
             examples = trainer.world_size * self._examples
-            _log_clock(trainer, "train/throughput", examples / self._seconds, trainer.global_step - 1)
+            _log_clock(trainer, "train/throughput", examples / self._seconds, self._step - 1)
             self._examples, self._seconds = 0, 0.0
 
 
