@@ -54,7 +54,7 @@ class SaveConfig(SaveConfigCallback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """The TEXT tab says what the run is, once in its life."""
-        if trainer.global_step == 0 and has_board(trainer) and trainer.is_global_zero:
+        if trainer.ckpt_path is None and has_board(trainer) and trainer.is_global_zero:
             words = getattr(self.parser, "words", ())
             show_text(trainer, "run", card(trainer, pl_module, words, self.text))
 

@@ -29,7 +29,7 @@ class Curves(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to measure, also within an epoch; say which curves share a chart, once in the life of a run."""
         self._last, self._step = time.perf_counter(), trainer.global_step
-        if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
+        if trainer.ckpt_path is None and isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
             chart = {"train and validation": ["Multiline", ["^(train|val)/loss$"]]}
             trainer.logger.experiment.add_custom_scalars({"loss": chart})
 
