@@ -90,6 +90,7 @@ def predictions(run: str) -> tuple[list[str], list[float]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_task_scores_and_predicts_alike(leyden: Callable[..., int], tmp_path: Path) -> None:
     commands = []
     for name in TASKS:
@@ -114,6 +115,7 @@ def test_every_task_scores_and_predicts_alike(leyden: Callable[..., int], tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_task_is_trained_alike_when_its_weights_are_shared_out(
     leyden: Callable[..., int], tmp_path: Path
 ) -> None:
