@@ -43,7 +43,7 @@ class LeydenParser(LightningArgumentParser):
         """
         said = " ".join(str(ex or message).split())
         parser: LightningArgumentParser = getattr(ex, "subcommand_parser", None) or self
-        said += self._nearest(said, parser)
+        said += "" if " - did you mean " in said else self._nearest(said, parser)
         if not self.exit_on_error:
             raise ArgumentError(None, said) from ex
         texts = [said]
