@@ -51,7 +51,7 @@ class TextTable(TextData):
         self.makes = FACTS[kind]
         self.target = make_target(kind, target, label_separator, decimal)
         self.columns = [column] if isinstance(column, str) else column
-        if len(self.columns) > 2:
+        if not 1 <= len(self.columns) <= 2:
             raise MisconfigurationException(
                 f"data.column names {len(self.columns)} columns: give one, or two of a pair"
             )

@@ -309,3 +309,8 @@ def test_forms_of_own_texts_that_the_config_names(leyden, tmp_path, monkeypatch)
     for line, path in zip(lines, (SAMPLES / "texts" / "by_class", folder), strict=True):
         words = ["--config", config, *line[5:-1], path, "--trainer.fast_dev_run", "1"]
         assert leyden("fit", *words) == 0
+
+
+def test_no_column_of_texts_is_refused():
+    with pytest.raises(MisconfigurationException, match="names 0 columns: give one, or two of a pair"):
+        TextTable(path="t.csv", column=[])
