@@ -158,5 +158,5 @@ def evaluate(folder: Path, devices: Sequence[str], callbacks: Sequence[Callback]
 
 def scores(folder: Path) -> dict[str, float]:
     """The scores of a run, on validation and on test."""
-    content: dict[str, float] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    content: dict[str, float] = json.loads((folder / runs.SCORES).read_text(encoding="utf-8"))
     return content

@@ -44,7 +44,7 @@ class Run:
         self.folder = folder
         config: Any = yaml_limits.read(folder / runs.CONFIG)
         self.options: dict[str, Any] = dict(leaves(config)) if isinstance(config, dict) else {}
-        path = folder / "metrics.json"
+        path = folder / runs.SCORES
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             self.scores = {str(name): float(value) for name, value in found.items()}
@@ -131,7 +131,7 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / runs.CONFIG).is_file() and (folder / "metrics.json").is_file()
+    return (folder / runs.CONFIG).is_file() and (folder / runs.SCORES).is_file()
 
 
 def plain(value: Any) -> str:
