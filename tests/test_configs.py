@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from experiments.callbacks.checkpointing import RunCheckpoint
+from tests.parsing import parse
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 OVERLAYS = sorted((CONFIGS / "trainer").glob("*.yaml"))
@@ -81,20 +82,6 @@ def test_config_is_short_and_says_how_to_run_it(path: Path) -> None:
     assert f"leyden fit --config configs/{name_of(path)}.yaml" in text
     assert len([line for line in text.splitlines() if line.strip() and not line.startswith("#")]) <= 60
     assert {"model", "data"} <= set(yaml.safe_load(text))
-
-
-def parse(words: list[str]) -> None:
-    from experiments.cli import LeydenCLI
-
-    class Parsed(Exception):
-        pass
-
-    class ParseOnly(LeydenCLI):
-        def _set_seed(self) -> None:
-            raise Parsed
-
-    with pytest.raises(Parsed):
-        ParseOnly(words)
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=name_of)

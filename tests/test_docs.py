@@ -13,6 +13,7 @@ import pytest
 
 from experiments.commands.configs import find
 from experiments.program import COMMANDS, LIGHTNING
+from tests.parsing import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "README.zh-CN.md", "CONTRIBUTING.md", "SECURITY.md")]
@@ -54,21 +55,6 @@ def fits() -> list[list[str]]:
     """The commands that train, each once."""
     found = {tuple(words) for _, words in TYPED if words[0] == "fit" and "--config" in words}
     return [list(words) for words in sorted(found) if not any("..." in word or "<" in word for word in words)]
-
-
-def parse(words: list[str]) -> None:
-    """Parse a command line, to the point where something would be made of it."""
-    from experiments.cli import LeydenCLI
-
-    class Parsed(Exception):
-        pass
-
-    class ParseOnly(LeydenCLI):
-        def _set_seed(self) -> None:
-            raise Parsed
-
-    with pytest.raises(Parsed):
-        ParseOnly(words)
 
 
 @pytest.mark.parametrize("number", range(len(blocks(ROOT / "docs" / "training.md", "yaml"))))

@@ -18,6 +18,7 @@ from experiments import checkpoint
 from experiments.callbacks.predictions import in_order
 from experiments.messages import be_quiet
 from experiments.parsing import instantiate
+from experiments.runs import SCORES
 from experiments.signatures import trusted
 from experiments.untrusted import read_carried
 from modules.faults import told
@@ -124,7 +125,7 @@ class Model(Pair):
     @property
     def scores(self) -> dict[str, float]:
         """The scores in ``metrics.json`` of the run."""
-        path = None if self.folder is None else self.folder / "metrics.json"
+        path = None if self.folder is None else self.folder / SCORES
         try:
             found = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -3,40 +3,23 @@
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
-from modules.metrics.common import DOUBLE
+from modules.metrics.common import DOUBLE, PooledMetric
 
 
-class AUROC(Metric):
+class AUROC(PooledMetric):
     """Area under the ROC curve of each class against the rest (Hand & Till 2001, section 2), mean over the classes.
 
     It is the probability that an example of the class gets a higher probability of it than one of the others; ties
     count half. Only the classes of the examples count; NaN if there is but one.
     """
 
-    full_state_update = False
     higher_is_better = True
-    preds: list[Tensor]
-    target: list[Tensor]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("preds", [], dist_reduce_fx="cat")
-        self.add_state("target", [], dist_reduce_fx="cat")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add the probabilities ``(batch, classes)`` and the true classes ``(batch)``."""
-        self.preds.append(preds)
-        self.target.append(target)
-
-    def compute(self) -> Tensor:
-        """The mean."""
-        preds, target = dim_zero_cat(self.preds), dim_zero_cat(self.target)
+    def each(self, preds: Tensor, target: Tensor) -> list[Tensor]:
+        """Of the probabilities ``(examples, classes)`` and the true classes ``(examples)``."""
         classes = target.unique().tolist()
-        if len(classes) < 2 or preds.isnan().any():
-            return torch.tensor(float("nan"), dtype=DOUBLE, device=preds.device)
-        return torch.stack([binary_auroc(preds[:, k], target == k) for k in classes]).mean()
+        return [binary_auroc(preds[:, k], target == k) for k in classes] if len(classes) > 1 else []
 
 
 def binary_auroc(scores: Tensor, positive: Tensor) -> Tensor:

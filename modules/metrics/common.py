@@ -1,7 +1,11 @@
-"""What scores have in common: their precision, and which way they are better."""
+"""What scores have in common: their precision, which way they are better, and examples that are kept for them."""
+
+from abc import abstractmethod
 
 import torch
-from torchmetrics import MetricCollection
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.utilities import dim_zero_cat
 
 # Levels may be a hundred million times what moves. Apple's GPUs have no double precision.
 DOUBLE = torch.float32 if torch.backends.mps.is_available() else torch.float64
@@ -27,3 +31,35 @@ def directions(metrics: MetricCollection, computed: bool = False) -> dict[str, b
         else:
             found[name] = better
     return found
+
+
+class PooledMetric(Metric):
+    """Base of the scores that compare all examples with each other: a mean over classes or labels.
+
+    Predictions and targets are kept until the end. The score is NaN if no class or label can be scored, or a
+    probability is none.
+    """
+
+    full_state_update = False
+    preds: list[Tensor]
+    target: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("preds", [], dist_reduce_fx="cat")
+        self.add_state("target", [], dist_reduce_fx="cat")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add a batch: the probabilities ``(batch, ...)`` and the truth ``(batch, ...)``."""
+        self.preds.append(preds)
+        self.target.append(target)
+
+    def compute(self) -> Tensor:
+        """The mean."""
+        preds, target = dim_zero_cat(self.preds), dim_zero_cat(self.target)
+        scores = [] if preds.isnan().any() else self.each(preds, target)
+        return torch.stack(scores).mean() if scores else preds.new_tensor(float("nan"), dtype=DOUBLE)
+
+    @abstractmethod
+    def each(self, preds: Tensor, target: Tensor) -> list[Tensor]:
+        """The score of each class or label that can be scored, of all examples."""

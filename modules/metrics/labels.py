@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
-from modules.metrics.common import DOUBLE
+from modules.metrics.common import DOUBLE, PooledMetric
 
 
 class LabelScores(Metric):
@@ -45,35 +44,19 @@ class LabelScores(Metric):
         return {"f1": each.mean(), "micro_f1": micro, "subset_accuracy": whole / size}
 
 
-class MeanAveragePrecision(Metric):
+class MeanAveragePrecision(PooledMetric):
     """Average precision of each label, mean over the labels that some example has (Everingham et al. 2010).
 
     The average precision of a label is the mean, over the examples that have it, of the precision at the threshold that
     just predicts it for that one; NaN if no example has any label, or a probability is none.
     """
 
-    full_state_update = False
     higher_is_better = True
-    preds: list[Tensor]
-    target: list[Tensor]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("preds", [], dist_reduce_fx="cat")
-        self.add_state("target", [], dist_reduce_fx="cat")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add the probabilities and the truth, 0 or 1, both ``(batch, labels)``."""
-        self.preds.append(preds)
-        self.target.append(target)
-
-    def compute(self) -> Tensor:
-        """The mean."""
-        preds, target = dim_zero_cat(self.preds), dim_zero_cat(self.target).bool()
-        there = target.any(0).nonzero().flatten().tolist()
-        if not there or preds.isnan().any():
-            return torch.tensor(float("nan"), dtype=DOUBLE, device=preds.device)
-        return torch.stack([average_precision(preds[:, k], target[:, k]) for k in there]).mean()
+    def each(self, preds: Tensor, target: Tensor) -> list[Tensor]:
+        """Of the probabilities and the truth, 0 or 1, both ``(examples, labels)``."""
+        true = target.bool()
+        return [average_precision(preds[:, k], true[:, k]) for k in true.any(0).nonzero().flatten().tolist()]
 
 
 def average_precision(scores: Tensor, positive: Tensor) -> Tensor:
