@@ -1,5 +1,6 @@
 """Classification of anything: images, rows of a table, texts."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from datamodules.types import Batch, ClassFacts, ImageFacts, Row
+from modules.calibration import ClassCalibrator, Compared
 from modules.members import for_each_member, mean_logits
 from modules.metrics import AUROC, CalibrationError, MacroF1
 from modules.nets.building import build_net, run_net
@@ -42,6 +44,7 @@ class Classifier(Task[ClassFacts]):
     """
 
     needs = ClassFacts
+    calibration: ClassCalibrator | None
 
     def __init__(
         self,
@@ -132,14 +135,25 @@ class Classifier(Task[ClassFacts]):
             inputs, mixed = self.mix(inputs, target)
         logits = self(inputs)
         if not self.training:
-            return Step(F.cross_entropy(logits, target), len(target), logits.float().softmax(1), target)
+            loss, compared = F.cross_entropy(logits, target), Compared(logits.float(), target)
+            return Step(loss, len(target), compared.outputs.softmax(1), target, compared)
         loss = smoothed_cross_entropy(*for_each_member(logits, mixed), self.weights, self.label_smoothing)
         # The mean is over the examples' weights; of mixed classes it is over the examples.
         return Step(loss, len(target) if self.weights is None or mixed is not target else self.weights[target].sum())
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
-        """The most probable classes by name."""
-        return probabilities_to_rows(self(batch[0]).float().softmax(1), self.classes, self.top_k)
+        """The most probable classes by name; with a calibration, of scaled probability, and the ``set`` of classes."""
+        logits, calibration = self(batch[0]).float(), self.calibration
+        if calibration is None:
+            return probabilities_to_rows(logits.softmax(1), self.classes, self.top_k)
+        probabilities = calibration.probabilities(logits)
+        rows = probabilities_to_rows(probabilities, self.classes, self.top_k)
+        sets = sets_to_texts(calibration.sets(probabilities), probabilities, self.classes)
+        return [row | {"set": names} for row, names in zip(rows, sets, strict=True)]
+
+    def calibrator(self, coverage: float) -> ClassCalibrator:
+        """Temperature, and sets of classes."""
+        return ClassCalibrator(coverage)
 
     def truth(self, batch: Batch) -> list[Row]:
         """The class by name, as ``truth``."""
@@ -214,3 +228,19 @@ def probabilities_to_rows(probabilities: Tensor, classes: list[str], top_k: int)
             row |= {f"probability_{name}": round(value, 6) for name, value in zip(classes, shares, strict=True)}
         rows.append(row)
     return rows
+
+
+def sets_to_texts(sets: Tensor, probabilities: Tensor, classes: list[str]) -> list[str]:
+    """Name the classes of each set, the most probable first, with ``|`` between them.
+
+    Args:
+        sets: Whether each class is in the set, ``(batch, classes)``.
+        probabilities: ``(batch, classes)``.
+        classes: Name of each class; if one has a ``|`` in it, the names of a set are written as a JSON list.
+    """
+    order = probabilities.argsort(dim=1, descending=True, stable=True)
+    sizes = sets.sum(1).tolist()
+    named = [[classes[index] for index in indices[:size].tolist()] for indices, size in zip(order, sizes, strict=True)]
+    if any("|" in name for name in classes):
+        return [json.dumps(names, ensure_ascii=False) for names in named]
+    return ["|".join(names) for names in named]

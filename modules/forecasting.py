@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from datamodules.types import Batch, Row, SeriesFacts, Window
+from modules.calibration import Compared, IntervalCalibrator
 from modules.metrics.common import DOUBLE
 from modules.metrics.forecasts import ForecastErrors, Forecasts, QuantileScores, Truth, pinball
 from modules.nets.forecasting import SeasonalNaive, Sizes
@@ -38,6 +39,7 @@ class Forecaster(Task[SeriesFacts]):
 
     needs = SeriesFacts
     levels: Tensor
+    calibration: IntervalCalibrator | None
 
     def __init__(
         self,
@@ -122,7 +124,12 @@ class Forecaster(Task[SeriesFacts]):
             self.to_original(naive, series),
             self._of(self.seasonal_error, series),
         )
-        return Step(loss, len(target), preds, Truth(target, self.to_original(target, series)))
+        truth = Truth(target, self.to_original(target, series))
+        return Step(loss, len(target), preds, truth, Compared(forecast, target))
+
+    def calibrator(self, coverage: float) -> IntervalCalibrator:
+        """An interval for each step and target, of the scaled series."""
+        return IntervalCalibrator(coverage, [self.facts.horizon, len(self.targets)])
 
     def truth(self, batch: Batch) -> list[Row]:
         """``truth`` (horizon x targets), in the units of the file."""
@@ -138,15 +145,24 @@ class Forecaster(Task[SeriesFacts]):
         return {name: float(value) for name, value in errors.compute().items() if name in kept}
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
-        """``forecast`` (horizon x targets) and ``quantiles`` (level: horizon x targets), in the units of the file."""
+        """``forecast`` (horizon x targets) and ``quantiles`` (level: horizon x targets), in the units of the file.
+
+        With a calibration also ``interval``, the ``lower`` and the ``upper`` end of each (horizon x targets).
+        """
         inputs = batch[0]
-        values = self.to_original(self(inputs).float().sort(-1).values, inputs[2])
+        scaled = self(inputs).float().sort(-1).values
+        values = self.to_original(scaled, inputs[2])
         middle = values[..., values.shape[-1] // 2].tolist()
         each = [values[..., k].tolist() for k in range(len(self.quantiles))]
-        return [
+        rows: list[Row] = [
             {
                 "forecast": forecast,
                 "quantiles": {level: each[k][i] for k, level in enumerate(self.quantiles)},
             }
             for i, forecast in enumerate(middle)
         ]
+        if self.calibration is not None:
+            ends = (self.to_original(end, inputs[2]).tolist() for end in self.calibration.interval(scaled))
+            for row, lower, upper in zip(rows, *ends, strict=True):
+                row["interval"] = {"lower": lower, "upper": upper}
+        return rows

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from datamodules.types import Batch, NumberFacts, Row
+from modules.calibration import Compared, IntervalCalibrator
 from modules.members import for_each_member, mean_numbers
 from modules.metrics import RegressionScores
 from modules.nets.building import build_net, run_net
@@ -33,6 +34,7 @@ class Regressor(Task[NumberFacts]):
 
     needs = NumberFacts
     scale: Tensor
+    calibration: IntervalCalibrator | None
 
     def __init__(
         self,
@@ -68,16 +70,29 @@ class Regressor(Task[NumberFacts]):
             return Step(self.loss(*for_each_member(outputs, target)), len(target))
         loss = self.loss(outputs, target)
         # Without the mean: it changes no score, but far from zero it would cost digits.
-        return Step(loss, len(target), outputs.float() * self.scale, target * self.scale)
+        preds, truth = outputs.float() * self.scale, target * self.scale
+        return Step(loss, len(target), preds, truth, Compared(preds[..., None], truth))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
-        """The targets in their units: ``prediction``, or ``prediction_NAME`` for each of several."""
-        return self._in_units(self(batch[0]), "prediction")
+        """The targets in their units: ``prediction``, or ``prediction_NAME`` for each of several.
+
+        With a calibration their interval too: ``lower`` and ``upper``, or ``lower_NAME`` and ``upper_NAME``.
+        """
+        predicted = self._to_units(self(batch[0]))
+        columns = {"prediction": predicted}
+        if self.calibration is not None:
+            columns["lower"], columns["upper"] = self.calibration.interval(predicted[..., None])
+        each = [self._rows(numbers, name) for name, numbers in columns.items()]
+        return [{name: x for row in rows for name, x in row.items()} for rows in zip(*each, strict=True)]
+
+    def calibrator(self, coverage: float) -> IntervalCalibrator:
+        """An interval for each target, in its units."""
+        return IntervalCalibrator(coverage, [self.num_outputs])
 
     def truth(self, batch: Batch) -> list[Row]:
         """The targets in their units: ``truth``, or ``truth_NAME`` for each of several."""
         assert batch.target is not None
-        return self._in_units(batch.target, "truth")
+        return self._rows(self._to_units(batch.target), "truth")
 
     def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
         """``mae``, ``rmse`` and ``r2``."""
@@ -92,12 +107,14 @@ class Regressor(Task[NumberFacts]):
     def _columns(self, name: str) -> list[str]:
         return [name] if self.num_outputs == 1 else [f"{name}_{target}" for target in self.targets]
 
-    def _in_units(self, standardized: Tensor, name: str) -> list[Row]:
+    def _to_units(self, standardized: Tensor) -> Tensor:
         # In double precision: far from zero, single precision would cost digits.
         scale, mean = (torch.tensor(n, dtype=torch.float64) for n in (self.facts.target_scale, self.facts.target_mean))
-        numbers = standardized.float().cpu().double() * scale + mean  # (batch, targets)
-        names = self._columns(name)
-        digits = [9 + max(0, round(math.log10(max(abs(m) / s, 1)))) for m, s in zip(mean, scale, strict=True)]
+        return standardized.float().cpu().double() * scale + mean  # (batch, targets)
+
+    def _rows(self, numbers: Tensor, name: str) -> list[Row]:
+        names, of = self._columns(name), zip(self.facts.target_mean, self.facts.target_scale, strict=True)
+        digits = [9 + max(0, round(math.log10(max(abs(mean) / scale, 1)))) for mean, scale in of]
         return [
             {name: float(f"{x:.{n}g}") for name, x, n in zip(names, row, digits, strict=True)}
             for row in numbers.tolist()

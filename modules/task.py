@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from datamodules.types import Batch, Facts, Row
 from modules.accumulation import WholeBatch
+from modules.calibration import Calibrator, Compared
 from modules.distributed import gather, release, shard, update_uncounted
 from modules.faults import told
 from modules.metrics.common import directions
@@ -32,12 +33,14 @@ class Step(NamedTuple):
             the mean of a whole split, and in an optimizer step over several batches or processes.
         preds: What the metrics compare with ``target``; None in training, where nothing is scored.
         target: The truth.
+        compared: What a calibration of the task compares; None if it has none, and in training.
     """
 
     loss: Tensor
     size: int | Tensor
     preds: Any = None
     target: Any = None
+    compared: Compared | None = None
 
 
 class Task(LightningModule, ABC, Generic[F]):
@@ -70,6 +73,7 @@ class Task(LightningModule, ABC, Generic[F]):
         self.built = self.tried = False
         self.whole_batch = WholeBatch()
         self.directions: dict[str, bool | None] = {}  # whether more is better of each validation score
+        self.calibration: Calibrator | None = None  # of the weights as they are, if they were calibrated
 
     # ---- what a subclass writes
 
@@ -103,6 +107,14 @@ class Task(LightningModule, ABC, Generic[F]):
             rows: One for each example.
         """
         return {}
+
+    def calibrator(self, coverage: float) -> Calibrator | None:
+        """Makes what learns on the validation split how far predictions can be trusted; None if nothing does.
+
+        Args:
+            coverage: Share of the truths that sets of classes, or intervals, are to hold.
+        """
+        return None
 
     # ---- what all of them share
 
@@ -213,14 +225,34 @@ class Task(LightningModule, ABC, Generic[F]):
         self.whole_batch.finish(self.parameters(), self.trainer.accumulate_grad_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the batches accumulated so far weigh."""
+        """Keep what the batches accumulated so far weigh, and the calibration."""
         if self.trainer.accumulate_grad_batches > 1:
             checkpoint["whole_batch"] = self.whole_batch.state_dict()
+        if self.calibration is not None:
+            checkpoint["calibration"] = self.calibration.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it up."""
+        """Take it up; training leaves the calibration to who calibrates again."""
         if "whole_batch" in checkpoint:
             self.whole_batch.load_state_dict(checkpoint["whole_batch"])
+        if self.trainer.state.fn != "fit":
+            self.take_calibration(checkpoint)
+
+    def take_calibration(self, checkpoint: Mapping[str, Any]) -> None:
+        """Take up the calibration that a checkpoint has, or has not.
+
+        Raises:
+            MisconfigurationException: If it is that of another task.
+        """
+        state, self.calibration = checkpoint.get("calibration"), None
+        if state is None:
+            return
+        coverage = state.get("coverage") if isinstance(state, dict) else None
+        found = self.calibrator(coverage) if isinstance(coverage, float) else None
+        if found is None:
+            raise MisconfigurationException(f"the checkpoint has a calibration that is none of a {type(self).__name__}")
+        found.load_state_dict(state)
+        self.calibration = found
 
     def validation_step(self, batch: Any, batch_idx: int) -> Step | None:  # type: ignore[override]
         """Update the validation metrics."""
@@ -255,6 +287,9 @@ class Task(LightningModule, ABC, Generic[F]):
         loss.update(output.loss, output.size)
         if len(metrics):
             metrics.update(output.preds, output.target)
+        # In training it is fitted when all has been seen (``experiments.callbacks.Calibrate``).
+        if self.calibration is not None and output.compared is not None and self.trainer.state.fn != "fit":
+            self.calibration.update(output.compared)
         return output
 
     def on_validation_start(self) -> None:
@@ -283,6 +318,9 @@ class Task(LightningModule, ABC, Generic[F]):
         scores |= metrics.compute()
         if metrics is self.val_metrics:
             self.directions |= directions(metrics, computed=True)
+        if self.calibration is not None:
+            scores |= {stage + other: score for other, score in self.calibration.scores(self.device).items()}
+            self.directions |= {stage + other: better for other, better in self.calibration.better.items()}
         loss.reset()
         metrics.reset()
         # Every process has computed the same values: their maximum is each of them, to the last bit.

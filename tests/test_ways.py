@@ -14,9 +14,11 @@ FILES, LINES = 16, 2400  # beyond the core
 # The core: what is the same for all tasks, or all kinds of data.
 CORE = ("modules/task", "modules/accumulation", "modules/distributed", "modules/optimisation", "modules/faults")
 CORE += (
+    "modules/calibration",
     "modules/nets/loading",
     "modules/nets/checks",
     "modules/metrics/common",
+    "modules/metrics/intervals",
     "datamodules/files",
     "datamodules/targets",
     "experiments",

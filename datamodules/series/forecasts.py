@@ -18,15 +18,16 @@ def forecast_table(
     """The forecasts of all series, a row for each step.
 
     Args:
-        rows: For each series ``forecast`` (horizon x targets) and ``quantiles`` (level: horizon x targets).
+        rows: For each series ``forecast`` (horizon x targets) and ``quantiles`` (level: horizon x targets); of a
+            calibrated model also ``interval`` (``lower`` and ``upper``: horizon x targets).
         segments: For each series its times, those of the forecast at the end.
         facts: Of the series.
         id: Name of the column that tells series apart.
         date_form: How the file writes its times.
 
     Returns:
-        Times as the file has them, the name of the series, a column for each target and, for each quantile,
-        ``<target>_<level>``, and the known covariates.
+        Times as the file has them, the name of the series, a column for each target and, for each quantile and end
+        of an interval, ``<target>_<level>``, ``<target>_lower`` and ``<target>_upper``, and the known covariates.
     """
     import pandas as pd
 
@@ -40,7 +41,7 @@ def forecast_table(
             columns[id] = segment.name
         for k, target in enumerate(facts.targets):
             columns[target] = [step[k] for step in row["forecast"]]
-            for level, values in row["quantiles"].items():
+            for level, values in (row["quantiles"] | row.get("interval", {})).items():
                 columns[f"{target}_{level}"] = [step[k] for step in values]
         for name in facts.known:
             columns[name] = segment.frame[name].iloc[-facts.horizon :].to_numpy()

@@ -167,6 +167,7 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Model:
         task.use(data.facts, type(data).__name__, restored=True)
         task.configure_model()
         task.load_state_dict(content["state_dict"])
+        task.take_calibration(content)
     model = Model(task.eval(), data)
     model.folder = None if source is None else checkpoint.run_folder(source)
     return model

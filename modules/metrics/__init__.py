@@ -3,6 +3,7 @@
 from modules.metrics.classes import AUROC, CalibrationError, MacroF1
 from modules.metrics.entities import EntityScores, TagScores
 from modules.metrics.forecasts import ForecastErrors, QuantileScores
+from modules.metrics.intervals import IntervalScores, SetScores
 from modules.metrics.labels import LabelScores, MeanAveragePrecision
 from modules.metrics.ranking import Ranking
 from modules.metrics.regression import RegressionScores
@@ -16,11 +17,13 @@ __all__ = [
     "Distinct",
     "EntityScores",
     "ForecastErrors",
+    "IntervalScores",
     "LabelScores",
     "MacroF1",
     "MeanAveragePrecision",
     "QuantileScores",
     "Ranking",
     "RegressionScores",
+    "SetScores",
     "TagScores",
 ]

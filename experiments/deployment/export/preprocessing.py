@@ -69,12 +69,20 @@ def _(data: TableData, task: Any) -> Preprocessing:
 def _answers(facts: Facts, task: Any) -> dict[str, Any]:
     """What outputs mean: classes, labels, or numbers and their units."""
     if isinstance(facts, ClassFacts):
-        return {"classes": facts.classes}
+        return {"classes": facts.classes, "calibration": _calibration(task)}
     if isinstance(facts, LabelFacts):
         return {"labels": facts.labels, "between": facts.between, "threshold": task.threshold}
     if isinstance(facts, NumberFacts):
-        return {"targets": facts.targets, "target_mean": facts.target_mean, "target_scale": facts.target_scale}
+        units = {"target_mean": facts.target_mean, "target_scale": facts.target_scale}
+        return {"targets": facts.targets, **units, "calibration": _calibration(task)}
     raise MisconfigurationException(f"it is not known how answers of {type(facts).__name__} are exported")
+
+
+def _calibration(task: Task[Any]) -> dict[str, Any] | None:
+    """What was fitted to the validation split, as numbers."""
+    if task.calibration is None:
+        return None
+    return {name: value.tolist() for name, value in task.calibration.values.items()}
 
 
 @preprocessing_of.register
@@ -199,7 +207,8 @@ def _(data: SeriesData, task: Any) -> Preprocessing:
     unit = facts.frequency.lstrip("0123456789")
     count = int(facts.frequency.removesuffix(unit) or 1)
     by_month = count * next((n for letter, n in months.items() if unit.startswith(letter)), 0)
-    return Preprocessing(series, values | {"id": data.id, "quantiles": task.quantiles, "months": by_month}, {})
+    values |= {"id": data.id, "quantiles": task.quantiles, "months": by_month, "calibration": _calibration(task)}
+    return Preprocessing(series, values, {})
 
 
 @preprocessing_of.register

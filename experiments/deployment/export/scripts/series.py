@@ -72,15 +72,21 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     known = known if facts["known"] else np.zeros((context + horizon, 0))
     known = np.concatenate([known, phases([*times, *later], facts["calendar"])], 1)
     history = ((values - mean) / std).astype(np.float32)[None]
-    found = Network(folder)(history=history, known=known.astype(np.float32)[None])["forecast"][0].astype(float)
-    found = found * std[: len(targets), None] + mean[: len(targets), None]
-    found = np.exp(found) if facts["scale"] == "log" else found  # (horizon, targets, outputs)
+    outputs = Network(folder)(history=history, known=known.astype(np.float32)[None])["forecast"][0].astype(float)
+    names = ["", *(f"_{level}" for level in facts["quantiles"])]  # of (horizon, targets, outputs)
+    parts = [outputs[..., outputs.shape[-1] // 2, None], outputs[..., : len(names) - 1]]
+    if facts["calibration"]:
+        margin = np.array(facts["calibration"]["margin"])[..., None]
+        lower, upper = outputs[..., :1] - margin, outputs[..., -1:] + margin
+        parts += [np.minimum(lower, (lower + upper) / 2), np.maximum(upper, (lower + upper) / 2)]
+        names += ["_lower", "_upper"]
+    found = np.concatenate(parts, -1) * std[: len(targets), None] + mean[: len(targets), None]
+    found = np.exp(found) if facts["scale"] == "log" else found
     forecasts = []
     for time, step in zip(later, found.tolist(), strict=True):
         row: dict[str, Any] = {facts["time"]: time.isoformat(" ")[: max(7, len(given[-1][facts["time"]]))]}
-        for target, outputs in zip(targets, step, strict=True):
-            row[target] = outputs[len(outputs) // 2]
-            row |= {f"{target}_{level}": x for level, x in zip(facts["quantiles"], outputs, strict=False)}
+        for target, numbers in zip(targets, step, strict=True):
+            row |= {f"{target}{name}": x for name, x in zip(names, numbers, strict=True)}
         forecasts.append(row)
     return forecasts
 

@@ -35,14 +35,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def classes_of(logits: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """The most probable class of each row of logits, and the probability of each class."""
-    rows = []
+def classes_of(logits: np.ndarray, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The most probable class of each row of logits, the probability of each class, and the set of a calibration."""
+    classes, calibration, rows = facts["classes"], facts["calibration"], []
+    if calibration:
+        logits = logits.astype(float) / calibration["temperature"]
     for shares in softmax(logits).tolist():
         best = int(np.argmax(shares))
         row = {"class": classes[best], "probability": round(shares[best], 6)}
         if len(classes) <= 20:
             row |= {f"probability_{name}": round(share, 6) for name, share in zip(classes, shares, strict=True)}
+        if calibration:
+            ranked = sorted(zip(shares, classes, strict=True), key=lambda pair: -pair[0])
+            names = [name for share, name in ranked if share >= calibration["threshold"]]
+            plain = not any("|" in name for name in classes)
+            row["set"] = "|".join(names) if plain else json.dumps(names, ensure_ascii=False)
         rows.append(row)
     return rows
 
@@ -61,12 +68,17 @@ def labels_of(shares: np.ndarray, facts: dict[str, Any]) -> list[dict[str, Any]]
 def answers_of(found: dict[str, np.ndarray], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """What the outputs of a network mean: classes, labels, or numbers in their units."""
     if "classes" in facts:
-        return classes_of(found["logits"], facts["classes"])
+        return classes_of(found["logits"], facts)
     if "labels" in facts:
         return labels_of(1 / (1 + np.exp(-found["logits"].astype(float))), facts)
     values = found["standardized"].astype(float) * facts["target_scale"] + facts["target_mean"]
-    names = ["prediction"] if len(facts["targets"]) == 1 else [f"prediction_{name}" for name in facts["targets"]]
-    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
+    columns = {"prediction": values}
+    if facts["calibration"]:
+        margin = np.array(facts["calibration"]["margin"])
+        columns |= {"lower": values - margin, "upper": values + margin}
+    ends = [""] if len(facts["targets"]) == 1 else [f"_{name}" for name in facts["targets"]]
+    names = [column + end for column in columns for end in ends]
+    return [dict(zip(names, row, strict=True)) for row in np.concatenate([*columns.values()], 1).tolist()]
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> np.ndarray:

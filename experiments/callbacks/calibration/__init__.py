@@ -1,0 +1,5 @@
+"""How far predictions can be trusted."""
+
+from experiments.callbacks.calibration.calibrate import Calibrate
+
+__all__ = ["Calibrate"]
