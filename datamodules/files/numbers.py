@@ -1,5 +1,6 @@
-"""Numbers as people write them: decimal sign, thousands, currency and percent are told from whole columns."""
+"""Numbers as people write them: decimal sign, thousands and units are told from whole columns."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,8 @@ MISSING = (
     "na", "n/a", "#n/a", "#na", "<na>", "#n/a n/a", "nan", "-nan", "1.#ind", "1.#qnan", "-1.#ind", "-1.#qnan", "null",
     "none", "nil",
 )  # fmt: skip
-UNIT = r"(?:[$€£¥₹₽₩]|%|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR)\b)"
+SIGN = r"(?:[$€£¥₹₽₩]|%|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR)\b)"
+WORD = r"[\pL°µ][\pL°µ./^]{0,15}[23²³]?"  # kg, km/h, m2
 SPACES = "[ \u00a0\u202f\u2009]"
 GROUPS = {"": "", ",": ",", ".": r"\.", " ": SPACES, "'": "['\u2019]"}  # between thousands
 MOSTLY = 0.9  # a column of texts of which so many are numbers is meant to hold numbers
@@ -29,7 +31,7 @@ class NumberFormat(NamedTuple):
     Attributes:
         decimal: Decimal sign, ``.`` or ``,``.
         thousands: Sign between groups of three digits; a blank stands for narrow and protected ones too.
-        unit: Currency or percent sign; the number is in this unit.
+        unit: Currency, percent sign, or word behind each number (kg); the number is in this unit.
     """
 
     decimal: str = "."
@@ -56,8 +58,9 @@ def find_formats(
 ) -> dict[str, NumberFormat]:
     """The columns of texts that are numbers, and how these are written.
 
-    A column holds numbers if at least nine in ten of its texts are, all in one format, and none is a code: digits that
-    begin with a zero. Where a column allows for two formats (1.234), the decimal sign of the other columns decides.
+    A column holds numbers if at least nine in ten of its texts are, all in one format, or if all are in one unit
+    (``12 kg``); and none is a code: digits that begin with a zero. Where a column allows for two formats (1.234), the
+    decimal sign of the other columns decides.
 
     Args:
         columns: Texts by column.
@@ -97,9 +100,14 @@ def _fitting(texts: Texts, decimal: str | None, source: str, name: str) -> tuple
         return [], False
     if decimal != "," and _share(texts, PLAIN.pattern) == 1 and _share(texts, german.pattern) != 1:
         return [PLAIN], True
-    bodies, units = _split_units(texts)
-    shares = {way: _share(bodies, way.pattern) for way in FORMATS if decimal in (None, way.decimal)}
-    best = max(shares.values())
+    units = _signs(texts)
+    bodies = _bare(texts, SIGN) if units else texts
+    ways = [way for way in FORMATS if decimal in (None, way.decimal)]
+    shares = {way: _share(bodies, way.pattern) for way in ways}
+    if max(shares.values()) < MOSTLY and (word := _word(texts)):
+        units, bodies = {word}, pc.struct_field(measures(texts), "number")
+        shares = {way: float(_share(bodies, way.pattern) == 1) for way in ways if not _any_code(bodies)}
+    best = max(shares.values(), default=0)
     if best < MOSTLY:
         return [], False
     if len(units) > 1:
@@ -170,10 +178,12 @@ def parse(texts: Texts, how: NumberFormat) -> Array:
     numbers = _floats(texts) if how == PLAIN else None
     if numbers is not None:
         return numbers
-    texts = _clean(texts)
+    given = texts = _clean(texts)
     if how.unit:
-        texts, _ = _split_units(texts)
+        texts = _bare(given, re.escape(how.unit))
     good = pc.fill_null(pc.match_substring_regex(texts, how.pattern), False)
+    if how.unit == "%" or not re.fullmatch(f"{SIGN}?", how.unit):  # an amount without its sign is the same amount
+        good = pc.and_(good, pc.fill_null(pc.not_equal(texts, given), False))
     if how.thousands:
         texts = pc.replace_substring_regex(texts, GROUPS[how.thousands], "")
     if how.decimal == ",":
@@ -182,21 +192,44 @@ def parse(texts: Texts, how: NumberFormat) -> Array:
     return np.asarray(cast.to_numpy(zero_copy_only=False), dtype="float64")
 
 
-def _split_units(texts: Texts) -> tuple[Texts, set[str]]:
-    """The texts without currency and percent signs, and which there are."""
+def _signs(texts: Texts) -> set[str]:
+    """Currency and percent signs of a column; ``none`` too, where some numbers beside percentages have no sign."""
+    import pyarrow.compute as pc
+
+    has = pc.fill_null(pc.match_substring_regex(texts, SIGN), False)
+    if not pc.any(has).as_py():
+        return set()
+    marked = texts.filter(has)
+    marks = pc.unique(pc.struct_field(pc.extract_regex(marked, f"(?P<unit>{SIGN})"), "unit")).to_pylist()
+    # A percentage beside a plain number is another number; an amount without its sign is not.
+    return {*marks, *(["none"] if "%" in marks and len(marked) < len(texts) - texts.null_count else [])}
+
+
+def measures(texts: Texts) -> Texts:
+    """The ``number`` and the ``unit`` (perhaps empty) of texts such as ``12 kg``; null for other texts."""
+    import pyarrow.compute as pc
+
+    return pc.extract_regex(_clean(texts), f"^(?P<number>[+-]?[0-9](?:[0-9.,']|{SPACES})*?){SPACES}*(?P<unit>{WORD}|)$")
+
+
+def _word(texts: Texts) -> str:
+    """The word behind the number, if it is the same in all texts of a column."""
+    import pyarrow.compute as pc
+
+    if measures(texts[:100]).null_count:  # so it is in most columns of texts
+        return ""
+    units = pc.unique(pc.struct_field(measures(texts), "unit")).to_pylist()
+    return units[0] or "" if len(units) == 1 else ""
+
+
+def _bare(texts: Texts, unit: str) -> Texts:
+    """The texts without a unit before or behind the number; ``unit`` is a regular expression."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    has = pc.fill_null(pc.match_substring_regex(texts, UNIT), False)
-    if not pc.any(has).as_py():
-        return texts, set()
-    marked = texts.filter(has)
-    marks = pc.unique(pc.struct_field(pc.extract_regex(marked, f"(?P<unit>{UNIT})"), "unit")).to_pylist()
-    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, f"^([+-]?){SPACES}*{UNIT}{SPACES}*", r"\1"))
-    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(bare, f"{SPACES}*{UNIT}$", ""))
-    # A percentage beside a plain number is another number; an amount without its sign is not.
-    units = {*marks, *(["none"] if "%" in marks and len(marked) < len(texts) - texts.null_count else [])}
-    return pa.array(bare) if not isinstance(bare, pa.Array) else bare, units
+    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, f"^([+-]?){SPACES}*{unit}{SPACES}*", r"\1"))
+    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(bare, f"{SPACES}*{unit}$", ""))
+    return pa.array(bare) if not isinstance(bare, pa.Array) else bare
 
 
 def _is_missing(texts: Texts) -> Texts:

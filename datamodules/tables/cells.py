@@ -88,8 +88,9 @@ class CellReader:
         else:
             array = _to_numeric(values)
             wrong = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
-        sign = "" if how == PLAIN else f" with the decimal sign `{how.decimal}`"
-        self._check(values, wrong, f"number{sign} (are they categories? then list `{name}` under categorical)")
+        sign = "" if how._replace(unit="") == PLAIN else f" with the decimal sign `{how.decimal}`"
+        unit = f" in {how.unit}" if how.unit else ""
+        self._check(values, wrong, f"number{unit}{sign} (are they categories? then list `{name}` under categorical)")
         return np.where(wrong, np.nan, array)
 
     def days(self, name: str, order: str = "", form: str | None = None) -> tuple[Array, str]:

@@ -5,16 +5,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
 from datamodules.files.columns import is_text
 from datamodules.files.dates import read_dates
-from datamodules.files.numbers import NumberFormat, find_formats
+from datamodules.files.numbers import MOSTLY, NumberFormat, find_formats, is_missing, measures, texts_of
 from datamodules.tables.cells import Rows, are_whole, categories
+from datamodules.types import some
 
 if TYPE_CHECKING:
     from pandas import Series
 
 Column = dict[str, Any]  # plain, so that a checkpoint can hold it
 
+MOST_UNITS = 5  # of a column; more are endings of codes
 SOME = 1000  # different texts that are looked at to tell whether a column holds dates
 
 
@@ -71,6 +75,8 @@ class Kinds:
                 column["format"] = list(formats.get(name, usual))
             elif kind == "category":
                 column["whole"] = are_whole(values)
+                if name in texts:
+                    _warn_of_units(texts[name], table.source)
             columns[name] = column
         return columns
 
@@ -88,6 +94,27 @@ class Kinds:
             return "number"
         texts, _ = categories(values)
         return "date" if _are_dates(texts[:SOME], str(values.name)) else "category"
+
+
+def _warn_of_units(values: "Series[Any]", source: str) -> None:
+    """Say that numbers in several units are taken for categories."""
+    import pyarrow.compute as pc
+
+    texts = texts_of(values)
+    texts = texts.filter(pc.invert(is_missing(texts)))
+    parts = measures(texts)
+    if not len(texts) or parts.null_count > (1 - MOSTLY) * len(texts):
+        return
+    units = pc.fill_null(pc.struct_field(parts, "unit"), "").to_pylist()
+    examples = {unit: f"`{cell}`" for unit, cell in zip(units, texts.to_pylist(), strict=True)}
+    # Codes have many endings, or single letters (12A, 12B).
+    if 1 < len(examples) <= MOST_UNITS and max(map(len, examples)) > 1:
+        told = some(list(examples.values()))
+        rank_zero_warn(
+            f"{source}: column `{values.name}` holds numbers that are not all in one unit ({told}), so each different "
+            "cell is a category; to have numbers, write all in one unit (if they are categories: "
+            f"--data.categorical [{values.name}])"
+        )
 
 
 def _are_dates(texts: list[str], name: str) -> bool:

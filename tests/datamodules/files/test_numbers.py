@@ -39,6 +39,10 @@ def numbers(*texts, **options):
         (["1,50 €", "2€", "3 €"], {"separator": ";"}, [1.5, 2, 3]),
         (["EUR 1.50", "2 EUR", "3"], {}, [1.5, 2, 3]),
         (["5%", "6.5 %"], {}, [5, 6.5]),
+        (["12 kg", "7.5kg", "-1,300 kg"], {}, [12, 7.5, -1300]),
+        (["1,5 m²", "2 m²", "1 200,25 m²"], {"separator": ";"}, [1.5, 2, 1200.25]),
+        (["\u22125 °C", "12 °C"], {}, [-5, 12]),
+        (["1.5 km/h", "NA", "10 km/h"], {}, [1.5, math.nan, 10]),
         # what one column cannot tell, another one does
         (["1,234", "5,678"], {"separator": ";", "y": ["0,5", "1,25"]}, [1.234, 5.678]),
         (["1.234", "5.678"], {"separator": ";", "y": ["0,5", "1,25"]}, [1234, 5678]),
@@ -51,7 +55,7 @@ def numbers(*texts, **options):
     ],
 )
 def test_formats_are_told_from_the_whole_table(texts, options, wanted):
-    assert numbers(*texts, **options) == wanted
+    assert numbers(*texts, **options) == pytest.approx(wanted, rel=0, abs=0, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,11 @@ def test_what_could_mean_two_things_is_refused(texts, options, message):
         ["NA", "null", ""],
         ["a"] * 2 + ["1"] * 8,
         ["0x1F"],
+        ["12 kg", "300 g"],
+        ["12 kg", "300"],
+        ["12 kg"] * 99 + ["13 lb"],
+        ["007 a", "12 a"],
+        ["12 Main Street", "14 Main Street"],
     ],
 )
 def test_codes_and_names_are_no_numbers(texts):
@@ -102,6 +111,16 @@ def test_a_format_is_held_to():
     assert read[2] == 1500
     assert math.isnan(read[1])
     assert math.isnan(read[3])
+
+
+@pytest.mark.parametrize(
+    ("unit", "read"),
+    [("kg", [12, 7, None, None, None]), ("%", [None, None, 12, None, None]), ("$", [None, None, None, 12, 12])],
+)
+def test_a_unit_is_held_to(unit, read):
+    series = pd.Series(["12 kg", "7kg", "12 %", "$12", "12"], dtype="str")
+    found = texts_to(series, lambda some: parse(some, NumberFormat(unit=unit)))
+    assert [None if math.isnan(number) else number for number in found] == read
 
 
 def test_no_digit_of_a_number_is_lost(tmp_path):

@@ -61,6 +61,39 @@ def test_numbers_stay_numbers_where_a_later_file_has_a_code(tmp_path):
         predicted(data, write(tmp_path, ["0.5,0A12"], "new.csv", "x,c"))
 
 
+def test_numbers_with_a_unit_are_numbers_in_this_unit_only(tmp_path):
+    rows = [f"{NOISE[k]},{k % 7 + 10} kg,{k % 5}" for k in range(60)]
+    data, plain = ready(write(tmp_path, rows)), [row.replace(" kg", "") for row in rows]
+    assert columns(data)["c"] == "number"
+    assert data.facts.columns[1]["mean"] == ready(write(tmp_path, plain, "plain.csv")).facts.columns[1]["mean"]
+    new = [write(tmp_path, [f"0.5,{cell}"], f"{k}.csv", "x,c") for k, cell in enumerate(("12kg", "12 lb", "12"))]
+    known = predicted(data, new[0])
+    assert known.equal(predicted(data, write(tmp_path, ["0.5,12 kg"], "new.csv", "x,c")))
+    for path in new[1:]:
+        with pytest.raises(MisconfigurationException, match=r"column `c`: '12.*' is not a number in kg"):
+            predicted(data, path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "told"),
+    [
+        (["12 kg", "300 g", "7 kg"], {}, "not all in one unit (`7 kg`, `300 g`), so each different cell is a category"),
+        (["12 kg", "300", "7 kg"], {}, "not all in one unit (`7 kg`, `300`)"),
+        (["12 kg", "300 g", "7 kg"], {"categorical": ["c"]}, ""),
+        (["12A", "30B", "7A"], {}, ""),  # codes
+        (["12 Oak", "3 Elm", "7 Main", "8 High", "9 Low", "2 Park"], {}, ""),
+        (["1st", "many", "2nd"], {}, ""),
+    ],
+)
+def test_numbers_in_several_units_are_categories_and_told(tmp_path, cells, options, told):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = ready(write(tmp_path, [f"{NOISE[k]},{cells[k % len(cells)]},{k % 5}" for k in range(60)]), **options)
+    assert columns(data)["c"] == "category"
+    found = [str(warning.message) for warning in caught if "column `c`" in str(warning.message)]
+    assert [told in message for message in found] == ([True] if told else [])
+
+
 @pytest.mark.parametrize(
     "names", [["001", "002", "010"], ["1", "01", "10"], ["None", "NA", "null", "nan"], ["1.0", "1"]]
 )
