@@ -25,7 +25,7 @@ FSDP = ["--config", str(ROOT / "configs" / "trainer" / "fsdp.yaml"), "--trainer.
 CHECKS: dict[str, tuple[int, list[str]]] = {  # what: how many GPUs at least, further options
     "one GPU": (1, GPU),
     "one GPU, bf16": (1, [*GPU, "--config", str(ROOT / "configs" / "trainer" / "bf16.yaml")]),
-    "one GPU, torch.compile": (1, [*GPU, "--trainer.callbacks+=benchmarks.probes.Compile"]),
+    "one GPU, torch.compile": (1, [*GPU, "--compile", "true"]),
     "one GPU, 2 loader workers": (1, [*GPU, "--data.num_workers", "2"]),
     "FSDP2 (ModelParallelStrategy), all GPUs": (1, FSDP),
     "DDP (NCCL), all GPUs": (2, DDP),

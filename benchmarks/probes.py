@@ -53,13 +53,25 @@ class Stopwatch(Callback):
         self.seconds = time.perf_counter() - self.started
 
 
-class Compile(Callback):
-    """Compiles the network in place (``torch.compile``), so that the names in the checkpoint stay."""
+class Steps(Callback):
+    """Seconds of each step, from the end of the one before."""
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for child in pl_module.children():
-            if next(child.parameters(), None) is not None:
-                child.compile()
+    last: list[float]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        Steps.last = []
+        self.before = _synchronized()
+
+    def on_train_batch_end(self, *args: object) -> None:
+        now = _synchronized()
+        Steps.last.append(now - self.before)
+        self.before = now
+
+
+def _synchronized() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def fit(trainer: Trainer, task: Task[Any], data: Data[Any, Any]) -> None:
