@@ -209,27 +209,48 @@ class Tokens:
         self, texts: Sequence[str | tuple[str, str]], max_length: int | None = None
     ) -> list[list[tuple[int, str]]]:
         """Each token's id and how it is written in the text; nothing for what stands between the texts of a pair."""
+        return [
+            [(index, "" if part is None else text[part][slice(*span)]) for index, part, _, span in tokens]
+            for text, tokens in self._places(texts, max_length)
+        ]
+
+    def written_words(
+        self, texts: Sequence[str | tuple[str, str]], max_length: int | None = None
+    ) -> list[tuple[list[str], list[int]]]:
+        """The words of each text, or pair of texts, as they are written; and for each token, which of them it is of.
+
+        A token that is of no word, but was added by the tokenizer, is of word -1.
+        """
+        found = []
+        for text, tokens in self._places(texts, max_length):
+            spans: dict[tuple[int, int | None], list[int]] = {}
+            for _, part, word, span in tokens:
+                if part is not None:
+                    spans.setdefault((part, word), []).extend(span)
+            words = [text[part][min(ends) : max(ends)].strip() for (part, _), ends in spans.items()]
+            number = {key: k for k, key in enumerate(spans)}
+            found.append((words, [-1 if part is None else number[part, word] for _, part, word, _ in tokens]))
+        return found
+
+    def _places(
+        self, texts: Sequence[str | tuple[str, str]], max_length: int | None
+    ) -> Iterator[tuple[tuple[str, ...], list[tuple[int, int | None, int | None, tuple[int, int]]]]]:
+        """The parts of each text, and of each of its tokens the id, the part, the word in it, and from where to where.
+
+        What was added to the text is of no part.
+        """
         self._limit(max_length)
         _, pad, _ = self._fitted
 
         def composed(text: str) -> str:  # offsets are those of composed characters
             return unicodedata.normalize("NFC", _cut(text, max_length))
 
-        written = [composed(text) if isinstance(text, str) else tuple(map(composed, text)) for text in texts]
-        return [
-            [
-                (_exchange(index, pad), "" if part is None else text[part][first:last])
-                for index, part, (first, last) in zip(
-                    encoding.ids, encoding.sequence_ids, encoding.offsets, strict=True
-                )
-                if index != PAD
-            ]
-            for text, encoding in zip(
-                ((text,) if isinstance(text, str) else text for text in written),
-                self._pairing.encode_batch(written),
-                strict=True,
-            )
-        ]
+        parts = [tuple(map(composed, (text,) if isinstance(text, str) else text)) for text in texts]
+        written = [text[0] if len(text) == 1 else text for text in parts]
+        for text, encoding in zip(parts, self._pairing.encode_batch(written), strict=True):
+            places = zip(encoding.ids, encoding.sequence_ids, encoding.word_ids, encoding.offsets, strict=True)
+            kept = [place for place in places if pad or place[0] != PAD]
+            yield text, [(_exchange(index, pad), part, word, span) for index, part, word, span in kept]
 
     def encode_words(
         self, texts: Sequence[Sequence[str]], max_length: int | None = None

@@ -74,7 +74,10 @@ def _learn_categories(values: "Series[Any]", column: Column, kinds: Kinds, sourc
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     # A category of one row cannot be told from chance; like a new one it is encoded by zeros.
     often = [k for k in np.argsort(-counts, kind="stable")[: kinds.max_categories] if counts[k] > 1]
-    column["categories"] = sorted(texts[k] for k in often)
+    chosen = sorted(often, key=lambda k: texts[k])
+    column["categories"] = [texts[k] for k in chosen]
+    column["shares"] = [float(counts[k]) / len(codes) for k in chosen]  # of the training rows, as the inputs are
+    column["shares"] += [float((codes < 0).mean())] if column["missing"] else []
     if (counts > 1).sum() > len(often):
         rank_zero_warn(
             f"{source}: column `{column['name']}` has {len(texts)} categories, of which the {len(often)} most "

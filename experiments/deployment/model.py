@@ -53,8 +53,7 @@ class Model(Pair):
         self.task.to(device)
         return self
 
-    @torch.inference_mode()
-    def predict(self, inputs: Any, batch_size: int | None = None) -> "DataFrame":
+    def predict(self, inputs: Any, batch_size: int | None = None, explain: bool = False) -> "DataFrame":
         """What ``leyden predict`` would write of the same inputs, to the last bit with the same batch size.
 
         Args:
@@ -63,12 +62,15 @@ class Model(Pair):
                 dialogues, as texts, lists of turns or of messages; a table of series. One, or a list of them. A plain
                 string is the path of a file where inputs are no texts.
             batch_size: Inputs in a batch; that of training if None.
+            explain: Say which words, pixels or columns decide, as ``--explain`` does. Further, ``contributions`` has
+                what each word of a text adds, ``[(word, contribution), ...]``, or each pixel ``(height, width)``.
 
         Returns:
             A row for each input, with the columns of ``predictions.csv``.
 
         Raises:
-            MisconfigurationException: If the inputs cannot be used; the sentence says which and why.
+            MisconfigurationException: If the inputs cannot be used, or what is said of them cannot be explained; the
+                sentence says which and why.
         """
         task, data = self
         data.ask(inputs)
@@ -77,12 +79,21 @@ class Model(Pair):
             raise MisconfigurationException("there is nothing to predict: no inputs")
         rows: list[tuple[int, dict[str, Any]]] = []
         task.eval()
-        with _batches_of(data, batch_size), _products_as_in_the_program():
+        explainer = None
+        if explain:
+            from experiments.explanation.choice import explainer_of
+
+            explainer = explainer_of(task, data)
+        without_gradients = torch.no_grad() if explain else torch.inference_mode()
+        with _batches_of(data, batch_size), _products_as_in_the_program(), without_gradients:
             loader = data.loader("predict")
             indices = data.batches("predict")
             for number, batch in enumerate(tqdm(loader, delay=LONG, unit="batch", leave=False)):
-                found = task.predict_step(move_data_to_device(batch, task.device), number)
+                batch = move_data_to_device(batch, task.device)
+                found = task.predict_step(batch, number)
                 check_rows(found, task)
+                if explainer is not None:
+                    explainer.complete(found, batch.inputs, task(batch.inputs), indices[number], in_memory=True)
                 rows += zip(indices[number], found, strict=True)
         frame = data.frame(in_order(data, rows))
         del data.datasets["predict"]

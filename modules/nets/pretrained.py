@@ -151,7 +151,8 @@ class PretrainedEncoder(PretrainedNet):
         model, mask = self._model(), tokens != 0
         if self.pad:  # the data exchanges 0 and the id that the model pads with
             tokens = torch.where(mask, torch.where(tokens == self.pad, 0, tokens), self.pad)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained_layers != 0):
+        # A frozen encoder needs no gradients in training; out of it, an explanation asks for those of its inputs.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.trained_layers != 0 or not self.training)):
             kinds = {} if segments is None or not self._has_segments(model) else {"token_type_ids": segments}
             states: Tensor = model(input_ids=tokens, attention_mask=mask.long(), **kinds).last_hidden_state
         return states

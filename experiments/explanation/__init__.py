@@ -1,0 +1,1 @@
+"""Explanation: which words, pixels or columns decide a prediction."""

@@ -1,0 +1,98 @@
+"""What every explanation is: columns for the user's table, and something to draw."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
+
+from datamodules.types import Row
+from experiments.explanation.attribution import check_captum, differentiable
+from experiments.explanation.questions import Question, check_task, questions
+from modules.task import Task
+
+MOST = 3  # parts of an input that ``because`` names
+
+
+@dataclass(frozen=True)
+class Explanation(ABC):
+    """Why the model said that of an input.
+
+    Attributes:
+        answer: What it said.
+    """
+
+    answer: str
+
+    @abstractmethod
+    def columns(self, name: str) -> Row:
+        """Columns of the user's table; their names end with ``name``."""
+
+    def in_memory(self, name: str) -> Row:
+        """The same for a Python program, which can hold more than a table can."""
+        return self.columns(name)
+
+
+E = TypeVar("E", bound=Explanation)
+
+
+class Explainer(ABC, Generic[E]):
+    """Explains what a task said of a batch. A subclass for each kind of input writes ``answer`` and ``draw``.
+
+    Args:
+        task: The task, in evaluation mode.
+        data: Its data, which has read the inputs.
+
+    Raises:
+        MisconfigurationException: If nothing is explained of such a task, or captum is not installed.
+    """
+
+    def __init__(self, task: Task[Any], data: Any) -> None:
+        check_task(task)
+        check_captum()
+        self.task, self.data = task, data
+
+    @abstractmethod
+    def answer(self, question: Question, inputs: Any, indices: Sequence[int]) -> list[E]:
+        """An explanation for each example of a batch.
+
+        Args:
+            question: What to explain.
+            inputs: Those of the batch.
+            indices: Which of the user's inputs they are.
+        """
+
+    @abstractmethod
+    def draw(self, explanations: list[E]) -> Any:
+        """A matplotlib figure of some explanations."""
+
+    def complete(
+        self, rows: list[Row], inputs: Any, outputs: Tensor, indices: Sequence[int], in_memory: bool = False
+    ) -> dict[str, list[E]]:
+        """Add to the rows predicted of a batch what decided them.
+
+        Args:
+            rows: The row of each example.
+            inputs: Those of the batch, made outside of inference mode, which allows no gradients.
+            outputs: What the task returned for them, as predictions are made ``(batch, outputs)``.
+            indices: Which of the user's inputs they are.
+            in_memory: Whether the rows are for a Python program, not for a table.
+
+        Returns:
+            For each question, by its name, the explanation of each example.
+        """
+        found = {}
+        for question in questions(self.task, outputs):
+            with differentiable(self.task):
+                answers = found[question.name] = self.answer(question, inputs, indices)
+            for row, further, one in zip(rows, question.columns, answers, strict=True):
+                row |= further
+                row |= one.in_memory(question.name) if in_memory else one.columns(question.name)
+        return found
+
+
+def because(contributions: Iterable[tuple[str, float]]) -> str:
+    """The parts of an input that contribute most, with what they contribute."""
+    strongest = sorted(contributions, key=lambda part: -abs(part[1]))[:MOST]
+    return ", ".join(f"{name} ({value:+.3g})" for name, value in strongest if value)

@@ -1,0 +1,75 @@
+"""Explaining what is predicted: ``leyden predict --explain``."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from experiments.callbacks.figures.base import show_figure
+from experiments.explanation.base import Explanation
+from experiments.explanation.choice import explainer_of
+
+
+class Explain(Callback):
+    """Adds to each prediction what decided it, and draws that for the first inputs.
+
+    Args:
+        num_pictures: How many inputs to draw.
+    """
+
+    def __init__(self, num_pictures: int = 12) -> None:
+        self.num_pictures = num_pictures
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """See to it, before anything is predicted, that it can be explained."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        self.explainer = explainer_of(pl_module, data)  # type: ignore[arg-type]
+        self.batches = data.batches("predict")
+        self.kept: dict[str, dict[int, Explanation]] = {}  # by question and input
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+    ) -> None:
+        """Explain, and put the columns into the rows that were predicted."""
+        if batch_idx >= self.batches.counted:
+            return
+        indices = self.batches[batch_idx]
+        with trainer.precision_plugin.forward_context(), torch.no_grad():
+            found = pl_module(batch.inputs)
+        for name, explained in self.explainer.complete(outputs, batch.inputs, found, indices).items():
+            pairs = zip(indices, explained, strict=True)
+            self.kept.setdefault(name, {}).update({k: one for k, one in pairs if k < self.num_pictures})
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the first inputs; all processes come here together."""
+        everyones: list[Any] = [self.kept]
+        if trainer.world_size > 1:
+            everyones = [None] * trainer.world_size
+            torch.distributed.all_gather_object(everyones, self.kept)
+        if not trainer.is_global_zero:
+            return
+        for name in dict.fromkeys(name for kept in everyones for name in kept):
+            found = {index: one for kept in everyones for index, one in kept.get(name, {}).items()}
+            if found:
+                drawn = self.explainer.draw([found[index] for index in sorted(found)])
+                show_figure(trainer, f"predict/because{name}", drawn)
+
+
+def explaining(subcommand: str, is_compiled: bool) -> list[Callback]:
+    """The callback of ``--explain``.
+
+    Args:
+        subcommand: What ``leyden`` does.
+        is_compiled: Whether the network is to be compiled.
+
+    Raises:
+        MisconfigurationException: If it does not predict, or the network is to be compiled.
+    """
+    if subcommand != "predict":
+        raise MisconfigurationException(f"--explain is of predictions, not of {subcommand}: leyden predict --explain")
+    if is_compiled:
+        raise MisconfigurationException(
+            "--explain looks into the network, which --compile hides: leave one of them out"
+        )
+    return [Explain()]

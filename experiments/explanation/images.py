@@ -1,0 +1,78 @@
+"""Which pixels of an image decide."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datamodules.types import ImageFacts, Row
+from experiments.callbacks.figures.base import shortened
+from experiments.explanation.attribution import integrated_gradients
+from experiments.explanation.base import Explainer, Explanation
+from experiments.explanation.questions import Question
+
+SMOOTH = 32  # a picture is smoothed over one so-and-so-many-th of its side
+
+
+@dataclass(frozen=True)
+class ExplainedImage(Explanation):
+    """Why the model said that of an image.
+
+    Attributes:
+        pixels: The image as the model sees it, from 0 to 1 ``(channels, height, width)``.
+        contributions: What each pixel adds ``(height, width)``.
+    """
+
+    pixels: Tensor
+    contributions: Tensor
+
+    def columns(self, name: str) -> Row:
+        """None: pixels are looked at."""
+        return {}
+
+    def in_memory(self, name: str) -> Row:
+        """``contributions``: an array ``(height, width)``."""
+        return {f"contributions{name}": self.contributions.numpy()}
+
+
+class ImageExplainer(Explainer[ExplainedImage]):
+    """Compares an image with one of the mean colour of the training images; the channels are added up."""
+
+    def answer(self, question: Question, inputs: Tensor, indices: Sequence[int]) -> list[ExplainedImage]:
+        """What each pixel adds."""
+        facts = self.task.facts
+        assert isinstance(facts, ImageFacts)
+        parts = integrated_gradients(question.score, inputs, torch.zeros_like(inputs)).sum(1).cpu()
+        mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (facts.mean, facts.std))
+        pixels = (inputs.float().cpu() * std + mean).clamp(0, 1)
+        return [ExplainedImage(*one) for one in zip(question.answers, pixels, parts, strict=True)]
+
+    def draw(self, explanations: list[ExplainedImage]) -> Any:
+        """Each image, and beside it what speaks for the answer in red, what speaks against it in blue."""
+        from matplotlib.figure import Figure
+
+        across = min(2, len(explanations))
+        down = -(-len(explanations) // across)
+        figure = Figure(figsize=(3.4 * across, 1.85 * down), layout="constrained")
+        panels = figure.subplots(down, 2 * across, squeeze=False)
+        for axes in panels.flat:
+            axes.set_axis_off()
+        for number, one in enumerate(explanations):
+            row, column = divmod(number, across)
+            left, right = panels[row, 2 * column : 2 * column + 2]
+            left.imshow(one.pixels.expand(3, -1, -1).permute(1, 2, 0))
+            left.set_title(shortened(one.answer, 26), fontsize=9, loc="left", parse_math=False)
+            heat = smoothed(one.contributions)
+            most = float(heat.abs().max()) or 1.0
+            right.imshow(one.pixels.mean(0), cmap="gray", vmin=-2, vmax=1)  # pale, to find one's way
+            right.imshow(heat, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.85)
+        return figure
+
+
+def smoothed(contributions: Tensor) -> Tensor:
+    """The mean of the neighbourhood of each pixel ``(height, width)``: single pixels are hardly seen."""
+    size = 2 * (min(contributions.shape) // SMOOTH // 2) + 1
+    return F.avg_pool2d(contributions[None], size, 1, size // 2, count_include_pad=False)[0]

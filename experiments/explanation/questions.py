@@ -1,0 +1,91 @@
+"""What is explained of each task: one number for each example."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from datamodules.types import Row
+from modules.classification import Classifier
+from modules.multilabel import MultiLabelClassifier
+from modules.regression import Regressor
+from modules.task import Task
+
+EXPLAINED = (Classifier, MultiLabelClassifier, Regressor)
+
+
+class Question(NamedTuple):
+    """Why did the model say that? Of each example of a batch.
+
+    Attributes:
+        name: What the names of the columns of the answer end with; empty where there is one question.
+        answers: What the model said of each example, for people.
+        columns: Further columns of the answer for each example.
+        score: The number to explain ``(batch)``, of the inputs of that batch.
+    """
+
+    name: str
+    answers: list[str]
+    columns: list[Row]
+    score: Callable[[Any], Tensor]
+
+
+def check_task(task: Task[Any]) -> None:
+    """Refuse a task that nothing is explained of.
+
+    Raises:
+        MisconfigurationException: If it is one.
+    """
+    if not isinstance(task, EXPLAINED):
+        raise MisconfigurationException(
+            f"the predictions of {type(task).__name__} cannot be explained: classes, labels and numbers that are "
+            "predicted from tables, images or texts can"
+        )
+
+
+def questions(task: Task[Any], outputs: Tensor) -> list[Question]:
+    """What to explain of a batch.
+
+    Of a class it is the log-odds: the logarithm of its probability divided by that of all others. Of several labels,
+    the log-odds of the likeliest; of numbers, each of them in its units.
+
+    Args:
+        task: The task, in evaluation mode.
+        outputs: What it returned for the batch ``(batch, outputs)``.
+
+    Raises:
+        MisconfigurationException: If nothing is explained of such a task.
+    """
+    check_task(task)
+    if isinstance(task, Regressor):
+        return [_number(task, outputs, k) for k in range(task.num_outputs)]
+    chosen = outputs.argmax(1)
+    if isinstance(task, Classifier):
+        names = [task.classes[k] for k in chosen.tolist()]
+        # Probabilities are those of the calibration, if there is one.
+        heat = 1.0 if task.calibration is None else float(task.calibration.values["temperature"])
+        return [Question("", names, [{} for _ in names], lambda inputs: log_odds(task(inputs).float() / heat, chosen))]
+    assert isinstance(task, MultiLabelClassifier)
+    names = [task.labels[k] for k in chosen.tolist()]
+    columns: list[Row] = [{"explained": name} for name in names]
+    return [Question("", names, columns, lambda inputs: task(inputs).float().gather(1, chosen[:, None])[:, 0])]
+
+
+def _number(task: Regressor, outputs: Tensor, k: int) -> Question:
+    target, scale, mean = task.targets[k], task.facts.target_scale[k], task.facts.target_mean[k]
+    answers = [f"{target} {value * scale + mean:.4g}" for value in outputs[:, k].tolist()]
+    name = "" if task.num_outputs == 1 else f"_{target}"
+    return Question(name, answers, [{} for _ in answers], lambda inputs: task(inputs)[:, k].float() * scale)
+
+
+def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:
+    """Logarithm of the probability of a class divided by that of all others ``(batch)``.
+
+    Args:
+        logits: ``(batch, classes)``.
+        chosen: The class of each example ``(batch)``.
+    """
+    own = torch.zeros_like(logits, dtype=torch.bool).scatter(1, chosen[:, None], True)
+    return logits[own] - logits.masked_fill(own, -torch.inf).logsumexp(1)
