@@ -23,7 +23,6 @@ from experiments.callbacks.board.loggers import with_board
 from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.callbacks.compiling import Compile
 from experiments.callbacks.figures import figures_of
-from experiments.callbacks.figures.base import EvaluationFigures
 from experiments.callbacks.optimizer_overrides import OptimizerOverrides
 from experiments.callbacks.predictions import PredictionWriter
 from experiments.callbacks.screen import Summary
@@ -92,10 +91,13 @@ class LeydenCLI(LightningCLI):
     # ---- what to parse
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add ``--name``, ``--trust``, ``--compile`` and ``--checkpoint``."""
+        """Add ``--name``, ``--trust``, ``--compile``, ``--figures`` and ``--checkpoint``."""
         parser.add_argument("--name", type=str | None, help="Name of the run; the stem of the config file if not given")
         parser.add_argument("--trust", type=str | None, help="Package of your own that a checkpoint may name")
         parser.add_argument("--compile", type=bool, default=False, help="Compile the network by torch.compile")
+        parser.add_argument(
+            "--figures", type=bool, default=True, help="Show pictures and texts of the task on the board"
+        )
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -196,8 +198,9 @@ class LeydenCLI(LightningCLI):
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor, Curves) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
-        if self.subcommand == "test" and not any(isinstance(c, EvaluationFigures) for c in settings.callbacks):
-            settings.callbacks += figures_of(self.model, self.datamodule)
+        if self._get(self.config, "figures") and self.subcommand != "predict":
+            offered = figures_of(self.model, self.datamodule)
+            settings.callbacks += [f for f in offered if not any(isinstance(c, type(f)) for c in settings.callbacks)]
         if any(isinstance(callback, StochasticWeightAveraging) for callback in settings.callbacks):
             raise MisconfigurationException(
                 "StochasticWeightAveraging cannot average a network that is built from the data: "

@@ -97,6 +97,7 @@ def _parser(sections: Container[str], source: Path) -> LeydenParser:
     parser.source = source
     parser.add_argument("--seed_everything", type=bool | int, default=0)
     parser.add_argument("--name", type=str | None)
+    parser.add_argument("--figures", type=bool, default=True)
     parser.add_lightning_class_args(Task, "model", subclass_mode=True)
     parser.add_lightning_class_args(Data, "data", subclass_mode=True)
     if "trainer" in sections:

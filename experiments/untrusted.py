@@ -19,7 +19,7 @@ from experiments.runs import CONFIG
 from experiments.saved_config import leaves
 
 PACKAGES = ("datamodules", "experiments", "lightning", "modules", "timm", "torch", "torchmetrics", "torchvision")
-SECTIONS = ("seed_everything", "name", "model", "data", "trainer", "checkpoint")  # of a configuration
+SECTIONS = ("seed_everything", "name", "model", "data", "trainer", "checkpoint", "figures")  # of a configuration
 LONGEST = 1 << 20  # characters of a configuration that a checkpoint carries
 MOST, DEEPEST = 100_000_000, 100  # values in a checkpoint, tensors counted as one, and levels
 

@@ -15,6 +15,7 @@ import torchvision
 from experiments.program import main
 
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
+QUIET += ["--figures=false"]  # which take as long to draw as the networks here to train; ``--figures=true`` wins
 
 
 @pytest.fixture(autouse=True)

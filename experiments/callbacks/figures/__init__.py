@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from lightning.pytorch import Callback
+
 from datamodules.data import Data
 from datamodules.text.base import TextData
-from experiments.callbacks.figures.base import EvaluationFigures
 from experiments.callbacks.figures.classification import ClassificationFigures
 from experiments.callbacks.figures.forecasting import ForecastFigures
 from experiments.callbacks.figures.inputs import TrainingInputs
@@ -31,15 +32,15 @@ __all__ = [
 ]
 
 
-def figures_of(task: Task[Any], data: Data[Any, Any]) -> list[EvaluationFigures]:
-    """What there is to show of a task, for a test whose configuration does not say.
+def figures_of(task: Task[Any], data: Data[Any, Any]) -> list[Callback]:
+    """What there is to show of a task, unless its configuration says it.
 
     Args:
         task: The task.
         data: Its data.
     """
     if isinstance(task, Classifier):
-        return [ClassificationFigures(), *([TextMistakes()] if isinstance(data, TextData) else [])]
+        return [TrainingInputs(), ClassificationFigures(), *([TextMistakes()] if isinstance(data, TextData) else [])]
     if isinstance(task, Tagger | HMMTagger):
         return [TaggingFigures()]
     if isinstance(task, Regressor):

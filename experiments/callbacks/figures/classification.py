@@ -15,16 +15,16 @@ Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
 class ClassificationFigures(EvaluationFigures):
     """Draws the confusion matrix and the most confident mistakes, with the names of the classes.
 
-    Drawn after validation every ``every_n_epochs`` epochs and in the last one, and after a test. The mistakes are
-    drawn if the inputs are images, and are those of the first process. Of more than 100 classes nothing is drawn.
+    The mistakes are drawn if the inputs are images, and are those of the first process. Of more than 100 classes
+    nothing is drawn.
 
     Args:
         num_mistakes: How many mistakes to draw.
-        every_n_epochs: Epochs between drawings.
+        **kwargs: How often: see ``EvaluationFigures``.
     """
 
-    def __init__(self, num_mistakes: int = 12, every_n_epochs: int = 10) -> None:
-        super().__init__(every_n_epochs)
+    def __init__(self, num_mistakes: int = 12, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.num_mistakes = num_mistakes
         self._matrix: MulticlassConfusionMatrix | None = None
         self._mistakes: list[Mistake] = []

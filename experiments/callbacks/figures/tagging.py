@@ -19,16 +19,16 @@ from modules.tagging import HMMTagger, Tagger
 class TaggingFigures(EvaluationFigures):
     """Draws the confusion matrix of the tags and the transitions, and writes the scores of each tag and some sentences.
 
-    Drawn after validation every ``every_n_epochs`` epochs and in the last one, and after a test. The sentences are
-    those of the first process, their words as the tagger sees them (characters that training did not have as �).
+    The sentences are those of the first process, their words as the tagger sees them (characters that training did not
+    have as �).
 
     Args:
         num_sentences: How many sentences to write with their true and predicted tags; those with errors come first.
-        every_n_epochs: Epochs between drawings.
+        **kwargs: How often: see ``EvaluationFigures``.
     """
 
-    def __init__(self, num_sentences: int = 10, every_n_epochs: int = 5) -> None:
-        super().__init__(every_n_epochs)
+    def __init__(self, num_sentences: int = 10, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.num_sentences = num_sentences
         self._sentences: list[tuple[int, str]] = []
         self._metrics: tuple[MulticlassConfusionMatrix, EntityScores] | None = None

@@ -6,26 +6,22 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.text.base import TextData
-from experiments.callbacks.board.loggers import has_board, show_text
+from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures
 
 
 class TextMistakes(EvaluationFigures):
-    """Shows the most confident mistakes of a text classifier, after a test and the last validation.
+    """Shows the most confident mistakes of a text classifier.
 
     Args:
         num_mistakes: How many.
+        **kwargs: How often: see ``EvaluationFigures``.
     """
 
-    def __init__(self, num_mistakes: int = 20) -> None:
-        super().__init__()
+    def __init__(self, num_mistakes: int = 20, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.num_mistakes = num_mistakes
         self._found: list[tuple[float, int, int, str]] = []
-
-    def wanted(self, trainer: Trainer) -> bool:
-        """After a test and the last validation."""
-        last = not trainer.sanity_checking and trainer.current_epoch + 1 == trainer.max_epochs
-        return has_board(trainer) and (trainer.testing or last)
 
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Look for mistakes."""

@@ -16,11 +16,12 @@ class TranslationSamples(EvaluationFigures):
 
     Args:
         num_samples: How many sentences.
-        figures_every_n_epochs: Epochs between drawings of the attention; 0 draws none.
+        figures_every_n_epochs: Epochs between drawings of the attention; 0 draws none; if None it is drawn in the
+            epochs 1, 2, 5, 10, 20, 50 and so on.
     """
 
-    def __init__(self, num_samples: int = 5, figures_every_n_epochs: int = 5) -> None:
-        super().__init__()
+    def __init__(self, num_samples: int = 5, figures_every_n_epochs: int | None = None) -> None:
+        super().__init__(every_n_epochs=1)
         self.num_samples, self.figures_every_n_epochs = num_samples, figures_every_n_epochs
 
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
@@ -36,7 +37,7 @@ class TranslationSamples(EvaluationFigures):
         source, target = source.to(pl_module.device), target.to(pl_module.device)
         texts = pl_module.write(source, pl_module.val_beam_size)
         pictures = pl_module.attention(source, target)
-        drawn = self.figures_every_n_epochs and is_due(trainer, self.figures_every_n_epochs)
+        drawn = self.figures_every_n_epochs != 0 and is_due(trainer, self.figures_every_n_epochs)
         for number, (text, reference, picture) in enumerate(zip(texts, references, pictures, strict=True)):
             words, written, weights = picture
             said = f"source: {' '.join(words[:-1])}  \nwritten: {text}  \nreference: {reference}"

@@ -14,16 +14,9 @@ CONFIGS = Path(__file__).parents[4] / "configs"
 SHOWN = {"train/inputs", "val/confusion_matrix", "val/mistakes"}
 
 
-@pytest.fixture
-def with_pictures(digits: Path) -> Path:
-    figures = "[{class_path: experiments.callbacks.figures.ClassificationFigures, init_args: {every_n_epochs: 1}}]"
-    digits.write_text(digits.read_text().replace("trainer: {", f"trainer: {{callbacks+: {figures}, "))
-    return digits
-
-
-def test_csv_beside_the_board(leyden: Callable[..., int], with_pictures: Path) -> None:
+def test_csv_beside_the_board(leyden: Callable[..., int], digits: Path) -> None:
     logger = "{class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: logs, name: a, version: b}}"
-    assert leyden("fit", "--config", with_pictures, f"--trainer.logger={logger}") == 0
+    assert leyden("fit", "--config", digits, "--figures=true", f"--trainer.logger={logger}") == 0
     rows = list(csv.DictReader(Path("logs/a/b/metrics.csv").read_text().splitlines()))
     assert {"train/loss", "val/loss", "val/accuracy", "train/lr"} <= rows[0].keys()
     assert "SmallCNN" in Path("logs/a/b/texts/run.md").read_text()
@@ -66,9 +59,9 @@ def test_missing_package_is_one_sentence(
 
 
 @pytest.mark.slow
-def test_mlflow(leyden: Callable[..., int], with_pictures: Path) -> None:
+def test_mlflow(leyden: Callable[..., int], digits: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
-    assert leyden("fit", "--config", with_pictures, f"--config={CONFIGS / 'trainer' / 'mlflow.yaml'}") == 0
+    assert leyden("fit", "--config", digits, "--figures=true", f"--config={CONFIGS / 'trainer' / 'mlflow.yaml'}") == 0
     client = mlflow.MlflowClient("sqlite:///runs/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("leyden").experiment_id])
     scores = json.loads(Path("runs/digits/0/metrics.json").read_text())
@@ -81,11 +74,11 @@ def test_mlflow(leyden: Callable[..., int], with_pictures: Path) -> None:
 
 
 @pytest.mark.slow
-def test_wandb(leyden: Callable[..., int], with_pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb(leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_SILENT", "true")
     overlay = f"--config={CONFIGS / 'trainer' / 'wandb.yaml'}"
-    assert leyden("fit", "--config", with_pictures, overlay, "--trainer.logger.offline=true") == 0
+    assert leyden("fit", "--config", digits, "--figures=true", overlay, "--trainer.logger.offline=true") == 0
     wandb.finish()
     (folder,) = Path("runs/wandb").glob("offline-run-*")
     media = [str(path.relative_to(folder / "files" / "media")) for path in folder.rglob("media/**/*") if path.is_file()]

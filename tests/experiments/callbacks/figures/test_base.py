@@ -10,11 +10,14 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map
+from experiments.callbacks.figures import ClassificationFigures, RegressionFigures
+from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, is_due
+from experiments.cli import LeydenCLI
+from experiments.commands.configs import CONFIGS
 
 
 class Recorder(EvaluationFigures):
-    def __init__(self, every_n_epochs: int = 1) -> None:
+    def __init__(self, every_n_epochs: int | None = 1) -> None:
         super().__init__(every_n_epochs)
         self.seen: list[tuple[int, int]] = []
         self.shown: list[tuple[int, str, list[tuple[int, int]], float]] = []
@@ -63,6 +66,54 @@ def test_nothing_is_looked_at_without_a_board(tmp_path: Path) -> None:
     figures = Recorder()
     trained(figures, tmp_path, logger=False)
     assert figures.shown == figures.seen == []
+
+
+def test_figures_are_shown_ten_times_in_a_thousand_epochs() -> None:
+    def due(fn: str, epoch: int, last: int) -> bool:
+        trainer: Any = SimpleNamespace(state=SimpleNamespace(fn=fn), current_epoch=epoch - 1, max_epochs=last)
+        return is_due(trainer, None)
+
+    assert [n for n in range(1, 1001) if due("fit", n, -1)] == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+    assert [n for n in range(1, 13) if due("fit", n, 12)] == [1, 2, 5, 10, 12]
+    assert due("test", 7, 12)
+
+
+def figures_in(*words: Any) -> list[EvaluationFigures]:
+    quiet = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=1"]
+    cli = LeydenCLI([str(word) for word in (*words, *quiet)])
+    return [callback for callback in cli.trainer.callbacks if isinstance(callback, EvaluationFigures)]  # type: ignore[attr-defined]
+
+
+def test_fit_validate_and_test_have_the_figures_of_their_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ["fit", "--config", CONFIGS / "regression" / "line.yaml", "--trainer.max_epochs=1"]
+    (found,) = figures_in(*line)
+    assert isinstance(found, RegressionFigures)
+    assert Path("runs/line/0/pictures/val_predictions.png").is_file()
+    for command in ("validate", "test"):
+        assert [type(one) for one in figures_in(command, "--ckpt_path", "runs/line/0")] == [RegressionFigures]
+    Path("new.csv").write_text("x\n1\n")
+    assert figures_in("predict", "--ckpt_path", "runs/line/0", "--data.predict_path=new.csv") == []
+
+
+def test_a_figure_that_a_config_names_takes_the_place_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    figures = [ClassificationFigures.__name__, RegressionFigures.__name__]
+    named = [f"--trainer.callbacks+=experiments.callbacks.figures.{name}" for name in figures]
+    line = ["fit", "--config", CONFIGS / "regression" / "line.yaml", "--trainer.fast_dev_run=true", *named]
+    found = figures_in(*line, "--trainer.callbacks.targets=2")
+    assert [type(one).__name__ for one in found] == figures
+    assert found[1].targets == 2  # type: ignore[attr-defined]
+
+
+def test_figures_can_be_left_out_also_of_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ["fit", "--config", CONFIGS / "regression" / "line.yaml", "--trainer.max_epochs=1", "--figures=false"]
+    assert figures_in(*line) == []
+    assert not Path("runs/line/0/pictures").exists()
+    assert figures_in("fit", "--ckpt_path", "runs/line/0", "--trainer.max_epochs=2") == []
 
 
 def test_figures_in_no_epoch_are_refused() -> None:

@@ -10,9 +10,8 @@ from modules.task import Step
 
 
 def test_board_shows_errors_curves_and_options(leyden: Callable[..., int], digits: Path) -> None:
-    figures = "--trainer.callbacks+=experiments.callbacks.figures.ClassificationFigures"
-    assert leyden("fit", "--config", digits, figures) == 0
-    assert leyden("test", "--ckpt_path", "runs/digits/0") == 0  # without being told again
+    assert leyden("fit", "--config", digits, "--figures=true") == 0
+    assert leyden("test", "--ckpt_path", "runs/digits/0", "--figures=true") == 0
     events = EventAccumulator("runs/digits/0")
     events.Reload()
     tags = events.Tags()

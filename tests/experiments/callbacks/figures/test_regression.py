@@ -28,8 +28,7 @@ def test_a_test_draws_in_the_units_of_the_target(leyden: Callable[..., int], mon
 
     monkeypatch.setattr("experiments.callbacks.figures.regression.scatter_figure", scatter)
     assert leyden("fit", "--config", CONFIGS / "regression" / "diabetes.yaml", "--trainer.max_epochs=1") == 0
-    drawn.clear()
-    assert leyden("test", "--ckpt_path", "runs/diabetes/0") == 0
+    assert leyden("test", "--ckpt_path", "runs/diabetes/0", "--figures=true") == 0
     ((preds, truth, names),) = drawn
     assert names == ["progression"]
     assert preds.shape == truth.shape

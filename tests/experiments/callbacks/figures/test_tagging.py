@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 def test_everything_is_drawn(leyden: Callable[..., int]) -> None:
     config = ROOT / "configs" / "tagging" / "ewt_hmm.yaml"
-    assert leyden("fit", "--config", config, "--data.root", ROOT / "tests" / "samples") == 0
+    assert leyden("fit", "--config", config, "--data.root", ROOT / "tests" / "samples", "--figures=true") == 0
     board = EventAccumulator("runs/ewt_hmm/0")
     board.Reload()
     assert {"val/confusion_matrix", "val/transitions"} <= set(board.Tags()["images"])
