@@ -39,6 +39,11 @@ class NumberFormat(NamedTuple):
     unit: str = ""
 
     @property
+    def has_word(self) -> bool:
+        """Whether the unit is a word, and no sign."""
+        return not re.fullmatch(f"{SIGN}?", self.unit)
+
+    @property
     def pattern(self) -> str:
         """Regular expression of all numbers so written, without unit."""
         point = r"\." if self.decimal == "." else ","
@@ -182,7 +187,7 @@ def parse(texts: Texts, how: NumberFormat) -> Array:
     if how.unit:
         texts = _bare(given, re.escape(how.unit))
     good = pc.fill_null(pc.match_substring_regex(texts, how.pattern), False)
-    if how.unit == "%" or not re.fullmatch(f"{SIGN}?", how.unit):  # an amount without its sign is the same amount
+    if how.unit == "%" or how.has_word:  # an amount without its sign is the same amount
         good = pc.and_(good, pc.fill_null(pc.not_equal(texts, given), False))
     if how.thousands:
         texts = pc.replace_substring_regex(texts, GROUPS[how.thousands], "")

@@ -49,6 +49,7 @@ def read_numbers(
     names = [*targets, *covariates] if targets else [str(name) for name in frame.columns]
     texts = {name: frame[name] for name in names if is_text(frame[name])}
     formats = find_formats(texts, decimal, separator, str(path))
+    formats = {n: how for n, how in formats.items() if not how.has_word}  # nothing holds a later file to the unit
     if not targets:
         names = [name for name in names if name not in covariates]
         targets = [name for name in names if name not in texts or name in formats or _mostly_numbers(texts[name])]
