@@ -15,7 +15,7 @@ EDGE = 4096  # bytes at the beginning and the end of files that are compared fir
 
 
 def report_classes(pool: ImageSet, source: Path) -> None:
-    """Say which classes have too few images for three splits, and which names differ in case only."""
+    """Say which classes have too few images for three splits."""
     assert pool.labels is not None
     counts = Counter(pool.labels)
     few = [f"{name} ({count})" for name, count in sorted(counts.items()) if count < len(SPLITS)]
@@ -23,12 +23,6 @@ def report_classes(pool: ImageSet, source: Path) -> None:
         rank_zero_warn(
             f"{source}: classes of one or two training images, which not every split can have: {', '.join(few[:20])}"
         )
-    alike: dict[str, list[str]] = {}
-    for name in sorted(counts):
-        alike.setdefault(name.casefold(), []).append(name)
-    for names in alike.values():
-        if len(names) > 1:
-            rank_zero_warn(f"{source}: {' and '.join(names)} are different classes, though only in case")
 
 
 def report_copies(parts: dict[str, ImageSet], source: Path) -> None:

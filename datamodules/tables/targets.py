@@ -13,7 +13,7 @@ from datamodules.files.columns import is_text
 from datamodules.files.numbers import MISSING, NumberFormat, find_formats
 from datamodules.tables.cells import Array, CellReader, Rows, are_whole, categories
 from datamodules.tables.kinds import Column, Kinds
-from datamodules.targets import LabelTarget
+from datamodules.targets import LabelTarget, warn_of_case
 from datamodules.types import LabelFacts
 
 FEW = 10  # classes that may always be numbers
@@ -51,6 +51,7 @@ def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
             f"{train.source}: `{text}` is taken for a class of `{name}` like others ({counts[text]} rows); if it "
             f"means that the class is not known: --data.missing [{text}]"
         )
+    warn_of_case(sorted(counts), f"classes of `{name}`", train.source)
     classes = sorted(counts, key=_number_first if all(text.isdecimal() for text in counts) else str)
     return {"target_columns": [column], "classes": classes, "class_counts": [counts[text] for text in classes]}
 

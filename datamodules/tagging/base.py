@@ -20,6 +20,7 @@ from datamodules.tagging.reading import ReadOptions, read_tagged, read_untagged,
 from datamodules.tagging.schemes import Scheme, conforming, encode, find_scheme, source, spans
 from datamodules.tagging.token_tables import WORD, find_column
 from datamodules.tagging.writing import Answer, cells_by_row, write_columns, write_table
+from datamodules.targets import warn_of_case
 from datamodules.tokens import Tokens
 from datamodules.types import Row, TaggingFacts
 
@@ -87,6 +88,9 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         if scheme:
             kinds = sorted({kind for sentence in train for *_, kind in spans(sentence.tags)})
             tags = ["O", *(f"{mark}-{kind}" for kind in kinds for mark in ("BI" if self.chunks == "IOB2" else "BIES"))]
+            warn_of_case(kinds, "kinds of chunks", source(train))
+        else:
+            warn_of_case(sorted(tags), "tags", source(train))
         words, chars, shapes = vocabulary(train, self.lower)
         if self.extra_words is not None:
             for word in read_words(Path(self.extra_words)):

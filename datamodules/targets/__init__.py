@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from datamodules.targets.base import Target
+from datamodules.targets.base import Target, warn_of_case
 from datamodules.targets.classes import ClassTarget
 from datamodules.targets.labels import LabelTarget, split_labels
 from datamodules.targets.numbers import NumberTarget
 
-__all__ = ["ClassTarget", "Kind", "LabelTarget", "NumberTarget", "Target", "make_target", "split_labels"]
+__all__ = [
+    "ClassTarget",
+    "Kind",
+    "LabelTarget",
+    "NumberTarget",
+    "Target",
+    "make_target",
+    "split_labels",
+    "warn_of_case",
+]
 
 Kind = Literal["class", "labels", "number"]
 

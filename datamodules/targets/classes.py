@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.pairs import text_of
-from datamodules.targets.base import Target
+from datamodules.targets.base import Target, warn_of_case
 from datamodules.types import ClassFacts, some
 
 
@@ -59,6 +59,7 @@ class ClassTarget(Target[ClassFacts]):
         """The classes in the order of their names, and how many examples each has."""
         counts = Counter(values)
         _require_two(counts, source)
+        warn_of_case(sorted(counts), "classes", source)
         return {"classes": sorted(counts), "class_counts": [counts[name] for name in sorted(counts)]}
 
     def encoder(self, facts: ClassFacts) -> Callable[[str], int]:

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from datamodules.pairs import text_of
-from datamodules.targets.base import Target
+from datamodules.targets.base import Target, warn_of_case
 from datamodules.types import LabelFacts, some
 
 BETWEEN = {";": "a semicolon", "|": "a bar", ",": "a comma", "\n": "a line break"}  # what may stand between labels
@@ -58,6 +58,7 @@ class LabelTarget(Target[LabelFacts]):
                 f"{source}: {len(counts)} labels that hardly any two examples share, such as `{min(counts)[:40]}`: is "
                 "that the column of the labels (--data.target), and what stands between them (--data.label_separator)?"
             )
+        warn_of_case(labels, "labels", source)
         none = [label for label in labels if not counts[label]]
         if none:
             rank_zero_warn(f"{source}: no training example has the labels {some(none)}, so they cannot be learned")

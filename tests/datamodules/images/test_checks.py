@@ -65,8 +65,11 @@ def test_small_classes_and_names_that_differ_in_case_are_said(folder: Path) -> N
     for name in ("Cat", "cow"):
         (folder / name).mkdir()
         Image.effect_noise((12, 10), 60).save(folder / name / "0.bmp")
+    (folder / "Dog").mkdir()
+    for k in range(4):
+        Image.effect_noise((12, 10), 60 + k).save(folder / "Dog" / f"{k}.bmp")
     found = said(ImageFolder(str(folder), **OPTIONS))
-    assert "Cat and cat are different classes" in found
+    assert "`Dog` and `dog` are different classes" in found
     assert "classes of one or two training images, which not every split can have: Cat (1), cow (1)" in found
 
 
