@@ -71,7 +71,7 @@ def main() -> int:
             print(f"| {what} | {'ok' if ok else 'FAILED'} | {time.monotonic() - started:.0f} | {said} |", flush=True)
         started = time.monotonic()
         # One --config is that of what is trained; a second one of the trainer would take its place.
-        kills = "--kills 3 --trainer.accelerator gpu --trainer.devices 1 --trainer.deterministic true".split()
+        kills = ["--kills=3", "--trainer.accelerator=gpu", "--trainer.devices=1", "--trainer.deterministic=true"]
         ok, said = run("benchmarks.chaos", "--config", str(CONFIG), *kills)
         good &= ok
         print(f"| killed 3 times, same bits | {'ok' if ok else 'FAILED'} | {time.monotonic() - started:.0f} | {said} |")
