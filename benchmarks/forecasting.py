@@ -4,18 +4,21 @@
 
 - ``lstm``: the network of ``etth1_lstm`` against a loop over windows cut beforehand (all of them in memory).
 - ``linear``: the network of ``etth1_linear`` at batch 32 against a ``Dataset`` that makes each window from lists.
-- ``peers``: both against NeuralForecast (``pip install neuralforecast``) at the same sizes: context, horizon, hidden
-  size, and windows in a step.
+- ``peers``: NeuralForecast (``pip install neuralforecast``) against Leyden around *its* networks, an LSTM and DLinear:
+  the same layers, loss and optimizer, each of the seven series alone on both sides, as many windows in a step.
 
-Printed are the windows trained on in a second, the median of the repeats and their range. ETTh1 lies under
-``$LEYDEN_DATA``, or is downloaded. Validation is left out in all.
+Printed are the windows trained on in a second, the median of the repeats and their range; of ``peers`` in a second of
+processor time, and how many multiplications and additions a window takes. ETTh1 lies under ``$LEYDEN_DATA``, or is
+downloaded. Validation is left out in all.
 """
 
 import argparse
 import logging
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,10 +26,12 @@ import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.probes import compare, train
+from benchmarks.probes import Instant, compare, train
+from datamodules.files.frame import read_frame
 from datamodules.sampling import BatchIndices
-from datamodules.series import ETT
+from datamodules.series import ETT, Series
 from modules.forecasting import Forecaster
 from modules.nets.forecasting import LinearForecaster, RecurrentForecaster, Sizes
 
@@ -34,6 +39,8 @@ HORIZON = 96
 CONTEXT = {"lstm": 96, "linear": 336}
 HIDDEN = 64
 BATCH = 32
+ALONE = 7 * BATCH  # windows of one series that hold as much as BATCH of all seven
+MONTH = 30 * 24
 NETS: dict[str, Callable[[Sizes], nn.Module]] = {
     "lstm": lambda sizes: RecurrentForecaster(sizes, "lstm", HIDDEN),
     "linear": LinearForecaster,
@@ -41,15 +48,16 @@ NETS: dict[str, Callable[[Sizes], nn.Module]] = {
 
 
 class Stopwatch(Callback):
-    """Seconds from the first batch to the last."""
+    """Seconds from the first batch to the last, by the clock and of the processor."""
 
-    seconds = 0.0
+    seconds = processor = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.started = time.perf_counter()
+        self.started = Instant.now()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        Stopwatch.seconds = time.perf_counter() - self.started
+        now = Instant.now()
+        Stopwatch.seconds, Stopwatch.processor = now.clock - self.started.clock, now.processor - self.started.processor
 
 
 def data(kind: str) -> ETT:
@@ -109,10 +117,60 @@ class FromLists(Dataset[tuple[Tensor, Tensor]]):
         return torch.tensor(self.rows[index:middle]), torch.tensor(self.rows[middle : middle + HORIZON])
 
 
+def each_alone(kind: str, folder: Path) -> Series:
+    """The seven series, standardized, below each other, with the published splits."""
+    source = ETT(context=CONTEXT[kind])
+    frame = read_frame(source.file)
+    path, dates = folder / "alone.csv", frame["date"].tolist()
+    frame.melt("date", var_name="series", value_name="y").to_csv(path, index=False)
+    return Series(
+        path=str(path), time="date", id="series", target="y", borders=[dates[12 * MONTH], dates[16 * MONTH]],
+        context=CONTEXT[kind], horizon=HORIZON, batch_size=ALONE,
+    )  # fmt: skip
+
+
+class Theirs(nn.Module):
+    """A network of NeuralForecast, as one of ours."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.net = their_model(kind)
+
+    def forward(self, history: Tensor, known: Tensor) -> Tensor:
+        """Forecast ``(batch, horizon, 1, 1)``."""
+        nothing = dict.fromkeys(("futr_exog", "hist_exog", "stat_exog"))
+        forecast: Tensor = self.net({"insample_y": history, **nothing})
+        return forecast.unsqueeze(-1)
+
+
+def their_model(kind: str, **options: Any) -> Any:
+    from neuralforecast.losses.pytorch import MSE  # type: ignore[import-not-found]
+    from neuralforecast.models import LSTM, DLinear  # type: ignore[import-not-found]
+
+    common = {"h": HORIZON, "input_size": CONTEXT[kind], "loss": MSE(), "learning_rate": 1e-3, **options}
+    common["scaler_type"] = "identity"
+    return DLinear(**common) if kind == "linear" else LSTM(**common, encoder_hidden_size=HIDDEN, encoder_n_layers=1)
+
+
+def operations(kind: str) -> float:
+    """Multiplications and additions of the network for a window in training, forwards and backwards, in millions."""
+    counter = FlopCounterMode(display=False)
+    with torch.backends.mkldnn.flags(enabled=False), counter:  # an LSTM of MKL-DNN would not be counted
+        Theirs(kind)(torch.randn(ALONE, CONTEXT[kind], 1), torch.empty(0)).mean().backward()
+    return counter.get_total_flops() / ALONE / 1e6
+
+
+def around_theirs(kind: str, steps: int, folder: Path) -> float:
+    """Windows that Leyden trains their network on."""
+    torch.manual_seed(0)
+    task = Forecaster(lambda sizes: Theirs(kind), optimizer=lambda weights: torch.optim.Adam(weights, lr=1e-3))
+    train(task, each_alone(kind, folder), [Stopwatch()], steps)
+    return steps * ALONE / Stopwatch.processor
+
+
 def by_neuralforecast(kind: str, steps: int) -> float:
     import pandas as pd
     from neuralforecast import NeuralForecast  # type: ignore[import-not-found]
-    from neuralforecast.models import LSTM, DLinear  # type: ignore[import-not-found]
 
     source = data(kind)
     source.setup("fit")
@@ -120,21 +178,12 @@ def by_neuralforecast(kind: str, steps: int) -> float:
     rows = torch.cat([view[:, 0], view[-1, 1:]]).numpy()
     times = pd.date_range("2016-07-01", periods=len(rows), freq="h")
     frame = pd.concat([pd.DataFrame({"unique_id": str(k), "ds": times, "y": rows[:, k]}) for k in range(rows.shape[1])])
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
-    common: dict[str, Any] = {
-        "h": HORIZON,
-        "input_size": CONTEXT[kind],
-        "max_steps": steps,
-        # It takes windows of one series; BATCH of ours hold seven series each.
-        "batch_size": 7,
-        "windows_batch_size": BATCH * 7,
-        "callbacks": [Stopwatch()],
-        "enable_checkpointing": False,
-        **quiet,
-    }
-    model = DLinear(**common) if kind == "linear" else LSTM(**common, encoder_hidden_size=HIDDEN, encoder_n_layers=1)
+    model = their_model(
+        kind, max_steps=steps, batch_size=7, windows_batch_size=ALONE, callbacks=[Stopwatch()], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
+    )  # fmt: skip
     NeuralForecast([model], freq="h").fit(frame)
-    return steps * BATCH / Stopwatch.seconds
+    return steps * ALONE / Stopwatch.processor
 
 
 def main() -> None:
@@ -156,11 +205,12 @@ def main() -> None:
         ways = {"Leyden": lambda: by_leyden("linear", steps), "lists": lambda: by_hand("linear", lists, steps)}
         compare("linear", ways, given.repeats, "windows/s")
     for kind in ("lstm", "linear") if "peers" in given.cases else ():
-        ways = {
-            "Leyden": lambda kind=kind: by_leyden(kind, steps),  # type: ignore[misc]
-            "NeuralForecast": lambda kind=kind: by_neuralforecast(kind, steps),  # type: ignore[misc]
-        }
-        compare(kind, ways, given.repeats, "windows/s")
+        with tempfile.TemporaryDirectory() as folder:
+            ways = {
+                "Leyden": lambda: around_theirs(kind, steps, Path(folder)),  # noqa: B023
+                "NeuralForecast": lambda: by_neuralforecast(kind, steps),  # noqa: B023
+            }
+            compare(kind, ways, given.repeats, f"windows/s of {operations(kind):.2f} M operations")
 
 
 if __name__ == "__main__":

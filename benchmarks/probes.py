@@ -44,13 +44,14 @@ class Clock(Callback):
 
 
 class Stopwatch(Callback):
-    """Seconds of training."""
+    """Seconds of training, by the clock and of the processor."""
 
     def on_train_start(self, *args: Any) -> None:
-        self.started = time.perf_counter()
+        self.started = Instant.now()
 
     def on_train_end(self, *args: Any) -> None:
-        self.seconds = time.perf_counter() - self.started
+        now = Instant.now()
+        self.seconds, self.processor = now.clock - self.started.clock, now.processor - self.started.processor
 
 
 class Steps(Callback):
