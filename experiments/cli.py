@@ -91,10 +91,12 @@ class LeydenCLI(LightningCLI):
     # ---- what to parse
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add ``--name``, ``--trust``, ``--compile``, ``--figures`` and ``--checkpoint``."""
+        """Add ``--name``, ``--trust``, ``--compile``, ``--explain``, ``--figures`` and ``--checkpoint``."""
         parser.add_argument("--name", type=str | None, help="Name of the run; the stem of the config file if not given")
         parser.add_argument("--trust", type=str | None, help="Package of your own that a checkpoint may name")
-        parser.add_argument("--compile", type=bool, default=False, help="Compile the network by torch.compile")
+        switch: dict[str, Any] = {"type": bool, "nargs": "?", "const": True, "default": False}
+        parser.add_argument("--compile", help="Compile the network by torch.compile", **switch)
+        parser.add_argument("--explain", help="With predict: say which words, pixels or columns decide", **switch)
         parser.add_argument(
             "--figures", type=bool, default=True, help="Show pictures and texts of the task on the board"
         )
@@ -182,13 +184,16 @@ class LeydenCLI(LightningCLI):
         settings = self._get(self.config_init, "trainer")
         summary = [] if settings.enable_model_summary is False else [Summary()]
         compiled = [Compile()] if self._get(self.config, "compile") else []
-        own = [PredictionWriter(), self._optimizer_overrides(), *summary, *compiled, *self.callbacks]
+        explaining = self._explaining()
+        own = [PredictionWriter(), self._optimizer_overrides(), *summary, *compiled, *explaining, *self.callbacks]
         self.trainer_defaults["callbacks"] = own
         kwargs["default_root_dir"] = str(self.run_folder)
         check_trainer(settings)
         if self.subcommand == "fit":
             rank_zero_only(events.rewind)(self.run_folder, self.content["events"] if self.content else {})
-        if settings.logger in (None, True) and self.subcommand == "predict":
+        if explaining:
+            kwargs["inference_mode"] = False  # it allows no gradients
+        if settings.logger in (None, True) and self.subcommand == "predict" and not explaining:
             kwargs["logger"] = False  # there is nothing to log
         elif settings.logger is not False:
             suffix = events.SUFFIX if self.subcommand == "fit" else f".{self.subcommand}"
@@ -219,6 +224,13 @@ class LeydenCLI(LightningCLI):
         allow_clipping(trainer)
         take_up_without_state(trainer)
         return trainer
+
+    def _explaining(self) -> list[Callback]:
+        if not self._get(self.config, "explain"):
+            return []
+        from experiments.explanation.callback import explaining
+
+        return explaining(str(self.subcommand), bool(self._get(self.config, "compile")))
 
     def _optimizer_overrides(self) -> OptimizerOverrides:
         if self.content is None or self.subcommand != "fit":  # only training has an optimizer to restore

@@ -56,15 +56,19 @@ class ImageExplainer(Explainer[ExplainedImage]):
 
         across = min(2, len(explanations))
         down = -(-len(explanations) // across)
-        figure = Figure(figsize=(3.4 * across, 1.85 * down), layout="constrained")
-        panels = figure.subplots(down, 2 * across, squeeze=False)
-        for axes in panels.flat:
-            axes.set_axis_off()
+        side, gap, title = 1.55, 0.06, 0.22  # inches
+        width, height = 2 * (side + gap), side + gap + title
+        figure = Figure(figsize=(width * across, height * down))
         for number, one in enumerate(explanations):
             row, column = divmod(number, across)
-            left, right = panels[row, 2 * column : 2 * column + 2]
+            y, size = (down - 1 - row) * height / (height * down), (side / (width * across), side / (height * down))
+            left, right = (
+                figure.add_axes(((column * width + k * (side + gap)) / (width * across), y, *size)) for k in range(2)
+            )
+            left.set_axis_off()
+            right.set_axis_off()
             left.imshow(one.pixels.expand(3, -1, -1).permute(1, 2, 0))
-            left.set_title(shortened(one.answer, 26), fontsize=9, loc="left", parse_math=False)
+            left.set_title(shortened(one.answer, 26), fontsize=9, loc="left", pad=3, parse_math=False)
             heat = smoothed(one.contributions)
             most = float(heat.abs().max()) or 1.0
             right.imshow(one.pixels.mean(0), cmap="gray", vmin=-2, vmax=1)  # pale, to find one's way

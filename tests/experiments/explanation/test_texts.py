@@ -1,0 +1,145 @@
+"""One word decides."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import nn
+
+from datamodules.text import TextTable
+from experiments.deployment.model import Model
+from experiments.explanation.texts import ExplainedText, TextExplainer, embedding_of
+from modules.classification import Classifier
+from modules.nets.pretrained import PretrainedClassifier
+from modules.nets.text import BagOfEmbeddings, TextCNN, TextRNN
+
+TINY = str(Path(__file__).parents[2] / "samples" / "sentence-transformers" / "all-MiniLM-L6-v2")
+TEXTS = ["a good film", "a bad film", "the film is good", "the film is bad"] * 10
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def model(net: Callable[[int, int], nn.Module], texts: list[str] = TEXTS, **options: object) -> Model:
+    """A classifier of random weights for texts, with an unknown word in its vocabulary."""
+    rows = [f'"{text}",{"good" if "good" in text else "bad"}' for text in texts]
+    Path("films.csv").write_text("\n".join(["text,label", *rows]))
+    data = TextTable("films.csv", **options)  # type: ignore[arg-type]
+    data.setup("fit")
+    torch.manual_seed(0)
+    task = Classifier(net=net)
+    task.use(data.facts)
+    task.configure_model()
+    return Model(task.eval(), data)
+
+
+NETS = {
+    "bag": partial(BagOfEmbeddings, size=8),
+    "cnn": partial(TextCNN, size=8, num_filters=6),
+    "lstm": partial(TextRNN, size=8, hidden=6),
+    "attention": partial(TextRNN, size=8, hidden=6, pooling="attention", cell="gru"),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_one_word_decides(name: str) -> None:
+    """The vectors of all others are like that of padding."""
+    found = model(NETS[name])
+    vectors = found.task.net.embedding.words.weight
+    with torch.no_grad():
+        vectors[[k for k, word in enumerate(found.data.decode(torch.arange(len(vectors))[:, None], range(len(vectors))))
+                 if word != "good"]] = 0  # fmt: skip
+    answers = found.predict(["Is it a Good film , or is it not ?", "good film", "bad film", ""], explain=True)
+    first = answers["contributions"][0]
+    assert [word for word, _ in first] == ["Is", "it", "a", "Good", "film", ",", "or", "is", "it", "not", "?"]
+    assert [word for word, value in first if value] == ["Good"]
+    assert answers["because"][0].startswith("Good (")
+    assert answers["because"][1].startswith("good (")
+    assert answers["because"][2:].tolist() == ["", ""]
+
+
+@pytest.mark.parametrize("options", [{}, {"ngrams": 50}, {"tokenizer": "bpe", "num_tokens": 280}])
+def test_contributions_add_up_to_the_log_odds(options: dict[str, object]) -> None:
+    found = model(NETS["lstm"], **options)
+    texts = ["the film is unheard", "good", "a bad film bad bad", "nai\u0308ve \U0001f9a6 film"]
+    plain, answers = found.predict(texts), found.predict(texts, explain=True)
+    assert answers[list(plain)].equals(plain)
+    for text, probability, said, parts in answers[["text", "probability", "class", "contributions"]].itertuples(False):
+        length = found.data.examples(found.data.read_objects([text]), train=False).__getitems__([0]).inputs
+        assert [word for word, _ in parts] == {texts[3]: ["na\u00efve", "\U0001f9a6", "film"]}.get(text, text.split())
+        layer = found.task.net.embedding
+        inner = layer.register_forward_hook(lambda module, inputs, output: (0 * output[0], output[1]))
+        empty = found.task(length)[0].softmax(0)[found.task.classes.index(said)].item()
+        inner.remove()
+        expected = math.log(probability / (1 - probability)) - math.log(empty / (1 - empty))
+        assert sum(value for _, value in parts) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("trained_layers", [None, 0])
+def test_pieces_of_a_word_are_added_up(trained_layers: int | None) -> None:
+    net = partial(PretrainedClassifier, name=TINY, trained_layers=trained_layers)
+    found = model(net, tokenizer=TINY)
+    (tokens,) = found.data.examples(found.data.read_objects(["the otters"]), train=False).__getitems__([0]).inputs
+    answers = found.predict(["the otters", "the otters swim in a river here"], explain=True)
+    assert len(tokens) > 4  # pieces, and two that stand for beginning and end
+    parts = answers["contributions"][0]
+    assert [word for word, _ in parts] == ["the", "otters"]
+
+    embedding = found.task.net.encoder.model.get_input_embeddings()
+    assert embedding_of(found.task, 93) is embedding
+
+    def blank(module: nn.Module, inputs: tuple[torch.Tensor], vectors: torch.Tensor) -> torch.Tensor:
+        vectors = vectors.clone()
+        vectors[:, 1:-1] = embedding.weight[embedding.padding_idx]
+        return vectors
+
+    (said, probability) = answers.loc[0, ["class", "probability"]]
+    handle = embedding.register_forward_hook(blank)
+    empty = found.task(tokens[None])[0].softmax(0)[found.task.classes.index(said)].item()
+    handle.remove()
+    expected = math.log(probability / (1 - probability)) - math.log(empty / (1 - empty))
+    assert sum(value for _, value in parts) == pytest.approx(expected, abs=1e-3)
+
+
+def test_both_texts_of_a_pair_are_explained() -> None:
+    rows = [f"{text},{other},{label}" for text, other, label in [("good", "fine", "a"), ("bad", "poor", "b")] * 20]
+    Path("pairs.csv").write_text("\n".join(["one,other,label", *rows]))
+    data = TextTable("pairs.csv", column=["one", "other"])
+    data.setup("fit")
+    task = Classifier(net=NETS["bag"])
+    task.use(data.facts)
+    task.configure_model()
+    answers = Model(task.eval(), data).predict([("good film", "bad"), ("fine", "poor indeed")], explain=True)
+    words = [[word for word, _ in parts] for parts in answers["contributions"]]
+    assert words == [["good", "film", "bad"], ["fine", "poor", "indeed"]]
+    assert all(value for parts in answers["contributions"] for word, value in parts if word in "good bad fine poor")
+
+
+def test_a_word_that_is_there_twice_counts_as_one() -> None:
+    text = ExplainedText("yes", ["so", "good", "so"], [0.5, 0.8, 0.5])
+    assert text.columns("_x") == {"because_x": "so (+1), good (+0.8)"}
+
+
+def test_a_network_without_embedding_is_refused() -> None:
+    with pytest.raises(MisconfigurationException, match="no embedding of tokens"):
+        embedding_of(nn.Sequential(nn.Linear(1, 1), nn.Embedding(5, 2)), 6)
+
+
+def test_the_words_that_decide_are_drawn() -> None:
+    explainer = TextExplainer(*model(NETS["bag"]))
+    long = ExplainedText("$x$", [f"w{k}" for k in range(200)], [0.0] * 150 + [1.0, -2.0] + [0.0] * 48)
+    figure = explainer.draw([long, ExplainedText("empty", [], []), ExplainedText("money", ["$5", "$6"], [0.1, 0.2])])
+    figure.draw_without_rendering()
+    grounds = {text.get_text(): text.get_bbox_patch() for text in figure.texts}
+    assert {"$x$", "empty", "money", "w150", "w151", "$5", "$6", "\u2026"} <= grounds.keys()
+    assert "w0" not in grounds
+    red, blue = (grounds[word].get_facecolor() for word in ("w150", "w151"))
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
