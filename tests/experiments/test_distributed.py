@@ -35,7 +35,8 @@ def test_scores_predictions_and_gradients_are_those_of_one_process(
     num_processes: int, leyden: Callable[..., int], digits: Path, tmp_path: Path
 ) -> None:
     few_images(tmp_path / "few")
-    assert leyden("fit", "--config", digits, "--name", "model") == 0
+    calibrate = "--trainer.callbacks+=experiments.callbacks.Calibrate"
+    assert leyden("fit", "--config", digits, "--name", "model", calibrate) == 0
     shutil.copytree("runs/model", "runs/other")
     predict = ["predict", "--data.predict_path=few"]
     single = ["--data=datamodules.images.ImageFolder", FEW, "--data.channels=1", "--data.val_fraction=0.5"]
@@ -44,6 +45,7 @@ def test_scores_predictions_and_gradients_are_those_of_one_process(
     step = ["fit", "--model=modules.classification.Classifier", "--model.net=torch.nn.Linear"]
     step += ["--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=1", "--data=datamodules.tables.Iris"]
     step += ["--trainer.max_steps=1", "--name=gradient"]
+    still = [*step[:3], "--model.optimizer.lr=0", *step[5:6], "--trainer.max_epochs=1", "--name=still", calibrate]
     commands = [
         ["test", "--ckpt_path=runs/{}/0", "--data.batch_size=50"],
         ["validate", "--ckpt_path=runs/{}/0", "--data.batch_size=7"],
@@ -51,7 +53,8 @@ def test_scores_predictions_and_gradients_are_those_of_one_process(
     ]
 
     def of(run: str, batch_size: int, more: list[Any]) -> list[list[str]]:
-        return [*([w.format(run) for w in c] for c in commands), [*step, f"--data.batch_size={batch_size}"], *more]
+        size = f"--data.batch_size={batch_size}"
+        return [*([w.format(run) for w in c] for c in commands), [*step, size], [*still, size], *more]
 
     for command, *words in of("model", 60, []):
         assert leyden(command, *words) == 0
@@ -72,6 +75,9 @@ def test_scores_predictions_and_gradients_are_those_of_one_process(
     weights = [torch.load(f"runs/gradient/{n}/checkpoints/last.ckpt", weights_only=True)["state_dict"] for n in (0, 1)]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-5, atol=1e-6)
+    found = [torch.load(f"runs/still/{n}/checkpoints/best.ckpt", weights_only=True)["calibration"] for n in (0, 1)]
+    for name, value in found[0].items():
+        assert float(found[1][name]) == pytest.approx(float(value), rel=1e-5), name
     assert Path("runs/features/0/checkpoints/last.ckpt").exists()
     assert Path("runs/few/0/checkpoints/last.ckpt").exists()
     assert "sampler" not in said.lower()

@@ -48,6 +48,7 @@ SETTINGS = {
         "--trainer.callbacks.decay=0.7",
         "--checkpoint.every_n_train_steps=1",
     ],
+    "calibration": ["--trainer.callbacks+=experiments.callbacks.Calibrate", "--checkpoint.every_n_train_steps=1"],
 }
 
 

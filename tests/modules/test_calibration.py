@@ -159,5 +159,5 @@ def test_state_round_trip_and_that_of_another_task() -> None:
     assert torch.equal(other.values["margin"], calibrator.values["margin"])
     damaged = {"margin": torch.full((2,), math.nan)}
     for found, reader in ((state, ClassCalibrator(0.9)), (state, IntervalCalibrator(0.9, [3])), (damaged, other)):
-        with pytest.raises(MisconfigurationException, match="has no (margin|temperature) for this task"):
+        with pytest.raises(MisconfigurationException, match=r"has no (margin|temperature) for this task"):
             reader.load_state_dict(found)

@@ -1,0 +1,300 @@
+"""What a run with ``Calibrate`` keeps, scores, predicts and exports."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.sampling import BatchIndices
+from experiments import load
+from experiments.callbacks import Calibrate
+from experiments.deployment.export.command import export
+from experiments.deployment.export.scripts.shared import answers_of
+from experiments.deployment.model import Model
+from modules.calibration import ClassCalibrator, Compared, best_temperature
+from modules.classification import Classifier, sets_to_texts
+from modules.task import Task
+from tests.experiments.deployment.test_export import program
+from tests.small_tasks import CONFIGS, fit
+
+CALIBRATE = "--trainer.callbacks+=experiments.callbacks.Calibrate"
+EMA = "--trainer.callbacks+=experiments.callbacks.averaging.EMA"
+SHORT = ["--trainer.max_epochs=2", "--trainer.enable_model_summary=false"]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+def compared(model: Model, split: str) -> Compared:
+    """Outputs of the network on a whole split, and the truth."""
+    task, data = model
+    data.setup({"val": "validate"}.get(split, split))
+    examples = data.datasets[split]
+    with torch.no_grad():
+        found = task.step(examples.__getitems__(BatchIndices(range(len(examples))))).compared
+    assert found is not None
+    return found
+
+
+def scores(run: str) -> dict[str, float]:
+    found: dict[str, float] = json.loads(Path(f"runs/{run}/0/metrics.json").read_text())
+    return found
+
+
+def content(run: str, name: str = "best") -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(f"runs/{run}/0/checkpoints/{name}.ckpt", weights_only=True)
+    return found
+
+
+@pytest.fixture
+def tables(tmp_path: Path, leyden: Callable[..., int]) -> Path:
+    """Rows with two numbers and a class, and a series with a value a day."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2))
+    table = pd.DataFrame(x, columns=["a", "b"]).round(4)
+    table["first"] = (1e5 + 10 * x[:, 0] + 3 * rng.normal(size=300)).round(3)
+    table["second"] = (300 * x[:, 1] + 30 * rng.normal(size=300)).round(3)
+    table["kind"] = np.array(["x", "y", "z"])[(x[:, 0] + rng.normal(size=300) > 0) * 1 + (x[:, 1] > 0.5)]
+    table.to_csv("t.csv", index=False)
+    days = pd.date_range("2021-01-01", periods=400).strftime("%Y-%m-%d")
+    sales = np.exp(3 + 0.3 * np.sin(np.arange(400) * 2 * np.pi / 7) + 0.1 * rng.normal(size=400))
+    pd.DataFrame({"day": days, "sales": sales.round(3)}).to_csv("s.csv", index=False)
+    return tmp_path
+
+
+def train(leyden: Callable[..., int], config: str, *words: str) -> Model:
+    assert leyden("fit", f"--config={CONFIGS / config}.yaml", *SHORT, CALIBRATE, "--name=run", *words) == 0
+    return load("runs/run/0")
+
+
+def predicted(leyden: Callable[..., int], path: str) -> pd.DataFrame:
+    assert leyden("predict", "--ckpt_path=runs/run/0", f"--data.predict_path={path}") == 0
+    return pd.read_csv("runs/run/0/predictions.csv", dtype=str, keep_default_na=False)
+
+
+def as_written(frame: pd.DataFrame) -> pd.DataFrame:
+    frame.to_csv("again.csv", index=False)
+    return pd.read_csv("again.csv", dtype=str, keep_default_na=False)
+
+
+FORECASTING = ["own/forecasting", "--data.path=s.csv", "--data.target=sales", "--data.scale=log"]
+TABLES = {
+    "class": (["own/tabular_classification", "--data.path=t.csv", "--data.target=kind"], "t.csv"),
+    "number": (["own/regression", "--data.path=t.csv", "--data.target=second"], "t.csv"),
+    "numbers": (["own/regression", "--data.path=t.csv", "--data.target=[first, second]"], "t.csv"),
+    "quantiles": (FORECASTING, "s.csv"),
+    "forecast": ([*FORECASTING, "--model.quantiles=[]"], "s.csv"),
+}
+
+
+@pytest.mark.parametrize("averaged", [[], [EMA, "--trainer.callbacks.decay=0.5"]], ids=["plain", "EMA"])
+def test_a_checkpoint_has_the_calibration_of_its_own_weights(
+    averaged: list[str], leyden: Callable[..., int], digits: Path
+) -> None:
+    words = [CALIBRATE, "--trainer.callbacks.coverage=0.8", *averaged]
+    assert leyden("fit", "--config", digits, "--name=run", *words) == 0
+    model = load("runs/run/0")
+    logits, target = compared(model, "val")
+    temperature = content("run")["calibration"]["temperature"]
+    assert temperature.dtype == torch.float64
+    assert float(temperature) == pytest.approx(float(best_temperature(logits, target)), rel=1e-5)
+    assert content("run")["calibration"]["coverage"] == 0.8
+    shares = (logits.double() / temperature).softmax(1)
+    limit = shares.gather(1, target[:, None])[:, 0].sort(descending=True).values[-(-(len(target) + 1) * 4 // 5) - 1]
+    found = scores("run")
+    assert found["val/set_size"] == pytest.approx(float((shares >= limit - 1e-9).double().sum(1).mean()), abs=0.01)
+    assert 0.8 <= found["val/set_coverage"] < 0.81
+    assert {name for name in found if "set" in name} == {"val/set_coverage", "val/set_size"}
+
+
+def test_scores_of_the_test_split(leyden: Callable[..., int], digits: Path) -> None:
+    assert leyden("fit", "--config", digits, "--name=run", CALIBRATE, "--trainer.max_epochs=1") == 0
+    model, found = load("runs/run/0"), scores("run")
+    assert leyden("test", "--ckpt_path=runs/run/0") == 0
+    logits, target = compared(model, "test")
+    temperature = content("run")["calibration"]["temperature"]
+    shares = (logits.double() / temperature).softmax(1)
+    inside = (shares >= content("run")["calibration"]["threshold"]).gather(1, target[:, None])
+    tested = scores("run")
+    assert tested["test/set_coverage"] == pytest.approx(float(inside.double().mean()), abs=0.003)
+    assert tested["test/calibration_error_scaled"] != tested["test/calibration_error"]
+    assert model.score()["set_coverage"] == tested["test/set_coverage"]
+    assert leyden("validate", "--ckpt_path=runs/run/0") == 0
+    for name, value in found.items():
+        assert scores("run")[name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_it_can_be_monitored(leyden: Callable[..., int], digits: Path) -> None:
+    monitored = "--checkpoint.monitor=val/calibration_error_scaled"
+    assert leyden("fit", "--config", digits, "--name=run", CALIBRATE, monitored) == 0
+    assert "val/calibration_error_scaled" in scores("run")
+
+
+MORE = [pytest.param(name, marks=pytest.mark.slow) for name in ("number", "forecast")]
+
+
+@pytest.mark.parametrize("name", ["class", "numbers", "quantiles", *MORE])
+@pytest.mark.usefixtures("tables")
+def test_predictions(name: str, leyden: Callable[..., int]) -> None:
+    words, inputs = TABLES[name]
+    model = train(leyden, *words)
+    written, found = predicted(leyden, inputs), model.predict(inputs)
+    pd.testing.assert_frame_equal(as_written(found), written)
+    assert leyden("test", "--ckpt_path=runs/run/0") == 0
+    tested = scores("run")
+    if name == "class":
+        assert list(found)[-1] == "set"
+        truth = pd.read_csv(inputs)["kind"]
+        names = found["set"].str.split("|")
+        each = model.score(inputs)
+        held = [true in some for true, some in zip(truth, names, strict=True)]
+        assert np.mean(held) == pytest.approx(each["set_coverage"], abs=1e-6)
+        assert sum(len(some) for some in names if some != [""]) / 300 == pytest.approx(each["set_size"], abs=1e-6)
+        threshold = float(content("run")["calibration"]["threshold"])
+        for row, some in zip(found.to_dict("records"), names, strict=True):
+            assert {n for n in "xyz" if row[f"probability_{n}"] > threshold + 1e-5} <= {*some}
+            assert {n for n in some if n} <= {n for n in "xyz" if row[f"probability_{n}"] > threshold - 1e-5}
+    elif name.startswith("number"):
+        targets = ["first", "second"] if name == "numbers" else ["second"]
+        of = {target: f"_{target}" if name == "numbers" else "" for target in targets}
+        truth, each = pd.read_csv(inputs)[targets], model.score(inputs)
+        inside = [truth[t].between(found[f"lower{of[t]}"], found[f"upper{of[t]}"]) for t in targets]
+        width = [found[f"upper{of[t]}"] - found[f"lower{of[t]}"] for t in targets]
+        assert np.mean(inside) == pytest.approx(each["interval_coverage"], abs=0.004)  # one may be an end itself
+        assert np.mean(width) == pytest.approx(each["interval_width"], rel=1e-6)
+        assert tested["test/interval_width"] == pytest.approx(each["interval_width"], rel=1e-6)
+    else:
+        assert list(found)[-2:] == ["sales_lower", "sales_upper"]
+        assert (found["sales_lower"] < found["sales"]).all()
+        assert (found["sales"] < found["sales_upper"]).all()
+        margin = content("run")["calibration"]["margin"]
+        assert margin.shape == (7, 1)
+        ends = ("sales_0.1", "sales_0.9") if name == "quantiles" else ("sales", "sales")
+        off = (model.data.facts.std[0, 0] * margin[:, 0]).numpy()  # of the logarithm
+        np.testing.assert_allclose(found["sales_lower"], found[ends[0]] * np.exp(-off), rtol=1e-6)
+        np.testing.assert_allclose(found["sales_upper"], found[ends[1]] * np.exp(off), rtol=1e-6)
+        assert tested["test/interval_coverage"] > 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.usefixtures("tables")
+def test_exported_programs_say_the_same(name: str, leyden: Callable[..., int]) -> None:
+    words, inputs = TABLES[name]
+    found = train(leyden, *words).predict(inputs)
+    folder = export("runs/run/0")
+    with open(inputs, newline="") as file:
+        rows = list(csv.DictReader(file))
+    exported = pd.DataFrame(program(folder).predict(rows, folder)).rename(columns={"class": "prediction"})
+    answers = [column for column in found if column not in rows[0] or column == "sales"]
+    assert [column for column in exported if column != "day"] == answers
+    for column in answers:
+        if column in ("prediction", "set") and name == "class":
+            assert (exported[column] == found[column]).mean() > 0.99  # at a threshold the last digit decides
+        else:
+            np.testing.assert_allclose(exported[column].astype(float), found[column].astype(float), rtol=1e-4)
+
+
+def test_answers_of_exported_programs() -> None:
+    logits = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    calibrator = ClassCalibrator(0.8)
+    calibrator.fit(Compared(3 * logits, logits.argmax(1).roll(1)))
+    probabilities = calibrator.probabilities(logits)
+    for classes in (["a", "b", "c"], ["a|b", "b", "c"]):
+        known = {"classes": classes, "calibration": {name: value.tolist() for name, value in calibrator.values.items()}}
+        answers = answers_of({"logits": logits.numpy()}, known)
+        assert [row["set"] for row in answers] == sets_to_texts(calibrator.sets(probabilities), probabilities, classes)
+        shares = [[row[f"probability_{name}"] for name in classes] for row in answers]
+        np.testing.assert_allclose(shares, probabilities, atol=1e-6)
+    known = {"targets": ["x", "y"], "target_mean": [1.0, 2.0], "target_scale": [2.0, 3.0]}
+    known["calibration"] = {"margin": [0.5, 5.0]}
+    (row,) = answers_of({"standardized": np.array([[1.0, -1.0]])}, known)
+    assert row == {
+        "prediction_x": 3.0, "prediction_y": -1.0, "lower_x": 2.5, "lower_y": -6.0, "upper_x": 3.5, "upper_y": 4.0
+    }  # fmt: skip
+
+
+def test_a_checkpoint_of_other_weights_has_none(leyden: Callable[..., int], digits: Path) -> None:
+    step, calls = Classifier.step, iter(range(100))
+
+    def stop(self: Classifier, batch: Any) -> Any:
+        if next(calls) == 11:
+            raise Killed
+        return step(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Classifier, "step", stop)
+        leyden("fit", "--config", digits, "--name=run", CALIBRATE, "--checkpoint.every_n_train_steps=1")
+    assert content("run", "last")["global_step"] == 7
+    assert "calibration" not in content("run", "last")
+    assert "calibration" in content("run")
+    assert leyden("fit", "--ckpt_path=runs/run/0", "--trainer.callbacks=[]") == 0
+    assert "calibration" not in content("run", "last")
+
+
+def test_what_a_few_examples_said_is_forgotten() -> None:
+    class Nothing(Task[Any]):
+        build = step = predict_step = None  # type: ignore[assignment]
+
+    task = Nothing()
+    for hook in (Calibrate().on_sanity_check_end, Calibrate().on_train_batch_end):
+        task.calibration = "some"  # type: ignore[assignment]
+        hook(None, task)  # type: ignore[arg-type]
+        assert task.calibration is None
+
+
+@pytest.mark.usefixtures("samples")
+def test_what_cannot_be_calibrated_is_refused(
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leyden(*fit("tagging_by_counts"), CALIBRATE) == 1
+    assert "Calibrate: it is not known how a HMMTagger is calibrated; modules.classification" in capsys.readouterr().err
+    assert leyden("fit", "--config", digits, CALIBRATE, "--trainer.limit_val_batches=0") == 1
+    assert "Calibrate needs a validation" in capsys.readouterr().err
+
+
+def test_too_few_examples_are_refused(
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leyden("fit", "--config", digits, CALIBRATE, "--trainer.callbacks.coverage=0.999") == 1
+    said = capsys.readouterr().err
+    assert "a coverage of 0.999 needs at least 999 validation examples, and there are 359: raise" in said
+    few = ["--trainer.limit_val_batches=1", "--data.batch_size=5", "--trainer.limit_train_batches=1"]
+    assert leyden("fit", "--config", digits, CALIBRATE, *few) == 1
+    assert "a coverage of 0.9 needs at least 9 validation examples, and there are 5" in capsys.readouterr().err
+    assert leyden("fit", "--config", digits, CALIBRATE, *few, "--trainer.fast_dev_run=true") == 0
+    with pytest.raises(MisconfigurationException, match="coverage is 90"):
+        Calibrate(90)
+
+
+def test_damaged(leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert leyden("fit", "--config", digits, "--name=run", CALIBRATE, "--trainer.max_epochs=1") == 0
+    path, whole = Path("runs/run/0/checkpoints/best.ckpt"), content("run")
+    margin = {"coverage": 0.9, "margin": torch.zeros(3)}
+    said = r"calibration in the checkpoint has no|the checkpoint has a calibration that is none|the coverage is 2\.0"
+    for damaged in ([1], {"coverage": "0.9"}, {"coverage": 2.0}, margin):
+        torch.save({**whole, "calibration": damaged}, path)
+        with pytest.raises(MisconfigurationException, match=said):
+            load("runs/run/0")
+    assert leyden("test", "--ckpt_path=runs/run/0") == 1
+    shown = capsys.readouterr().err
+    assert "the calibration in the checkpoint has no temperature for this task" in shown
+    assert "Traceback" not in shown
+
+
+def test_outputs_that_are_not_finite_are_not_calibrated(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = Classifier.forward
+    monkeypatch.setattr(Classifier, "forward", lambda self, x: forward(self, x) / (1 if self.training else 0))
+    with pytest.warns(UserWarning, match="no finite numbers, so nothing is calibrated"):
+        assert leyden("fit", "--config", digits, "--name=run", CALIBRATE, "--trainer.max_epochs=1") == 0
+    assert "calibration" not in content("run", "last")
