@@ -20,6 +20,7 @@ __all__ = ["BEGIN", "END", "PAD", "SPECIAL", "UNKNOWN", "Kind", "Tokens", "find_
 
 Kind = Literal["words", "bpe", "wordpiece"]
 
+BLANK = "\u2423"  # how blanks are written where they can be seen
 SPECIAL = ["<pad>", "<unk>", "<bos>", "<eos>"]  # of tokenizers fitted here; pretrained ones have their own
 
 # Thai, Lao, Burmese, Khmer, kana and Chinese characters: no spaces tell their words apart, so each of them is one.
@@ -219,7 +220,7 @@ class Tokens:
     ) -> list[tuple[list[str], list[int]]]:
         """The words of each text, or pair of texts, as they are written; and for each token, which of them it is of.
 
-        A token that is of no word, but was added by the tokenizer, is of word -1.
+        A token that is of no word, but was added by the tokenizer, is of word -1; one of blanks is the word ``BLANK``.
         """
         found = []
         for text, tokens in self._places(texts, max_length):
@@ -227,7 +228,7 @@ class Tokens:
             for _, part, word, span in tokens:
                 if part is not None:
                     spans.setdefault((part, word), []).extend(span)
-            words = [text[part][min(ends) : max(ends)].strip() for (part, _), ends in spans.items()]
+            words = [text[part][min(ends) : max(ends)].strip() or BLANK for (part, _), ends in spans.items()]
             number = {key: k for k, key in enumerate(spans)}
             found.append((words, [-1 if part is None else number[part, word] for _, part, word, _ in tokens]))
         return found

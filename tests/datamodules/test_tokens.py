@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.tokens import BEGIN, END, PAD, UNKNOWN, Tokens, find_words, num_unspaced
+from datamodules.tokens import BEGIN, BLANK, END, PAD, UNKNOWN, Tokens, find_words, num_unspaced
 
 TEXTS = ["The dog's bark, don\u2019t it?", "the otter does n't bark ... 's", "naïve K-19 the"]
 TINY = str(Path(__file__).parents[1] / "samples" / "sentence-transformers" / "all-MiniLM-L6-v2")
@@ -103,6 +103,23 @@ def test_surface():
     assert pairs == [(4, "The"), (UNKNOWN, "Zebra")]
     (composed,) = tokens.encode_surface(["nai\u0308ve"])
     assert composed == [(tokens.words.index("na\u00efve"), "na\u00efve")]
+
+
+def test_words_as_they_are_written():
+    """With the words that each token is of, whatever the pieces."""
+    text = "The otters, nai\u0308ve \U0001f9a6 cafe\u0301"
+    words = ["The", "otters", ",", "na\u00efve", "\U0001f9a6", "caf\u00e9"]
+    for tokens in (Tokens.learn(TEXTS), Tokens.learn(TEXTS, "bpe", 280), Tokens.learn(TEXTS, "wordpiece", 40)):
+        ((found, owners),) = tokens.written_words([text])
+        assert found == words
+        assert owners == sorted(owners)
+        assert set(owners) == set(range(6))
+        assert len(owners) == len(tokens.encode([text])[0])
+    ((found, owners),) = tokens.written_words([("The otter", "a bird")])
+    assert found == ["The", "otter", "a", "bird"]
+    assert owners.count(-1) == 1  # between the two
+    assert Tokens.learn(TEXTS, "bpe", 280).written_words(["the "])[0][0] == ["the", BLANK]
+    assert Tokens.learn(TEXTS).written_words(["the otter", ""], 1) == [(["the"], [0]), ([], [])]
 
 
 def test_scripts_without_spaces_are_read_by_character():

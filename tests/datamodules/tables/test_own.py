@@ -82,6 +82,8 @@ def test_categories_are_one_hot_with_an_own_one_for_missing():
             if column["missing"]:
                 expected.append(float(isinstance(city, float)))
             assert vector == expected
+    inputs, _, _ = rows(data, "train")
+    assert column["shares"] == pytest.approx(inputs.mean(0).tolist())
 
 
 def test_new_category_is_all_zeros(tmp_path):
