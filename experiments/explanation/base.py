@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datamodules.types import Row
 from experiments.explanation.attribution import check_captum, differentiable
-from experiments.explanation.questions import Question, check_task, questions
+from experiments.explanation.quantities import Quantity, check_task, quantities
 from modules.task import Task
 
 MOST = 3  # parts of an input that ``because`` names
@@ -38,7 +38,7 @@ E = TypeVar("E", bound=Explanation)
 
 
 class Explainer(ABC, Generic[E]):
-    """Explains what a task said of a batch. A subclass for each kind of input writes ``answer`` and ``draw``.
+    """Explains what a task said of a batch. A subclass for each kind of input writes ``attribute`` and ``draw``.
 
     Args:
         task: The task, in evaluation mode.
@@ -54,11 +54,11 @@ class Explainer(ABC, Generic[E]):
         self.task, self.data = task, data
 
     @abstractmethod
-    def answer(self, question: Question, inputs: Any, indices: Sequence[int]) -> list[E]:
+    def attribute(self, quantity: Quantity, inputs: Any, indices: Sequence[int]) -> list[E]:
         """An explanation for each example of a batch.
 
         Args:
-            question: What to explain.
+            quantity: What to explain.
             inputs: Those of the batch.
             indices: Which of the user's inputs they are.
         """
@@ -80,15 +80,15 @@ class Explainer(ABC, Generic[E]):
             in_memory: Whether the rows are for a Python program, not for a table.
 
         Returns:
-            For each question, by its name, the explanation of each example.
+            For each quantity, by its name, the explanation of each example.
         """
         found = {}
-        for question in questions(self.task, outputs):
+        for quantity in quantities(self.task, outputs):
             with differentiable(self.task):
-                answers = found[question.name] = self.answer(question, inputs, indices)
-            for row, further, one in zip(rows, question.columns, answers, strict=True):
+                answers = found[quantity.name] = self.attribute(quantity, inputs, indices)
+            for row, further, one in zip(rows, quantity.columns, answers, strict=True):
                 row |= further
-                row |= one.in_memory(question.name) if in_memory else one.columns(question.name)
+                row |= one.in_memory(quantity.name) if in_memory else one.columns(quantity.name)
         return found
 
 

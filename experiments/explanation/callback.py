@@ -26,7 +26,7 @@ class Explain(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         self.explainer = explainer_of(pl_module, data)  # type: ignore[arg-type]
         self.batches = data.batches("predict")
-        self.kept: dict[str, dict[int, Explanation]] = {}  # by question and input
+        self.kept: dict[str, dict[int, Explanation]] = {}  # by quantity and input
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any

@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.types import ImageFacts, TableFacts, TextFacts
 from experiments.explanation.base import Explainer
 from experiments.explanation.images import ImageExplainer
-from experiments.explanation.questions import check_task
+from experiments.explanation.quantities import check_task
 from experiments.explanation.tables import TableExplainer
 from experiments.explanation.texts import TextExplainer
 from modules.task import Task

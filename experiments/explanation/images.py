@@ -12,7 +12,7 @@ from datamodules.types import ImageFacts, Row
 from experiments.callbacks.figures.base import shortened
 from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation
-from experiments.explanation.questions import Question
+from experiments.explanation.quantities import Quantity
 
 SMOOTH = 32  # a picture is smoothed over one so-and-so-many-th of its side
 
@@ -41,14 +41,14 @@ class ExplainedImage(Explanation):
 class ImageExplainer(Explainer[ExplainedImage]):
     """Compares an image with one of the mean colour of the training images; the channels are added up."""
 
-    def answer(self, question: Question, inputs: Tensor, indices: Sequence[int]) -> list[ExplainedImage]:
+    def attribute(self, quantity: Quantity, inputs: Tensor, indices: Sequence[int]) -> list[ExplainedImage]:
         """What each pixel adds."""
         facts = self.task.facts
         assert isinstance(facts, ImageFacts)
-        parts = integrated_gradients(question.score, inputs, torch.zeros_like(inputs)).sum(1).cpu()
+        parts = integrated_gradients(quantity.score, inputs, torch.zeros_like(inputs)).sum(1).cpu()
         mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (facts.mean, facts.std))
         pixels = (inputs.float().cpu() * std + mean).clamp(0, 1)
-        return [ExplainedImage(*one) for one in zip(question.answers, pixels, parts, strict=True)]
+        return [ExplainedImage(*one) for one in zip(quantity.answers, pixels, parts, strict=True)]
 
     def draw(self, explanations: list[ExplainedImage]) -> Any:
         """Each image, and beside it what speaks for the answer in red, what speaks against it in blue."""

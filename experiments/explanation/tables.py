@@ -11,7 +11,7 @@ from datamodules.types import Row, TableFacts
 from experiments.callbacks.figures.base import shortened
 from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation, because
-from experiments.explanation.questions import Question
+from experiments.explanation.quantities import Quantity
 
 BARS = 6  # columns that are drawn of a row
 FOR, AGAINST = "#c0392b", "#2c6fbb"
@@ -51,14 +51,14 @@ class TableExplainer(Explainer[ExplainedRow]):
         self.origins = torch.tensor(facts.input_columns)  # the column of each input
         self.reference = average_row(facts)
 
-    def answer(self, question: Question, inputs: Tensor, indices: Sequence[int]) -> list[ExplainedRow]:
+    def attribute(self, quantity: Quantity, inputs: Tensor, indices: Sequence[int]) -> list[ExplainedRow]:
         """What each column adds."""
         reference = self.reference.to(inputs).expand_as(inputs).contiguous()
-        parts = integrated_gradients(question.score, inputs, reference).double().cpu()  # (batch, inputs)
+        parts = integrated_gradients(quantity.score, inputs, reference).double().cpu()  # (batch, inputs)
         found = parts.new_zeros(len(parts), len(self.names)).index_add(1, self.origins, parts)  # (batch, columns)
         return [
             ExplainedRow(answer, {name: float(f"{value:.6g}") for name, value in zip(self.names, row, strict=True)})
-            for answer, row in zip(question.answers, found.tolist(), strict=True)
+            for answer, row in zip(quantity.answers, found.tolist(), strict=True)
         ]
 
     def draw(self, explanations: list[ExplainedRow]) -> Any:

@@ -16,7 +16,7 @@ from datamodules.types import Row, SegmentTokens, SubwordTokens, TextFacts
 from experiments.callbacks.figures.base import shortened
 from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation, because
-from experiments.explanation.questions import Question
+from experiments.explanation.quantities import Quantity
 from modules.nets.pretrained import PretrainedEncoder
 from modules.nets.text.embedding import WordEmbedding
 from modules.task import Task
@@ -63,11 +63,11 @@ class TextExplainer(Explainer[ExplainedText]):
         self.tokens = Tokens(task.facts.tokenizer)
         self.layer = embedding_of(task, task.facts.num_inputs)
 
-    def answer(self, question: Question, inputs: Any, indices: Sequence[int]) -> list[ExplainedText]:
+    def attribute(self, quantity: Quantity, inputs: Any, indices: Sequence[int]) -> list[ExplainedText]:
         """What each word adds."""
         written = self.tokens.written_words([self._text(index) for index in indices], self.data.max_length)
         with torch.no_grad(), _seen(self.layer) as vectors:
-            question.score(inputs)
+            quantity.score(inputs)
         owners = torch.full(_tokens_of(inputs).shape, -1)  # (batch, length)
         for row, (_, numbers) in zip(owners, written, strict=True):
             row[: len(numbers)] = torch.tensor(numbers, dtype=torch.long)
@@ -76,11 +76,11 @@ class TextExplainer(Explainer[ExplainedText]):
 
         def score(replaced: Tensor) -> Tensor:
             with _put(self.layer, replaced):
-                return question.score(inputs)
+                return quantity.score(inputs)
 
         parts = integrated_gradients(score, vectors[0], reference).sum(2).double().cpu()  # (batch, length)
         found = []
-        for answer, (words, _), row, numbers in zip(question.answers, written, parts, owners, strict=True):
+        for answer, (words, _), row, numbers in zip(quantity.answers, written, parts, owners, strict=True):
             total = row.new_zeros(len(words)).index_add(0, numbers[numbers >= 0], row[numbers >= 0])
             found.append(ExplainedText(answer, words, total.tolist()))
         return found

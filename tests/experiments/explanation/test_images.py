@@ -11,7 +11,7 @@ from datamodules.images import Digits
 from datamodules.sampling import BatchIndices
 from experiments.deployment.model import Model
 from experiments.explanation.images import ExplainedImage, ImageExplainer, smoothed
-from experiments.explanation.questions import Question
+from experiments.explanation.quantities import Quantity
 from modules.classification import Classifier
 
 
@@ -86,7 +86,7 @@ def test_images_are_shown_as_they_were(model: Model) -> None:
     model.data.ask(digits(1))
     model.data.setup("predict")
     inputs = model.data.datasets["predict"].__getitems__(BatchIndices([0])).inputs
-    question = Question("", ["7"], [{}], lambda images: images.sum((1, 2, 3)))
-    (explained,) = ImageExplainer(*model).answer(question, inputs, [0])
+    quantity = Quantity("", ["7"], [{}], lambda images: images.sum((1, 2, 3)))
+    (explained,) = ImageExplainer(*model).attribute(quantity, inputs, [0])
     torch.testing.assert_close(explained.pixels[0], torch.from_numpy(digits(1)[0][:, :, 0]).float() / 255)
     torch.testing.assert_close(explained.contributions, inputs[0, 0])

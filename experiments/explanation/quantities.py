@@ -16,11 +16,11 @@ from modules.task import Task
 EXPLAINED = (Classifier, MultiLabelClassifier, Regressor)
 
 
-class Question(NamedTuple):
-    """Why did the model say that? Of each example of a batch.
+class Quantity(NamedTuple):
+    """What is explained of each example of a batch.
 
     Attributes:
-        name: What the names of the columns of the answer end with; empty where there is one question.
+        name: What the names of the columns of the answer end with; empty where there is but one.
         answers: What the model said of each example, for people.
         columns: Further columns of the answer for each example.
         score: The number to explain ``(batch)``, of the inputs of that batch.
@@ -45,7 +45,7 @@ def check_task(task: Task[Any]) -> None:
         )
 
 
-def questions(task: Task[Any], outputs: Tensor) -> list[Question]:
+def quantities(task: Task[Any], outputs: Tensor) -> list[Quantity]:
     """What to explain of a batch.
 
     Of a class it is the log-odds: the logarithm of its probability divided by that of all others. Of several labels,
@@ -66,18 +66,18 @@ def questions(task: Task[Any], outputs: Tensor) -> list[Question]:
         names = [task.classes[k] for k in chosen.tolist()]
         # Probabilities are those of the calibration, if there is one.
         heat = 1.0 if task.calibration is None else float(task.calibration.values["temperature"])
-        return [Question("", names, [{} for _ in names], lambda inputs: log_odds(task(inputs).float() / heat, chosen))]
+        return [Quantity("", names, [{} for _ in names], lambda inputs: log_odds(task(inputs).float() / heat, chosen))]
     assert isinstance(task, MultiLabelClassifier)
     names = [task.labels[k] for k in chosen.tolist()]
     columns: list[Row] = [{"explained": name} for name in names]
-    return [Question("", names, columns, lambda inputs: task(inputs).float().gather(1, chosen[:, None])[:, 0])]
+    return [Quantity("", names, columns, lambda inputs: task(inputs).float().gather(1, chosen[:, None])[:, 0])]
 
 
-def _number(task: Regressor, outputs: Tensor, k: int) -> Question:
+def _number(task: Regressor, outputs: Tensor, k: int) -> Quantity:
     target, scale, mean = task.targets[k], task.facts.target_scale[k], task.facts.target_mean[k]
     answers = [f"{target} {value * scale + mean:.4g}" for value in outputs[:, k].tolist()]
     name = "" if task.num_outputs == 1 else f"_{target}"
-    return Question(name, answers, [{} for _ in answers], lambda inputs: task(inputs)[:, k].float() * scale)
+    return Quantity(name, answers, [{} for _ in answers], lambda inputs: task(inputs)[:, k].float() * scale)
 
 
 def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:
