@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 
 from datamodules.data import Data
 from datamodules.dialogue.examples import ME, YOU, ChoiceExamples, DialogueTokenizer, not_too_long, with_context
@@ -144,9 +145,7 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
 
     def examples(self, raw: Dialogues, train: bool) -> PairExamples | ChoiceExamples:
         """Contexts and replies of a split."""
-        facts = self.facts
-        tokenizer = facts.tokenizer if isinstance(facts, ChoiceFacts) else facts.source_tokenizer
-        code = DialogueTokenizer(tokenizer, self.max_length)
+        code = self._code()
         ids = code.encode(turn for dialogue in raw.dialogues for turn in dialogue.turns)
         texts: list[str] = []
         if raw.rows is not None:
@@ -163,6 +162,15 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
             return PairExamples(inputs, target, texts if texts and not train else None)
         replies = Ragged(code.reply(ids[reply]) for reply in texts) if texts else None
         return ChoiceExamples(inputs, replies, texts, self.candidates if texts and not train else 0)
+
+    def decode(self, texts: Sequence[Tensor]) -> list[str]:
+        """The texts of contexts or replies, of token ids ``(length)`` each: ``you:`` or ``me:`` before each turn."""
+        return self._code().decode(ids.tolist() for ids in texts)
+
+    def _code(self) -> DialogueTokenizer:
+        facts = self.facts
+        tokenizer = facts.tokenizer if isinstance(facts, ChoiceFacts) else facts.source_tokenizer
+        return DialogueTokenizer(tokenizer, self.max_length)
 
     def size_of_batches(self, split: str) -> int:
         """Contexts that choose come in larger batches, as they share candidates."""

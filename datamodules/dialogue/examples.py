@@ -1,6 +1,7 @@
 """Dialogues as token ids: contexts, replies, and candidates to choose replies from."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -50,6 +51,21 @@ class DialogueTokenizer:
             return {text: [i for i in ids if i > special] for text, ids in zip(distinct, encoded, strict=True)}
         first, last = len(self.first), len(self.last)
         return {text: ids[first : len(ids) - last] for text, ids in zip(distinct, encoded, strict=True)}
+
+    def decode(self, texts: Iterable[Sequence[int]]) -> list[str]:
+        """The text of each sequence of ids, with ``you:`` or ``me:`` before each turn."""
+        decoded = []
+        for ids in texts:
+            starts = {
+                place: (name, place + len(mark))
+                for name, mark in (("you", self.you), ("me", self.me))
+                for place in range(len(ids))
+                if list(ids[place : place + len(mark)]) == mark
+            }
+            ends = [*sorted(starts), len(ids)]
+            turns = self.tokens.decode([ids[starts[a][1] : b] for a, b in pairwise(ends)])
+            decoded.append(" ".join(f"{starts[a][0]}: {turn}" for a, turn in zip(ends[:-1], turns, strict=True)))
+        return decoded
 
     def context(self, turns: Sequence[list[int]]) -> list[int]:
         """A context: as many of the last turns as fit, of which the very last is ``you``; cut if it is too long."""

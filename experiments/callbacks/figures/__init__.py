@@ -9,12 +9,18 @@ from datamodules.text.base import TextData
 from experiments.callbacks.figures.classification import ClassificationFigures
 from experiments.callbacks.figures.forecasting import ForecastFigures
 from experiments.callbacks.figures.inputs import TrainingInputs
+from experiments.callbacks.figures.labels import LabelFigures
 from experiments.callbacks.figures.regression import RegressionFigures
+from experiments.callbacks.figures.selection import SelectionFigures
 from experiments.callbacks.figures.tagging import TaggingFigures
 from experiments.callbacks.figures.texts import TextMistakes
 from experiments.callbacks.figures.translation import TranslationSamples
+from experiments.callbacks.figures.vectors import VectorFigures
 from modules.classification import Classifier
+from modules.dialogue import ResponseSelector
+from modules.embedding import SkipGram
 from modules.forecasting import Forecaster
+from modules.multilabel import MultiLabelClassifier
 from modules.regression import Regressor
 from modules.tagging import HMMTagger, Tagger
 from modules.task import Task
@@ -23,11 +29,14 @@ from modules.translation import Translator
 __all__ = [
     "ClassificationFigures",
     "ForecastFigures",
+    "LabelFigures",
     "RegressionFigures",
+    "SelectionFigures",
     "TaggingFigures",
     "TextMistakes",
     "TrainingInputs",
     "TranslationSamples",
+    "VectorFigures",
     "figures_of",
 ]
 
@@ -47,4 +56,10 @@ def figures_of(task: Task[Any], data: Data[Any, Any]) -> list[Callback]:
         return [RegressionFigures()]
     if isinstance(task, Forecaster):
         return [ForecastFigures()]
-    return [TranslationSamples()] if isinstance(task, Translator) else []
+    if isinstance(task, Translator):
+        return [TranslationSamples()]
+    if isinstance(task, ResponseSelector):
+        return [SelectionFigures()]
+    if isinstance(task, MultiLabelClassifier):
+        return [LabelFigures()]
+    return [VectorFigures()] if isinstance(task, SkipGram) else []

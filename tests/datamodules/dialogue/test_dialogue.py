@@ -58,6 +58,13 @@ def test_every_turn_but_the_first_is_a_reply(folder):
     assert data.facts.num_source_tokens == data.facts.num_target_tokens == len(Tokens(data.facts.target_tokenizer))
 
 
+def test_contexts_and_replies_are_texts_again(folder):
+    data = make(folder, num_turns=2, candidates=4)
+    contexts, replies, candidates = data.datasets["val"].__getitems__(BatchIndices(range(3)))
+    assert data.decode(contexts) == ["you: Hello!", "me: Hello! you: Hi, you.", "me: Hi, you. you: How are you?"]
+    assert data.decode(replies[candidates[:, 0]]) == ["me: Hi, you.", "me: How are you?", "me: Fine."]
+
+
 def test_lengths_bound_both_sides(folder):
     data = make(folder)
     source, target, _ = data.datasets["train"].__getitems__(BatchIndices([1]))
@@ -221,6 +228,7 @@ def test_pretrained_tokenizer(folder):
     read = [" ".join(tokens.words[i] for i in ids[0].tolist()) for ids in (contexts, replies)]
     assert read == ["[CLS] me : hello ! you : hi , you . [SEP]", "[CLS] me : fine . [SEP]"]
     assert tokens.words[0] == "[PAD]"
+    assert data.decode([contexts[0], replies[0]]) == ["me: hello ! you: hi , you .", "me: fine ."]
 
 
 def test_replies_of_translators_have_begin_and_end(folder):
