@@ -511,4 +511,4 @@ def _known_classes(action: Any) -> str:
     return f", known subclasses: {', '.join(named + more)}" if paths else ""
 
 
-_typehints.ActionTypeHint.extra_help = _known_classes  # type: ignore[method-assign]
+_typehints.ActionTypeHint.extra_help = _known_classes

@@ -84,10 +84,10 @@ def _refusal(graph: Graph, reason: str) -> str:
 def _shapes(graph: Graph) -> Any:
     named = {name: torch.export.Dim(name) for axes in graph.inputs.values() for name in axes if name}
     shapes = [{k: named[name] for k, name in enumerate(axes) if name} for axes in graph.inputs.values()]
-    first = graph.module.forward.__code__.co_varnames[1]  # type: ignore[union-attr]
-    if graph.module.forward.__code__.co_argcount == 1:  # type: ignore[union-attr] # *tensors
+    first = graph.module.forward.__code__.co_varnames[1]
+    if graph.module.forward.__code__.co_argcount == 1:  # *tensors
         return {first: tuple(shapes)}
-    count = graph.module.forward.__code__.co_argcount - 1  # type: ignore[union-attr]
+    count = graph.module.forward.__code__.co_argcount - 1
     return (*shapes[:count], tuple(shapes[count:])) if len(shapes) > count else tuple(shapes)
 
 

@@ -35,7 +35,7 @@ class Question(NamedTuple):
     refusal: str = ""
 
 
-class PredictionAPI(litserve.LitAPI):  # type: ignore[misc]
+class PredictionAPI(litserve.LitAPI):
     """Answers with the rows of ``Model.predict``.
 
     Args:

@@ -36,7 +36,7 @@ def spread(values: Sequence[float]) -> Spread:
     Args:
         values: At least one.
     """
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.stats import t
 
     count = len(values)
     mean = math.fsum(values) / count if all(map(math.isfinite, values)) else math.nan
@@ -65,7 +65,7 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Spread:
         first: At least two values.
         second: Likewise.
     """
-    from scipy.stats import ttest_ind  # type: ignore[import-untyped]
+    from scipy.stats import ttest_ind
 
     result = ttest_ind(second, first, equal_var=False)
     low, high = result.confidence_interval(0.95)

@@ -9,7 +9,7 @@ class OnnxNetwork:
     """Runs ``NAME.onnx`` by onnxruntime: named arrays in, named arrays out."""
 
     def __init__(self, folder: Path, name: str = "model") -> None:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
 
         self.session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
         self.inputs = {one.name for one in self.session.get_inputs()}  # without those that change nothing
