@@ -32,7 +32,7 @@ class SetScores(CalibrationError):
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """The scores."""
-        found = (super().compute(), self.holding / self.count, self.members / self.count)
+        found = (super().compute(), self.holding.to(DOUBLE) / self.count, self.members.to(DOUBLE) / self.count)
         return dict(zip(self.higher_is_better, found, strict=True))  # type: ignore[call-overload]
 
 
@@ -63,4 +63,4 @@ class IntervalScores(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """The scores."""
-        return {"interval_coverage": self.inside / self.count, "interval_width": self.width / self.count}
+        return {"interval_coverage": self.inside.to(DOUBLE) / self.count, "interval_width": self.width / self.count}

@@ -53,9 +53,18 @@ class Calibrate(Callback):
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
-        """Keep what is to be compared, unless another process counts it."""
-        if trainer.state.fn == "fit" and outputs is not None:
-            self.seen.append(Compared(*(tensor.cpu() for tensor in outputs.compared)))
+        """Keep what is to be compared, unless another process counts it.
+
+        Raises:
+            MisconfigurationException: If own code returns nothing to compare.
+        """
+        if trainer.state.fn != "fit" or outputs is None:
+            return
+        if outputs.compared is None:
+            raise MisconfigurationException(
+                f"Calibrate: {type(pl_module).__name__}.step returns no Step with `compared`, what is calibrated"
+            )
+        self.seen.append(Compared(*(tensor.cpu() for tensor in outputs.compared)))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Fit, before the task reports its scores."""

@@ -165,8 +165,8 @@ def test_predictions(name: str, leyden: Callable[..., int]) -> None:
     elif name.startswith("number"):
         targets = ["first", "second"] if name == "numbers" else ["second"]
         of = {target: f"_{target}" if name == "numbers" else "" for target in targets}
-        truth, each = pd.read_csv(inputs)[targets], model.score(inputs)
-        inside = [truth[t].between(found[f"lower{of[t]}"], found[f"upper{of[t]}"]) for t in targets]
+        numbers, each = pd.read_csv(inputs)[targets], model.score(inputs)
+        inside = [numbers[t].between(found[f"lower{of[t]}"], found[f"upper{of[t]}"]) for t in targets]
         width = [found[f"upper{of[t]}"] - found[f"lower{of[t]}"] for t in targets]
         assert np.mean(inside) == pytest.approx(each["interval_coverage"], abs=0.004)  # one may be an end itself
         assert np.mean(width) == pytest.approx(each["interval_width"], rel=1e-6)
@@ -208,14 +208,15 @@ def test_answers_of_exported_programs() -> None:
     calibrator = ClassCalibrator(0.8)
     calibrator.fit(Compared(3 * logits, logits.argmax(1).roll(1)))
     probabilities = calibrator.probabilities(logits)
+    fitted = {name: value.tolist() for name, value in calibrator.values.items()}
     for classes in (["a", "b", "c"], ["a|b", "b", "c"]):
-        known = {"classes": classes, "calibration": {name: value.tolist() for name, value in calibrator.values.items()}}
+        known: dict[str, Any] = {"classes": classes, "calibration": fitted}
         answers = answers_of({"logits": logits.numpy()}, known)
         assert [row["set"] for row in answers] == sets_to_texts(calibrator.sets(probabilities), probabilities, classes)
         shares = [[row[f"probability_{name}"] for name in classes] for row in answers]
         np.testing.assert_allclose(shares, probabilities, atol=1e-6)
-    known = {"targets": ["x", "y"], "target_mean": [1.0, 2.0], "target_scale": [2.0, 3.0]}
-    known["calibration"] = {"margin": [0.5, 5.0]}
+    units = {"target_mean": [1.0, 2.0], "target_scale": [2.0, 3.0]}
+    known = {"targets": ["x", "y"], **units, "calibration": {"margin": [0.5, 5.0]}}
     (row,) = answers_of({"standardized": np.array([[1.0, -1.0]])}, known)
     assert row == {
         "prediction_x": 3.0, "prediction_y": -1.0, "lower_x": 2.5, "lower_y": -6.0, "upper_x": 3.5, "upper_y": 4.0
@@ -253,12 +254,16 @@ def test_what_a_few_examples_said_is_forgotten() -> None:
 
 @pytest.mark.usefixtures("samples")
 def test_what_cannot_be_calibrated_is_refused(
-    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert leyden(*fit("tagging_by_counts"), CALIBRATE) == 1
     assert "Calibrate: it is not known how a HMMTagger is calibrated; modules.classification" in capsys.readouterr().err
     assert leyden("fit", "--config", digits, CALIBRATE, "--trainer.limit_val_batches=0") == 1
     assert "Calibrate needs a validation" in capsys.readouterr().err
+    step = Classifier.step
+    monkeypatch.setattr(Classifier, "step", lambda self, batch: step(self, batch)._replace(compared=None))
+    assert leyden("fit", "--config", digits, CALIBRATE) == 1
+    assert "Classifier.step returns no Step with `compared`" in capsys.readouterr().err
 
 
 def test_too_few_examples_are_refused(
