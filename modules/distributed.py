@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -11,6 +11,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torchmetrics import MetricCollection
+
+T = TypeVar("T")
 
 MANY = 1_000_000  # weights of a layer that are worth a gathering of their own
 
@@ -163,6 +165,15 @@ def part_of(value: Tensor, like: Tensor) -> Tensor:
     if not isinstance(like, DTensor):
         return value.to(like.device)
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+
+
+def from_all(value: T, num_processes: int) -> list[T]:
+    """What each process gives, by rank; anything that can be pickled. All processes call this."""
+    if num_processes == 1:
+        return [value]
+    values = [value] * num_processes
+    torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def update_uncounted(metrics: MetricCollection, preds: Any, target: Any) -> None:

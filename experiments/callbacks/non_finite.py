@@ -3,12 +3,13 @@
 import math
 from collections import deque
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+from datamodules.data import data_of
 from experiments.runs import FOLDER
 
 
@@ -57,8 +58,7 @@ class LossWatch:
 
 
 def _sentence(trainer: Trainer, kept: _Kept) -> str:
-    data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    indices = ", ".join(map(str, data.batches("train", kept.epoch)[kept.batch]))
+    indices = ", ".join(map(str, data_of(trainer).batches("train", kept.epoch)[kept.batch]))
     folder = Path(trainer.default_root_dir) / FOLDER
     before = f"; the checkpoints in {folder} are from before" if any(folder.glob("*.ckpt")) else ""
     return (

@@ -1,43 +1,56 @@
-"""Predictions as the user wants them: one file, in the order of the inputs."""
+"""What is predicted of each example, in the order of the examples, whatever process it was predicted on."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
-from datamodules.data import Data
+from datamodules.data import Data, data_of
 from datamodules.types import Row
+from modules.distributed import from_all
 from modules.task import check_rows
 
 
-class PredictionWriter(Callback):
-    """Collects the rows of all processes and lets the datamodule write them into the run folder."""
+class RowCollector(Callback):
+    """Collects a row for each example of a split."""
+
+    def start(self, trainer: Trainer, split: str) -> None:
+        """Know which examples each batch of this process holds."""
+        self.batches = data_of(trainer).batches(split)
+        self.rows: list[tuple[int, Row]] = []
+
+    def keep(self, rows: Iterable[Row], batch_idx: int) -> None:
+        """Keep the rows of a batch with the numbers of its examples; none of a batch that does not count."""
+        if batch_idx < self.batches.counted:
+            self.rows += zip(self.batches[batch_idx], rows, strict=True)
+
+    def collected(self, trainer: Trainer) -> list[tuple[int, Row]]:
+        """The numbers and rows of all processes, in order. All processes call this."""
+        parts = from_all(self.rows, trainer.world_size)
+        return sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])
+
+
+class PredictionWriter(RowCollector):
+    """Lets the datamodule write what was predicted, in the order of the inputs, into the run folder."""
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Know which inputs each batch of this process holds."""
-        self.batches = trainer.datamodule.batches("predict")  # type: ignore[attr-defined]
-        self.rows: list[tuple[int, dict[str, Any]]] = []
+        """Know the inputs."""
+        self.start(trainer, "predict")
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
-        """Keep the rows with the number of their input."""
+        """Keep the rows."""
         check_rows(outputs, pl_module)
-        if batch_idx < self.batches.counted:
-            self.rows += zip(self.batches[batch_idx], outputs, strict=True)
+        self.keep(outputs, batch_idx)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Bring the rows together and write them."""
-        rows = self.rows
-        if trainer.world_size > 1:
-            everyones: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(everyones, rows)
-            rows = [row for part in everyones for row in part]
+        rows = self.collected(trainer)
         if trainer.is_global_zero:
-            data = trainer.datamodule  # type: ignore[attr-defined]
+            data = data_of(trainer)
             ordered = in_order(data, rows)
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from experiments.lightning_patches import loop_state, restore_loop_state
-from modules.distributed import part_of, whole
+from modules.distributed import from_all, part_of, whole
 
 
 def keep(trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -22,11 +22,7 @@ def keep(trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any
             # Of weights that are shared out, all processes have the same gradients: those of the first will do.
             grads = {k: whole(p.grad) for k, p in pl_module.named_parameters() if p.grad is not None}
             state["grads"] = grads if trainer.is_global_zero or pl_module.device_mesh is None else {}
-    states = [state]
-    if trainer.world_size > 1:
-        states = [{}] * trainer.world_size
-        torch.distributed.all_gather_object(states, state)
-    checkpoint["resume"] = {**loops, "processes": states}
+    checkpoint["resume"] = {**loops, "processes": from_all(state, trainer.world_size)}
 
 
 def take_up(trainer: Trainer, pl_module: LightningModule, resume: dict[str, Any]) -> None:

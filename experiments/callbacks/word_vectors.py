@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import nn
 
-from datamodules.data import Data
+from datamodules.data import data_of
 from datamodules.files.vectors import read_vectors, write_vectors
 from datamodules.tokens import Tokens
 from datamodules.types import CorpusFacts, Facts, TaggingFacts, TextFacts
@@ -39,7 +39,7 @@ class PretrainedVectors(Callback):
         embedding.weight.requires_grad_(not self.frozen)
         if trainer.ckpt_path is not None:
             return
-        words = vocabulary(facts_of(trainer))
+        words = vocabulary(data_of(trainer).facts)
         found = matching(read_vectors(self.path), words, embedding.embedding_dim, self.path)
         if not found:
             raise MisconfigurationException(f"{self.path} has none of the {len(words)} words of the vocabulary")
@@ -70,7 +70,7 @@ class WordVectors(Callback):
         """Write."""
         if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        words = vocabulary(facts_of(trainer))
+        words = vocabulary(data_of(trainer).facts)
         vectors = word_embedding(pl_module).weight.detach().float().cpu()
         shown = [index for index, word in enumerate(words) if word and not (word[0] == "<" and word[-1] == ">")]
         if self.write:
@@ -115,14 +115,6 @@ def word_embedding(module: nn.Module) -> nn.Embedding:
         if isinstance(part, nn.Embedding):
             return part
     raise MisconfigurationException(f"{type(module).__name__} has no embedding of words")
-
-
-def facts_of(trainer: Trainer) -> Facts:
-    """What the data learned."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    assert isinstance(data, Data)
-    facts: Facts = data.facts
-    return facts
 
 
 def vocabulary(facts: Facts) -> list[str]:

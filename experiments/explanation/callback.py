@@ -6,9 +6,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.data import data_of
 from experiments.callbacks.figures.base import show_figure
 from experiments.explanation.base import Explanation
 from experiments.explanation.choice import explainer_of
+from modules.distributed import from_all
 
 
 class Explain(Callback):
@@ -23,7 +25,7 @@ class Explain(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See to it, before anything is predicted, that it can be explained."""
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         self.explainer = explainer_of(pl_module, data)  # type: ignore[arg-type]
         self.batches = data.batches("predict")
         self.kept: dict[str, dict[int, Explanation]] = {}  # by quantity and input
@@ -43,10 +45,7 @@ class Explain(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the first inputs; all processes come here together."""
-        everyones: list[Any] = [self.kept]
-        if trainer.world_size > 1:
-            everyones = [None] * trainer.world_size
-            torch.distributed.all_gather_object(everyones, self.kept)
+        everyones = from_all(self.kept, trainer.world_size)
         if not trainer.is_global_zero:
             return
         for name in dict.fromkeys(name for kept in everyones for name in kept):

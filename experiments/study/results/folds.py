@@ -6,17 +6,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
+from datamodules.data import data_of
 from datamodules.types import Batch, Row
 from experiments import load, runs
+from experiments.callbacks.predictions import RowCollector
 
 PREDICTIONS = "test_predictions.jsonl"  # in the folder of a run
 POOLED = "out_of_fold.csv"  # in the folder of a study
 
 
-class TestPredictions(Callback):
+class TestPredictions(RowCollector):
     """Keeps what is predicted of each example of the test split beside what is true of it, a row of JSON each.
 
     ``example`` is where it stands among all examples that are divided, or within the split where there is no such
@@ -24,9 +25,8 @@ class TestPredictions(Callback):
     """
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Know which examples each batch of this process holds."""
-        self.batches = trainer.datamodule.batches("test")  # type: ignore[attr-defined]
-        self.rows: list[tuple[int, Row]] = []
+        """Know the examples."""
+        self.start(trainer, "test")
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *args: Any
@@ -36,21 +36,16 @@ class TestPredictions(Callback):
         if truth is None or batch_idx >= self.batches.counted:
             return
         rows = pl_module.predict_step(batch._replace(target=None) if isinstance(batch, Batch) else batch, batch_idx)
-        for index, true, row in zip(self.batches[batch_idx], truth, rows, strict=True):
-            self.rows.append((index, true | row))
+        self.keep((true | row for true, row in zip(truth, rows, strict=True)), batch_idx)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Bring the rows together and write them."""
-        rows = self.rows
-        if trainer.world_size > 1:
-            everyones: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(everyones, rows)
-            rows = [row for part in everyones for row in part]
+        rows = self.collected(trainer)
         if trainer.is_global_zero and rows:
-            places = trainer.datamodule.positions("test")  # type: ignore[attr-defined]
+            places = data_of(trainer).positions("test")
             lines = [
                 json.dumps({"example": index if places is None else places[index], **row}, ensure_ascii=False)
-                for index, row in sorted(rows, key=lambda pair: pair[0])
+                for index, row in rows
             ]
             runs.write(Path(trainer.default_root_dir) / PREDICTIONS, "\n".join(lines) + "\n")
 
