@@ -1,6 +1,7 @@
 """What scores have in common: their precision, which way they are better, and examples that are kept for them."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -31,6 +32,13 @@ def directions(metrics: MetricCollection, computed: bool = False) -> dict[str, b
         else:
             found[name] = better
     return found
+
+
+class ScoresMetric(Metric):
+    """Base of the metrics that compute several scores, by their names."""
+
+    full_state_update = False
+    higher_is_better: Mapping[str, bool | None]  # type: ignore[assignment]
 
 
 class PooledMetric(Metric):

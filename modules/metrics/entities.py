@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
+
+from modules.metrics.common import ScoresMetric
 
 
-class TagScores(Metric):
+class TagScores(ScoresMetric):
     """Accuracy over all words, and F1 as the mean over the tags that occur, in the truth or in the predictions.
 
     A tag that training did not have is in the target a number from that of the tags on: never right, and each with an
@@ -19,8 +20,7 @@ class TagScores(Metric):
 
     UNSEEN = 1000  # tags that are told apart among those that training did not have
 
-    full_state_update = False
-    higher_is_better = {"accuracy": True, "f1": True}  # type: ignore[assignment]  # noqa: RUF012
+    higher_is_better = {"accuracy": True, "f1": True}  # noqa: RUF012
     correct: Tensor
     predicted: Tensor
     true: Tensor
@@ -51,7 +51,7 @@ class TagScores(Metric):
         return {"accuracy": self.correct.sum().float() / self.true.sum(), "f1": f1.mean()}
 
 
-class EntityScores(Metric):
+class EntityScores(ScoresMetric):
     """Precision, recall and F1 of entities: a predicted one is right if its first word, last word and type all are.
 
     Chunks are read as by the conlleval script of CoNLL-2000 (which is also seqeval's default), ill-formed ones too.
@@ -63,8 +63,7 @@ class EntityScores(Metric):
         tags: All tags, in IOB1, IOB2 or BIOES.
     """
 
-    full_state_update = False
-    higher_is_better = dict.fromkeys(("entity_precision", "entity_recall", "entity_f1"), True)  # type: ignore[assignment]
+    higher_is_better = dict.fromkeys(("entity_precision", "entity_recall", "entity_f1"), True)
     correct: Tensor
     predicted: Tensor
     true: Tensor

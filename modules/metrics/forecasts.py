@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
-from modules.metrics.common import DOUBLE
+from modules.metrics.common import DOUBLE, ScoresMetric
 
 
 class Forecasts(NamedTuple):
@@ -50,7 +49,7 @@ def pinball(forecast: Tensor, target: Tensor, levels: Tensor) -> Tensor:
     return torch.maximum(levels * error, (levels - 1) * error)
 
 
-class ForecastErrors(Metric):
+class ForecastErrors(ScoresMetric):
     """Errors of forecasts and of the seasonal naive forecast: means over every window, step and series.
 
     ``smape`` is ``2 |y - f| / (|y| + |f|)``, from 0 to 2, and 0 where both are 0. ``mase`` is the mean over the series
@@ -60,8 +59,7 @@ class ForecastErrors(Metric):
 
     NAMES = ("mse", "mae", "mae_original", "mse_original", "smape", "naive_mse", "naive_mae", "mase", "naive_mase")
     SCORES = (*(name for name in NAMES if name != "mse_original"), "rmse", "rmse_original")
-    full_state_update = False
-    higher_is_better = dict.fromkeys(SCORES, False)  # type: ignore[assignment]
+    higher_is_better = dict.fromkeys(SCORES, False)
     sums: Tensor
     counts: Tensor
 
@@ -103,7 +101,7 @@ class ForecastErrors(Metric):
         return {name: {**means, **roots}[name] for name in self.SCORES}
 
 
-class QuantileScores(Metric):
+class QuantileScores(ScoresMetric):
     """Scores of forecast quantiles.
 
     ``coverage`` is the share of truths between the outermost quantiles, ends included: 0.8 is right for 0.1 to 0.9.
@@ -114,8 +112,7 @@ class QuantileScores(Metric):
         levels: Levels of the quantiles, rising.
     """
 
-    full_state_update = False
-    higher_is_better = {"coverage": None, "crps": False}  # type: ignore[assignment]  # noqa: RUF012
+    higher_is_better = {"coverage": None, "crps": False}  # noqa: RUF012
     covered: Tensor
     loss: Tensor
     count: Tensor

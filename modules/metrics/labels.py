@@ -2,12 +2,11 @@
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
-from modules.metrics.common import DOUBLE, PooledMetric
+from modules.metrics.common import DOUBLE, PooledMetric, ScoresMetric
 
 
-class LabelScores(Metric):
+class LabelScores(ScoresMetric):
     """F1, the harmonic mean of precision and recall, and the share of examples with all labels right.
 
     ``f1`` is the mean over the labels that are true or predicted (macro), ``micro_f1`` is that of all labels together,
@@ -18,8 +17,7 @@ class LabelScores(Metric):
         threshold: Probability from which on a label is predicted.
     """
 
-    full_state_update = False
-    higher_is_better = dict.fromkeys(("f1", "micro_f1", "subset_accuracy"), True)  # type: ignore[assignment]
+    higher_is_better = dict.fromkeys(("f1", "micro_f1", "subset_accuracy"), True)
     counts: Tensor
     examples: Tensor
 

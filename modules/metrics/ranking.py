@@ -2,19 +2,19 @@
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
+
+from modules.metrics.common import ScoresMetric
 
 
-class Ranking(Metric):
+class Ranking(ScoresMetric):
     """Where the true one comes among scored candidates: recall at 1 and 5, and the mean reciprocal rank.
 
     Recall at k is the share of examples whose true candidate is among the k best. A candidate of the same score comes
     first, so that a constant score earns nothing.
     """
 
-    full_state_update = False
     AT = (1, 5)
-    higher_is_better = dict.fromkeys(("recall_at_1", "recall_at_5", "mrr"), True)  # type: ignore[assignment]
+    higher_is_better = dict.fromkeys(("recall_at_1", "recall_at_5", "mrr"), True)
     found: Tensor
     reciprocal: Tensor
     size: Tensor

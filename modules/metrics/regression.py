@@ -2,12 +2,11 @@
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
-from modules.metrics.common import DOUBLE
+from modules.metrics.common import DOUBLE, ScoresMetric
 
 
-class RegressionScores(Metric):
+class RegressionScores(ScoresMetric):
     """Mean absolute error, root of the mean squared error, and coefficient of determination R2.
 
     ``mae`` and ``rmse`` are over all numbers; ``r2``, the share of the variance explained, is the mean over the
@@ -17,8 +16,7 @@ class RegressionScores(Metric):
         num_targets: Numbers predicted of each example.
     """
 
-    full_state_update = False
-    higher_is_better = {"mae": False, "rmse": False, "r2": True}  # type: ignore[assignment]  # noqa: RUF012
+    higher_is_better = {"mae": False, "rmse": False, "r2": True}  # noqa: RUF012
     sums: Tensor
     count: Tensor
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from modules.metrics.common import ScoresMetric
+
 
 class BLEU(Metric):
     """Corpus BLEU (Papineni et al. 2002), 0 to 100, as the tool sacrebleu computes it by default (Post 2018)."""
@@ -95,14 +97,13 @@ class ChrF(Metric):
         return 100 * (1 + self.BETA**2) * precision * recall / weighed.where(weighed > 0, 1)
 
 
-class Distinct(Metric):
+class Distinct(ScoresMetric):
     """How diverse texts are: different n-grams over all n-grams, for n = 1 and 2 (Li et al. 2016).
 
     Words and punctuation marks are counted, in lower case.
     """
 
-    full_state_update = False
-    higher_is_better = {"distinct_1": True, "distinct_2": True}  # type: ignore[assignment]  # noqa: RUF012
+    higher_is_better = {"distinct_1": True, "distinct_2": True}  # noqa: RUF012
     size: Tensor
 
     def __init__(self) -> None:
