@@ -117,9 +117,14 @@ def differing(one: Path, other: Path) -> tuple[list[str], int]:
 
 
 def same(one: Any, other: Any) -> bool:
+    """Whether two values have the same bits; a score may be NaN in both."""
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    return type(one) is type(other) and bool(one == other)
+        return one.dtype == other.dtype and one.shape == other.shape and _bits(one) == _bits(other)
+    return type(one) is type(other) and bool(one == other or (one != one and other != other))
+
+
+def _bits(tensor: torch.Tensor) -> bytes:
+    return tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def step_of(run: Path) -> int:

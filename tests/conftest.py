@@ -79,27 +79,14 @@ checkpoint: {monitor: val/accuracy}
     return path
 
 
-def leaves(tree: Any, path: str = "") -> dict[str, Any]:
-    """All values of a checkpoint by their paths."""
-    if isinstance(tree, dict):
-        return {k: v for key, value in tree.items() for k, v in leaves(value, f"{path}/{key}").items()}
-    if isinstance(tree, list | tuple):
-        return {k: v for i, value in enumerate(tree) for k, v in leaves(value, f"{path}/{i}").items()}
-    return {path: tree}
-
-
 @pytest.fixture
 def differences() -> Callable[[Path, Path], list[str]]:
     """Where two checkpoints differ in a single bit, but for their configurations and event files."""
+    from benchmarks.chaos import leaves, same
 
     def compare(first: Path, second: Path) -> list[str]:
-        a, b = (leaves(torch.load(path, weights_only=True)) for path in (first, second))
-        same = {
-            key
-            for key in a.keys() & b.keys()
-            if (torch.equal(a[key], b[key]) if isinstance(a[key], torch.Tensor) else a[key] == b[key])
-        }
-        changed = (a.keys() | b.keys()) - same
+        a, b = (dict(leaves(torch.load(path, weights_only=True))) for path in (first, second))
+        changed = (key for key in a.keys() | b.keys() if key not in a or key not in b or not same(a[key], b[key]))
         return sorted(key for key in changed if key != "/config" and not key.startswith("/events/"))
 
     return compare
