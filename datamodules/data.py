@@ -133,11 +133,11 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         """Make a raw input of the text that was given instead of a file."""
         raise MisconfigurationException(f"{type(self).__name__} does not predict from text")
 
-    def read_objects(self, inputs: Any) -> Raw:
+    def read_objects(self, inputs: object) -> Raw:
         """Make raw inputs of what a Python program has in memory, equal to those that a file of the same would give."""
         raise MisconfigurationException(f"{type(self).__name__} does not predict from a {type(inputs).__name__}")
 
-    def read_labelled(self, inputs: Any) -> Raw:
+    def read_labelled(self, inputs: object) -> Raw:
         """Make raw examples, with what is to be predicted, of a path or of what a Python program has in memory."""
         raise MisconfigurationException(
             f"{type(self).__name__} scores no {type(inputs).__name__}; without inputs, its test split is scored"
@@ -279,7 +279,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             )
         self.datasets[split] = examples
 
-    def ask(self, inputs: Any) -> None:
+    def ask(self, inputs: object) -> None:
         """Say what ``setup("predict")`` is to read: a path, or what ``read_objects`` takes.
 
         Raises:
@@ -447,7 +447,7 @@ def _leave_signals(worker: int) -> None:
         signal.signal(signum, signal.SIG_IGN)
 
 
-def _as_it_is(batch: Any) -> Any:
+def _as_it_is(batch: object) -> Any:
     return batch
 
 

@@ -46,7 +46,7 @@ class PairExamples:
         )
 
 
-def text_of(cell: Any, place: str) -> str:
+def text_of(cell: object, place: str) -> str:
     """The text in a cell of a table; an empty one where nothing is.
 
     Raises:

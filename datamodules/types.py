@@ -73,7 +73,7 @@ class Facts:
         return cls(**state)
 
 
-def _not_plain(value: Any) -> Any:
+def _not_plain(value: object) -> Any:
     """The first value that is not plain, None if there is none."""
     if isinstance(value, list | tuple):
         return next((wrong for wrong in map(_not_plain, value) if wrong is not None), None)

@@ -126,7 +126,7 @@ _NOT_NEGATIVE = ("gradient_clip_val", "min_epochs", "min_steps")
 _ENDLESS = ("max_epochs", "max_steps")  # -1 says without end
 
 
-def check_trainer(options: Mapping[str, Any]) -> None:
+def check_trainer(options: Mapping[str, object]) -> None:
     """Refuse numbers that are out of range.
 
     Args:

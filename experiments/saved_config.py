@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -45,24 +45,24 @@ class SaveConfig(SaveConfigCallback):
         if self.overwrite or not (run / CONFIG).exists():
             runs.write(run / CONFIG, self.text)
 
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Nothing: Lightning's would write now."""
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """A checkpoint carries its configuration, and says in which format it is written."""
         checkpoint["config"], checkpoint["format"] = self.text, FORMAT
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The TEXT tab says what the run is, once in its life."""
         if trainer.ckpt_path is None and has_board(trainer) and trainer.is_global_zero:
             words = getattr(self.parser, "words", ())
             show_text(trainer, "run", card(trainer, pl_module, words, self.text))
 
-    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The HPARAMS tab shows the options beside the validation scores."""
         self._compare(trainer, self.text)
 
-    def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The HPARAMS tab shows the options beside the test scores."""
         self._compare(trainer, self.trained_with or self.text)
 
@@ -72,7 +72,7 @@ class SaveConfig(SaveConfigCallback):
             show_options(trainer, {key: str(value) for key, value in values if value is not None and _told(key)})
 
 
-def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: object, path: str = "") -> Iterator[tuple[str, Any]]:
     """The values of nested options, named as on the command line.
 
     Args:

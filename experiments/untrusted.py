@@ -51,12 +51,12 @@ class Restriction:
         if not self._trusts(path) and (parts[0] not in PACKAGES or any(part.startswith("_") for part in parts)):
             self._refuse(path)
 
-    def check_found(self, path: str, found: Any) -> None:
+    def check_found(self, path: str, found: object) -> None:
         """Refuse what is no class, or comes from elsewhere than its import path says."""
         if not self._trusts(path) and not (inspect.isclass(found) and found.__module__.split(".")[0] in PACKAGES):
             self._refuse(path)
 
-    def check_code(self, value: Any) -> None:
+    def check_code(self, value: object) -> None:
         """Refuse a function or class for an option that does not say which."""
         path = value.get("class_path") if isinstance(value, dict | Namespace) else value
         if isinstance(path, str) and not self._trusts(path):
@@ -129,7 +129,7 @@ def read_config(text: str, source: Path, to_train: bool) -> dict[str, Any]:
     return config
 
 
-def _without_places(tree: Any, folder: Path, key: str, left: list[str]) -> Any:
+def _without_places(tree: object, folder: Path, key: str, left: list[str]) -> Any:
     """Options of the trainer, without any place elsewhere that something is written or sent to."""
     if isinstance(tree, list):
         return [_without_places(value, folder, key, left) for value in tree]
@@ -150,7 +150,7 @@ def _without_places(tree: Any, folder: Path, key: str, left: list[str]) -> Any:
 
 
 @contextlib.contextmanager
-def restricted(restriction: Restriction, source: Path, config: Any) -> Iterator[None]:
+def restricted(restriction: Restriction, source: Path, config: object) -> Iterator[None]:
     """Parse, and make what was parsed, under a restriction.
 
     Args:

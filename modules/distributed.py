@@ -80,7 +80,7 @@ class _Outermost:
             method: The method as it is to be called by the others.
         """
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: object, **kwargs: object) -> Any:
             if self.inside:
                 return method(*args, **kwargs)
             self.inside = True
@@ -176,7 +176,7 @@ def from_all(value: T, num_processes: int) -> list[T]:
     return values
 
 
-def update_uncounted(metrics: MetricCollection, preds: Any, target: Any) -> None:
+def update_uncounted(metrics: MetricCollection, preds: object, target: object) -> None:
     """Update with no effect on the scores.
 
     A metric that keeps a list, and nothing in it on one process, could not be joined with those of the others: it
@@ -196,7 +196,7 @@ def update_uncounted(metrics: MetricCollection, preds: Any, target: Any) -> None
                 setattr(metric, name, value)
 
 
-def _kept(state: Any) -> Any:
+def _kept(state: object) -> Any:
     return state.clone() if isinstance(state, Tensor) else copy(state)
 
 

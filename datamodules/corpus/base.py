@@ -159,7 +159,7 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
         """Read words, one a line."""
         return CorpusPart("", [line.strip() for line in read_lines(path, self.encoding)])
 
-    def read_objects(self, inputs: Any) -> CorpusPart:
+    def read_objects(self, inputs: object) -> CorpusPart:
         """A word, or a list of words."""
         return CorpusPart("", texts_in(inputs, "word", "word")[0])
 

@@ -126,11 +126,11 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
         """Something said."""
         return Dialogues([Dialogue([text_of(text, "--data.text")])], [{"text": text}])
 
-    def read_objects(self, inputs: Any) -> Dialogues:
+    def read_objects(self, inputs: object) -> Dialogues:
         """Something said, a list of that, or of dialogues: lists of turns, of messages, or rows of a table."""
         return dialogues_in(inputs, unanswered=True)
 
-    def read_labelled(self, inputs: Any) -> Dialogues:
+    def read_labelled(self, inputs: object) -> Dialogues:
         """Whole dialogues: a table, in a file or not, or lists of turns."""
         if not isinstance(inputs, str | Path):
             return dialogues_in(inputs, unanswered=False)
@@ -190,5 +190,5 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
         return super().write([{name: _cell(value) for name, value in row.items()} for row in rows], folder)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value

@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -117,7 +117,7 @@ def read_dialogues(
     return Dialogues(dialogues, rows if unanswered else None)
 
 
-def dialogues_in(inputs: Any, unanswered: bool) -> Dialogues:
+def dialogues_in(inputs: object, unanswered: bool) -> Dialogues:
     """Dialogues that are in memory.
 
     Args:
@@ -165,7 +165,7 @@ def _text(cells: Row, name: str, place: str) -> str:
     return text_of(cells.get(name), f"{place}, column `{name}`")
 
 
-def _from_list(entries: Any, place: str, unanswered: bool) -> Dialogue:
+def _from_list(entries: object, place: str, unanswered: bool) -> Dialogue:
     if isinstance(entries, str):  # in a cell of a CSV
         try:
             entries = json.loads(entries)
@@ -197,7 +197,7 @@ def _from_list(entries: Any, place: str, unanswered: bool) -> Dialogue:
     return Dialogue(["\n".join(texts) for texts in turns], replier)
 
 
-def _message(entry: Any, place: str) -> tuple[str, str | None]:
+def _message(entry: object, place: str) -> tuple[str, str | None]:
     """Who speaks, and what they say: nothing if they only call a tool."""
     if isinstance(entry, dict):
         speaker = next((entry[key] for key in SPEAKER if key in entry), None)
@@ -211,7 +211,7 @@ def _message(entry: Any, place: str) -> tuple[str, str | None]:
     raise MisconfigurationException(f'{place}: a message is not of the form {{"role": "user", "content": "..."}}')
 
 
-def _said(entry: Any, place: str) -> str:
+def _said(entry: object, place: str) -> str:
     if not isinstance(entry, str):
         raise MisconfigurationException(f"{place}: a turn is {entry!r:.50}, not text")
     return text_of(entry, place)

@@ -128,7 +128,7 @@ def parquet_columns(path: Path) -> "dict[str, Series[Any]]":
     return columns
 
 
-def is_absent(value: Any) -> bool:
+def is_absent(value: object) -> bool:
     """Whether a cell holds nothing."""
     import pandas as pd
 
@@ -150,7 +150,7 @@ def column_of(values: list[Any]) -> "Series[Any]":
     return text_column(pa.chunked_array([texts]))
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A cell as a CSV would have it."""
     if isinstance(value, str):
         return value

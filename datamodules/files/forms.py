@@ -72,7 +72,7 @@ def _parse(text: str, place: str) -> Any:
         raise MisconfigurationException(f"{place} is not JSON: {error}") from error
 
 
-def _object(row: Any, place: str) -> dict[str, Any]:
+def _object(row: object, place: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise MisconfigurationException(f"{place} is not a JSON object with a key for each column")
     return row

@@ -16,14 +16,14 @@ Row = dict[str, Any]
 GIVEN = "the table"  # what messages call it
 
 
-def is_frame(inputs: Any) -> "TypeGuard[DataFrame]":
+def is_frame(inputs: object) -> "TypeGuard[DataFrame]":
     """Whether something is a pandas DataFrame."""
     import pandas as pd
 
     return isinstance(inputs, pd.DataFrame)
 
 
-def is_table(inputs: Any) -> bool:
+def is_table(inputs: object) -> bool:
     """Whether something is a DataFrame, a row (a dictionary), or a list of rows."""
     if isinstance(inputs, list | tuple):
         return bool(inputs) and all(isinstance(row, Mapping) for row in inputs)
@@ -38,7 +38,7 @@ def rows_in(inputs: Any) -> list[Row]:
     return [{str(name): None if is_absent(cell) else cell for name, cell in row.items()} for row in rows]
 
 
-def frame_in(inputs: Any) -> "DataFrame":
+def frame_in(inputs: object) -> "DataFrame":
     """A table as a DataFrame.
 
     Raises:
@@ -60,13 +60,13 @@ def frame_in(inputs: Any) -> "DataFrame":
     return frame
 
 
-def tidy_frame(inputs: Any) -> "DataFrame":
+def tidy_frame(inputs: object) -> "DataFrame":
     """A table with such columns as ``read_texts`` makes of a file of the same: an empty text is missing, say."""
     frame = frame_in(inputs)
     return tidy(frame.astype({name: object for name, values in frame.items() if is_text(values)}))
 
 
-def texts_in(inputs: Any, column: str, name: str) -> tuple[list[str], list[Row]]:
+def texts_in(inputs: object, column: str, name: str) -> tuple[list[str], list[Row]]:
     """Texts, and what the user knows each by.
 
     Args:
@@ -90,7 +90,7 @@ def texts_in(inputs: Any, column: str, name: str) -> tuple[list[str], list[Row]]
     return texts, [{name: text} for text in texts]
 
 
-def listed(inputs: Any, what: str) -> list[Any]:
+def listed(inputs: object, what: str) -> list[Any]:
     """Several inputs as a list.
 
     Raises:

@@ -146,7 +146,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             examples.keep()
         return examples
 
-    def _encoded(self, raw: ImageSet, labels: Sequence[Any]) -> tuple[ImageSet, list[Any]]:
+    def _encoded(self, raw: ImageSet, labels: Sequence[object]) -> tuple[ImageSet, list[Any]]:
         """The images of which it can be said what is to be predicted, and that."""
         encode, faults = self.target.encoder(self.facts), Faults(self.on_error, "images")
         encoded, good = [], []
@@ -231,12 +231,12 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             raise MisconfigurationException(f"there is no image in {path}")
         return self.checked(ImageSet(listing.images, None))
 
-    def read_objects(self, inputs: Any) -> ImageSet:
+    def read_objects(self, inputs: object) -> ImageSet:
         """Paths, images of Pillow, arrays or tensors: one, or a list of them."""
         given = inputs if isinstance(inputs, list | tuple) else [inputs]
         return self.checked(ImageSet([self._image_or_path(image, f"image {k}") for k, image in enumerate(given)], None))
 
-    def _image_or_path(self, given: Any, name: str) -> Path | Image.Image:
+    def _image_or_path(self, given: object, name: str) -> Path | Image.Image:
         if isinstance(given, str | Path):
             if not Path(given).is_file():
                 raise MisconfigurationException(f"there is no image {given}")
@@ -246,7 +246,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             raise MisconfigurationException(f"{name} has more than {self.max_pixels:,} pixels (data.max_pixels)")
         return image
 
-    def read_labelled(self, inputs: Any) -> ImageSet:
+    def read_labelled(self, inputs: object) -> ImageSet:
         """A folder of class folders, or pairs of images and what is to be predicted of them."""
         if isinstance(inputs, str | Path):
             return self.checked(class_folders(Path(inputs), self.on_error))

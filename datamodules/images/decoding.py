@@ -129,7 +129,7 @@ def pixels_of(image: Image.Image, channels: int, name: str) -> Tensor:
     return pixels.view(upright.height, upright.width, channels).permute(2, 0, 1)
 
 
-def image_of(given: Any, name: str) -> Image.Image:
+def image_of(given: object, name: str) -> Image.Image:
     """An image in memory as Pillow has it.
 
     Args:

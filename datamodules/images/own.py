@@ -167,7 +167,7 @@ class ImageTable(Images):
             )
         return split
 
-    def read_objects(self, inputs: Any) -> ImageSet:
+    def read_objects(self, inputs: object) -> ImageSet:
         """Images as of other data; or a table with the column of their paths."""
         if not is_table(inputs):
             return super().read_objects(inputs)

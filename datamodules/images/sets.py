@@ -44,7 +44,7 @@ class ImageSet(NamedTuple):
         return ImageSet(images, labels, self.classes, sizes, rows)  # type: ignore[arg-type]
 
 
-def text_of(cell: Any) -> str:
+def text_of(cell: object) -> str:
     """A cell as text; whole numbers without a point, as Excel shows them."""
     if cell is None:
         return ""

@@ -111,12 +111,12 @@ class ParallelData(Data[Pairs, ParallelFacts]):
         """One sentence."""
         return Pairs([text_of(text, "--data.text")], rows=[{"source": text}])
 
-    def read_objects(self, inputs: Any) -> Pairs:
+    def read_objects(self, inputs: object) -> Pairs:
         """A sentence, a list of sentences, or a table with the column ``source``."""
         texts, rows = texts_in(inputs, self.source, "source")
         return Pairs([text_of(text, f"input {k}") for k, text in enumerate(texts)], rows=rows)
 
-    def read_labelled(self, inputs: Any) -> Pairs:
+    def read_labelled(self, inputs: object) -> Pairs:
         """A table with a column for each language, in a file or not; two files; pairs of sentences."""
         if isinstance(inputs, str | Path):
             files = find_files(Path(inputs), self.source, self.target)

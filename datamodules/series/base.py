@@ -207,11 +207,11 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         """The end of each series: the context, and the times of the horizon."""
         return self._to_forecast(self.reader.read(path, self._layout()), path)
 
-    def read_objects(self, inputs: Any) -> list[Segment]:
+    def read_objects(self, inputs: object) -> list[Segment]:
         """Likewise of a table; its index may be the time."""
         return self._to_forecast(self._read_later(inputs), Path(GIVEN))
 
-    def read_labelled(self, inputs: Any) -> list[Segment]:
+    def read_labelled(self, inputs: object) -> list[Segment]:
         """Whole series, a file or a table, of which each step after the first context is forecast."""
         reading = self._read_later(inputs)
         kept, out = [], []
@@ -229,7 +229,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         leave_out(out, kept, self.id, "left out")
         return kept
 
-    def _read_later(self, inputs: Any) -> Reading:
+    def _read_later(self, inputs: object) -> Reading:
         if isinstance(inputs, str | Path):
             return self.reader.read(Path(inputs), self._layout())
         if is_frame(inputs) and inputs.index.name == self.facts.time and self.facts.time not in inputs:

@@ -210,7 +210,7 @@ class TableData(Data[Rows, TableFacts]):
         self._asked = frame = self.read_file(path)
         return Rows(frame, np.arange(len(frame)), str(path), labelled=False)
 
-    def read_objects(self, inputs: Any) -> Rows:
+    def read_objects(self, inputs: object) -> Rows:
         """A DataFrame, a list of dictionaries, or a single one."""
         self._asked = frame_in(inputs)
         frame = self._tidy(self._asked)
@@ -222,7 +222,7 @@ class TableData(Data[Rows, TableFacts]):
         frame = self.read_file(Path(inputs)) if is_path else self._tidy(inputs)
         return self.with_target(Rows(frame, np.arange(len(frame)), str(inputs) if is_path else GIVEN))
 
-    def _tidy(self, inputs: Any) -> "DataFrame":
+    def _tidy(self, inputs: object) -> "DataFrame":
         frame = tidy_frame(inputs)
         return self.derive(frame.apply(without, missing=list(self.missing)) if self.missing else frame)
 

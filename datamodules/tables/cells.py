@@ -174,7 +174,7 @@ def are_whole(values: "Series[Any]") -> bool:
     return all(text.isdecimal() and (text == "0" or text[0] != "0") for text in plain)
 
 
-def _name(value: Any, whole: bool) -> str:
+def _name(value: object, whole: bool) -> str:
     if isinstance(value, float) and value.is_integer():  # a gap makes whole numbers floats
         return str(int(value))
     text = as_text(value).strip()

@@ -140,7 +140,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         counts = zip(self.facts.words, self.facts.word_counts, strict=True)
         return sum(n for word, n in counts if len(word) == 1) > CHARACTERS * sum(self.facts.word_counts)
 
-    def read_objects(self, inputs: Any) -> list[Sentence]:
+    def read_objects(self, inputs: object) -> list[Sentence]:
         """A sentence, as a text or a list of words in a list; a list of sentences; a table with a sentence a row."""
         self.predict_files, self.rows = [], None
         if is_table(inputs):
@@ -150,7 +150,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         self.predicted = sentences_in([inputs] if isinstance(inputs, str) else inputs, self.by_character)
         return self.predicted
 
-    def read_labelled(self, inputs: Any) -> list[Sentence]:
+    def read_labelled(self, inputs: object) -> list[Sentence]:
         """A file of tagged sentences, or pairs of words and tags."""
         if isinstance(inputs, str | Path):
             return read_tagged(Path(inputs), self.options)

@@ -3,7 +3,7 @@
 import itertools
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -125,7 +125,7 @@ def _are_columns(path: Path, options: ReadOptions) -> bool:
     return len(widths) == 1 and parted and (neighbours or widths == {1})
 
 
-def sentences_in(inputs: Any, by_character: bool = False) -> list[Sentence]:
+def sentences_in(inputs: object, by_character: bool = False) -> list[Sentence]:
     """Sentences that are in memory, each a text or a list of words.
 
     Raises:

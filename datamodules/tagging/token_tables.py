@@ -129,15 +129,15 @@ def _blocks(rows: Sequence[tuple[str, dict[str, Any]]], sentence: str | None) ->
         yield block
 
 
-def _text(cell: Any) -> str:
+def _text(cell: object) -> str:
     return "" if cell is None else str(cell)
 
 
-def _are_lists(cells: Sequence[Any]) -> bool:
+def _are_lists(cells: Sequence[object]) -> bool:
     return all(isinstance(cell, list) or _literal(cell) is not None for cell in cells)
 
 
-def _literal(cell: Any) -> list[Any] | None:
+def _literal(cell: object) -> list[Any] | None:
     """A list as JSON or Python writes it, None if it is none."""
     if not isinstance(cell, str) or cell[:1] != "[" or cell[-1:] != "]":
         return None
@@ -150,7 +150,7 @@ def _literal(cell: Any) -> list[Any] | None:
     return None
 
 
-def _parts(cell: Any, whole: bool) -> list[str]:
+def _parts(cell: object, whole: bool) -> list[str]:
     """The words or tags of a cell: of a whole sentence, or a single one."""
     if not whole:
         return [_text(cell)]

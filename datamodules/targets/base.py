@@ -28,7 +28,7 @@ class Target(ABC, Generic[F]):
         self.columns = list(columns)
 
     @abstractmethod
-    def read(self, row: Mapping[str, Any], place: str) -> Any:
+    def read(self, row: Mapping[str, object], place: str) -> Any:
         """What a row holds, as something that can be compared and kept.
 
         Raises:
@@ -61,7 +61,7 @@ class Target(ABC, Generic[F]):
     def report(self, source: str) -> None:
         """Say what a split held that training did not have."""
 
-    def row(self, value: Any, place: str) -> Row:
+    def row(self, value: object, place: str) -> Row:
         """The row of what a Python program gives instead of one: a cell, or one for each column."""
         cells = [value] if len(self.columns) == 1 else value
         if not isinstance(cells, list | tuple) or len(cells) != len(self.columns):

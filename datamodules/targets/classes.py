@@ -28,7 +28,7 @@ class ClassTarget(Target[ClassFacts]):
                 "--data.kind labels"
             )
 
-    def read(self, row: Mapping[str, Any], place: str) -> str:
+    def read(self, row: Mapping[str, object], place: str) -> str:
         """The name."""
         column = self.columns[0]
         if isinstance(row[column], list):

@@ -33,7 +33,7 @@ class LabelTarget(Target[LabelFacts]):
         self.between = between
         self.unknown: Counter[str] = Counter()  # labels of the split at hand that training did not have
 
-    def read(self, row: Mapping[str, Any], place: str) -> str | tuple[str, ...]:
+    def read(self, row: Mapping[str, object], place: str) -> str | tuple[str, ...]:
         """The labels; or the cell, where it is not known yet what stands between them."""
         if len(self.columns) > 1:
             return tuple(name for name in self.columns if _is_set(row[name], name, place))
@@ -71,7 +71,7 @@ class LabelTarget(Target[LabelFacts]):
             "between": between,
         }
 
-    def _told(self, values: Collection[Any], source: str) -> str:
+    def _told(self, values: Collection[object], source: str) -> str:
         cells = [value for value in values if isinstance(value, str) and value]
         if self.between is not None or len(self.columns) > 1:
             return self.between or ";"
@@ -142,7 +142,7 @@ def _list_in(cell: str) -> Any:
     return cell
 
 
-def _is_set(cell: Any, name: str, place: str) -> bool:
+def _is_set(cell: object, name: str, place: str) -> bool:
     text = str(cell).strip().lower()
     if text not in YES:
         raise MisconfigurationException(

@@ -27,11 +27,11 @@ class NumberTarget(Target[WrittenNumberFacts]):
         super().__init__(columns)
         self.decimal = decimal
 
-    def read(self, row: Mapping[str, Any], place: str) -> tuple[str | float, ...]:
+    def read(self, row: Mapping[str, object], place: str) -> tuple[str | float, ...]:
         """The cells: numbers, or texts, where it is not known yet how numbers are written."""
         return tuple(self._cell(row[name], f"{place}: `{name}`") for name in self.columns)
 
-    def _cell(self, cell: Any, place: str) -> str | float:
+    def _cell(self, cell: object, place: str) -> str | float:
         if isinstance(cell, int | float) and math.isfinite(cell):
             return float(cell)
         text = text_of(cell, place).strip()

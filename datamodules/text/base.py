@@ -139,7 +139,7 @@ class TextData(Data[Texts, TextFacts], ABC):
     def _table(self) -> str:
         return f"--data.predict_path a table with the columns {' and '.join(self.columns)}"
 
-    def read_objects(self, inputs: Any) -> Texts:
+    def read_objects(self, inputs: object) -> Texts:
         """A text, a list of texts, or a table with the column of the texts; of pairs, tuples of two."""
         if len(self.columns) == 1:
             texts, rows = texts_in(inputs, self.columns[0], "text")
@@ -152,7 +152,7 @@ class TextData(Data[Texts, TextFacts], ABC):
         rows = rows_in(inputs) if is_table(inputs) else [self._row(pair) for pair in listed(inputs, "pairs of texts")]
         return self._texts(rows, None)
 
-    def read_labelled(self, inputs: Any) -> Texts:
+    def read_labelled(self, inputs: object) -> Texts:
         """A table of texts and what is to be predicted, in a file or not; a folder of class folders; pairs of both."""
         if isinstance(inputs, str | Path):
             return self.open_labelled(Path(inputs))
@@ -162,7 +162,7 @@ class TextData(Data[Texts, TextFacts], ABC):
         rows = [self._row(text) | self.target.row(value, f"row {k}") for k, (text, value) in enumerate(pairs, 1)]
         return self._texts(rows, self.target)
 
-    def _row(self, given: Any) -> Row:
+    def _row(self, given: object) -> Row:
         texts = [given] if len(self.columns) == 1 else given
         if not isinstance(texts, list | tuple) or len(texts) != len(self.columns):
             raise MisconfigurationException(f"{given!r:.50} is not a text for each of {', '.join(self.columns)}")

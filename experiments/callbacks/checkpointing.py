@@ -159,7 +159,7 @@ class RunCheckpoint(Checkpoint):
             self._due.add("last")
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Keep the loss, and note whether so many steps have passed."""
         self._moved = True
@@ -174,7 +174,7 @@ class RunCheckpoint(Checkpoint):
         """An epoch is over."""
         self._due.add("last")
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Between two steps: take up the state of a checkpoint, write what is due, stop if asked."""
         if self._resume is not None:
             with told(f"{trainer.ckpt_path} cannot be used", AttributeError, LookupError):

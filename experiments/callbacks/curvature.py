@@ -54,7 +54,13 @@ class Curvature(Callback):
         self.batches = []
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+        *args: object,
     ) -> None:
         """Keep the first batches."""
         due = not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every_n_epochs == 0

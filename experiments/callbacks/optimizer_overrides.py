@@ -84,7 +84,7 @@ def _go_on(scheduler: Any, groups: Groups, former: list[float], rates: list[floa
     scheduler._last_lr = [group["lr"] for group in groups]
 
 
-def _set_option(scheduler: Any, name: str, asked: Options) -> None:
+def _set_option(scheduler: object, name: str, asked: Options) -> None:
     if name not in asked:
         raise MisconfigurationException(
             f"{type(scheduler).__name__}.{name} cannot be changed when training goes on: leave it as it was, or take "
@@ -102,11 +102,11 @@ def _groups(trainer: Trainer) -> Groups:
     return [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
 
 
-def _class_of(options: Any) -> str | None:
+def _class_of(options: object) -> str | None:
     return str(options["class_path"]) if isinstance(options, dict) else options if isinstance(options, str) else None
 
 
-def changed_options(before: Any, after: Any) -> list[str]:
+def changed_options(before: object, after: object) -> list[str]:
     """Names of the options of one class whose values differ.
 
     Args:

@@ -1,7 +1,5 @@
 """What a run shows on the screen: a progress bar that fits, and the size of the network."""
 
-from typing import Any
-
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelSummary, TQDMProgressBar
 
@@ -22,7 +20,7 @@ class Progress(TQDMProgressBar):
     def __init__(self, refresh_rate: int = 20, process_position: int = 0, leave: bool = False) -> None:
         super().__init__(refresh_rate, process_position, leave)
 
-    def on_train_epoch_start(self, trainer: Trainer, *args: Any) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, *args: object) -> None:
         """Say how many epochs there are."""
         super().on_train_epoch_start(trainer, *args)
         last = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
@@ -45,8 +43,8 @@ class Summary(ModelSummary):
         total_parameters: int,
         trainable_parameters: int,
         model_size: float,
-        *args: Any,
-        **kwargs: Any,
+        *args: object,
+        **kwargs: object,
     ) -> None:
         """Show the parts that have parameters."""
         columns = dict(summary_data)

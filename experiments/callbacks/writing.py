@@ -27,7 +27,7 @@ class DirectCheckpointIO(TorchCheckpointIO):
         self.is_kept = False
         self.error: OSError | None = None
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
         """Write.
 
         Raises:

@@ -17,7 +17,7 @@ def postpone_compiler() -> StandIns:
     return postpone("torch._dynamo", graph_break=_nothing, disable=_disable)
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
+def _nothing(*args: object, **kwargs: object) -> None:
     """Nothing."""
 
 
@@ -28,7 +28,7 @@ def _disable(fn: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) ->
     disabled: Callable[..., Any] | None = None
 
     @functools.wraps(fn)
-    def call(*inputs: Any, **options: Any) -> Any:
+    def call(*inputs: object, **options: object) -> Any:
         nonlocal disabled
         if disabled is None:
             compiler = sys.modules.get("torch._dynamo")

@@ -26,7 +26,7 @@ def postponed(*packages: str) -> Iterator[None]:
         finder.give_up()
 
 
-def postpone(*packages: str, **answers: Any) -> "StandIns":
+def postpone(*packages: str, **answers: object) -> "StandIns":
     """Give stand-ins to the modules that import a package, until one is used: then the package itself is imported.
 
     What a module does while it is being imported - to take names out of the package, or to call what is there - is
@@ -116,27 +116,27 @@ class _Value:
             raise AttributeError(name)
         return _Value(self._module, lambda: _attribute(self._find(), name)).unless_used()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Any:
         return _Value(self._module, lambda: self._find()(*args, **kwargs)).unless_used()
 
-    def __instancecheck__(self, instance: Any) -> bool:
+    def __instancecheck__(self, instance: object) -> bool:
         # Nothing can be of a class that was never imported.
         return self._module.is_imported() and isinstance(instance, self._find())
 
     def __bool__(self) -> bool:
         return bool(self._find())
 
-    def __or__(self, other: Any) -> Any:
+    def __or__(self, other: object) -> Any:
         return self._find() | other
 
-    def __ror__(self, other: Any) -> Any:
+    def __ror__(self, other: object) -> Any:
         return other | self._find()
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         return (self._find(),)
 
 
-def _attribute(owner: Any, name: str) -> Any:
+def _attribute(owner: object, name: str) -> Any:
     if isinstance(owner, ModuleType) and not hasattr(owner, name):
         return importlib.import_module(f"{owner.__name__}.{name}")
     return getattr(owner, name)

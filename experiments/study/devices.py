@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -36,7 +36,7 @@ class Devices(NamedTuple):
         return [f"--trainer.devices={1 if self.indices is None else self.indices[:1]}"]
 
 
-def take_devices(options: Mapping[str, Any], wanted: int | None, folder: Path) -> Devices:
+def take_devices(options: Mapping[str, object], wanted: int | None, folder: Path) -> Devices:
     """Take devices that no other process of the study on this machine uses, as long as there are any.
 
     Args:

@@ -110,7 +110,7 @@ class Settings:
         made: BasePruner = self._make(pruner=self._parsed.clone().pruner).pruner
         return made
 
-    def _make(self, **specs: Any) -> Any:
+    def _make(self, **specs: object) -> Any:
         return self._parser.instantiate_classes(Namespace({SECTION: Namespace(specs)})).study
 
     def fixed(self) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def read_options(words: Sequence[str]) -> Given:
     return Given(list(words), rest, settings, name or (f"{stem}_study" if stem else "study"))
 
 
-def _parse(mine: list[str], section: Mapping[str, Any]) -> tuple[Namespace, LeydenParser]:
+def _parse(mine: list[str], section: Mapping[str, object]) -> tuple[Namespace, LeydenParser]:
     parser = make_parser()
     parser.words = mine
     text = [] if not section else ["--config", yaml.safe_dump({SECTION: dict(section)})]

@@ -64,7 +64,7 @@ class Choices(NamedTuple):
 Space = Range | Choices
 
 
-def read_space(option: str, written: Any) -> Space:
+def read_space(option: str, written: object) -> Space:
     """Read what an option is to be chosen from.
 
     Args:
@@ -108,12 +108,12 @@ def _range(option: str, match: re.Match[str]) -> Range:
     return Range(kind, low, high)
 
 
-def word(value: Any) -> str:
+def word(value: object) -> str:
     """A value as it is typed on the command line."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def words(params: Mapping[str, Any]) -> list[str]:
+def words(params: Mapping[str, object]) -> list[str]:
     """Options of a command line.
 
     Args:
@@ -122,7 +122,7 @@ def words(params: Mapping[str, Any]) -> list[str]:
     return [f"--{option}={word(value)}" for option, value in params.items()]
 
 
-def check_value(option: str, space: Space, value: Any, found: Any) -> None:
+def check_value(option: str, space: Space, value: object, found: object) -> None:
     """Refuse a range of numbers for an option that takes none.
 
     Args:

@@ -98,7 +98,7 @@ class Parsed(Training):
         with isolated(), suppress(_Stopped):
             super().__init__(list(words))
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+    def parse_arguments(self, parser: LightningArgumentParser, args: object) -> None:
         """Parse, and keep the seed as it was given."""
         super().parse_arguments(parser, args)
         self.seed = self.config["fit"].seed_everything

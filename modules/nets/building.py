@@ -1,7 +1,6 @@
 """Making a network of what the data knows, and asking it."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ def build_net(make: Callable[[int, int], nn.Module], facts: InputFacts, num_outp
     return net
 
 
-def run_net(net: nn.Module, inputs: Any) -> Tensor:
+def run_net(net: nn.Module, inputs: object) -> Tensor:
     """Outputs ``(batch, outputs)`` of a network; images lie channels last in memory: convolutions are faster so."""
     if isinstance(inputs, Tensor) and inputs.ndim == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)

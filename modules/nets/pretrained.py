@@ -183,7 +183,7 @@ def _find_config(place: str) -> Any:
         return AutoConfig.from_pretrained(place, trust_remote_code=False)
 
 
-def _model_of(config: Any) -> Any:
+def _model_of(config: object) -> Any:
     """A model of random weights, which are replaced; so no random number is taken from anybody else."""
     from transformers import AutoModel
 
@@ -191,7 +191,7 @@ def _model_of(config: Any) -> Any:
         return AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
 
 
-def _without_code(config: Any) -> Any:
+def _without_code(config: object) -> Any:
     """A configuration without what makes the library fetch and run code, such as kernels of the hub."""
     if not isinstance(config, dict):
         return config

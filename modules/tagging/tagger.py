@@ -59,7 +59,7 @@ class Tagger(Task[TaggingFacts]):
         """Accuracy, macro F1 and, for chunks, the scores of entities."""
         return tag_scores(self.tags, bool(self.scheme))
 
-    def forward(self, inputs: Any) -> Tensor:
+    def forward(self, inputs: object) -> Tensor:
         """Emissions ``(batch, length, tags)``."""
         emissions: Tensor = self.net(inputs)
         return emissions

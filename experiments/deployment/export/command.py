@@ -118,7 +118,7 @@ def _batch(data: Data[Any, Any], examples: Any, number: int) -> Any:
     return examples.__getitems__(BatchIndices(chosen))
 
 
-def _write_and_compare(graphs: Sequence[Graph], batches: Sequence[Any], format: Format, folder: Path) -> None:
+def _write_and_compare(graphs: Sequence[Graph], batches: Sequence[object], format: Format, folder: Path) -> None:
     module, name, write = NETWORKS[format]
     for graph in graphs:
         write(graph, graph.arguments(batches[1]), folder)

@@ -59,7 +59,7 @@ class _OfTensors(nn.Module):
 
 
 @singledispatch
-def graphs_of(task: Task[Any], batch: Any) -> list[Graph]:
+def graphs_of(task: Task[Any], batch: object) -> list[Graph]:
     """The networks of a task.
 
     Args:

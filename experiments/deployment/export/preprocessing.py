@@ -56,7 +56,7 @@ def preprocessing_of(data: Data[Any, Any], task: Task[Any]) -> Preprocessing:
 
 
 @preprocessing_of.register
-def _(data: TableData, task: Any) -> Preprocessing:
+def _(data: TableData, task: object) -> Preprocessing:
     facts = data.facts
     values: dict[str, Any] = {
         "columns": facts.columns,
@@ -86,7 +86,7 @@ def _calibration(task: Task[Any]) -> dict[str, Any] | None:
 
 
 @preprocessing_of.register
-def _(data: Images, task: Any) -> Preprocessing:
+def _(data: Images, task: object) -> Preprocessing:
     facts = data.facts
     steps: list[dict[str, Any]] = []
     others: list[str] = []
@@ -121,7 +121,7 @@ def _plain_tokenizer(text: str) -> str:
 
 
 @preprocessing_of.register
-def _(data: TextData, task: Any) -> Preprocessing:
+def _(data: TextData, task: object) -> Preprocessing:
     if len(data.columns) > 1:
         raise MisconfigurationException("pairs of texts are not exported: predict.py would have to put them together")
     facts, tokens = data.facts, Tokens(data.facts.tokenizer)
@@ -161,7 +161,7 @@ def _search(task: Any) -> dict[str, Any]:
 
 
 @preprocessing_of.register
-def _(data: ParallelData, task: Any) -> Preprocessing:
+def _(data: ParallelData, task: object) -> Preprocessing:
     facts = data.facts
     values = {"languages": facts.languages, "longest": data.max_length, "is_dialogue": False, "pad": 0, "limit": None}
     files: dict[str, Any] = {

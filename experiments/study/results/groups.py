@@ -134,7 +134,7 @@ def _is_run(folder: Path) -> bool:
     return (folder / runs.CONFIG).is_file() and (folder / runs.SCORES).is_file()
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """A value of an option in a cell of a table."""
     if isinstance(value, str | _Several):
         return str(value)

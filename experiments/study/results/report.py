@@ -106,7 +106,7 @@ def _rows(work: Work) -> Iterator[dict[str, Any]]:
             yield row | {"reason": trial.user_attrs.get("reason")}
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def _csv(rows: Sequence[Mapping[str, object]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=dict.fromkeys(name for row in rows for name in row), lineterminator="\n")
     writer.writeheader()

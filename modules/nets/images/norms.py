@@ -1,7 +1,5 @@
 """Batch normalization where there is a single value to normalize over."""
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -24,6 +22,6 @@ def _before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         module.training = False
 
 
-def _after(module: nn.Module, inputs: Any, output: Any) -> None:
+def _after(module: nn.Module, inputs: object, output: object) -> None:
     if module.paused:
         module.training = True

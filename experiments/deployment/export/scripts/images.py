@@ -66,7 +66,7 @@ def pixels_of(image: Any, channels: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def predict(images: Sequence[Any], folder: Path) -> list[dict[str, Any]]:
+def predict(images: Sequence[object], folder: Path) -> list[dict[str, Any]]:
     """What the network says of each image, a path or an array of 0-255."""
     facts = read_json(folder)
     if facts["not_written"]:

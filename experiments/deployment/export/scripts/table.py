@@ -41,7 +41,7 @@ def days(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
     return (time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86400
 
 
-def name_of(cell: Any, whole: bool) -> str:
+def name_of(cell: object, whole: bool) -> str:
     """A category as training wrote it."""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)

@@ -16,7 +16,7 @@ class Tokenizer:
         if limit is not None:
             self.tokenizer.enable_truncation(limit)
 
-    def encode(self, texts: Sequence[Any], words: bool = False) -> list[tuple[list[int], Any]]:
+    def encode(self, texts: Sequence[object], words: bool = False) -> list[tuple[list[int], Any]]:
         """Ids of each text, or list of words, and what the tokenizer knows of it."""
         found = []
         for encoding in self.tokenizer.encode_batch(list(texts), is_pretokenized=words):
