@@ -66,7 +66,7 @@ def test_logits_that_say_nothing_have_a_temperature() -> None:
 
 
 @pytest.mark.parametrize("num", [9, 10, 19, 99, 100, 1234])
-@pytest.mark.parametrize("coverage", [0.5, 0.7, 0.9])
+@pytest.mark.parametrize("coverage", [0.5, 0.55, 0.7, 0.9])
 def test_quantile_is_the_score_of_that_rank(num: int, coverage: float) -> None:
     scores = torch.rand(num, 2, 3, dtype=torch.float64)
     k = next(k for k in range(1, num + 1) if k * 1000 >= (num + 1) * round(coverage * 1000))
@@ -134,6 +134,8 @@ def test_intervals_hold_the_truth_as_often_as_asked(outputs: int) -> None:
     scores = calibrator.scores(torch.device("cpu"))
     assert float(scores["interval_coverage"]) == pytest.approx(0.9, abs=0.01)
     assert float(scores["interval_width"]) == pytest.approx(11 * 1.645, rel=0.03)
+    calibrator.update(Compared(others[:1, ..., chosen], 1e9 + target[:1]))
+    assert calibrator.scores(torch.device("cpu"))["interval_coverage"] == 0
 
 
 def test_ends_do_not_pass_each_other() -> None:
