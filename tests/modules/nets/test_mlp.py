@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from modules.nets.mlp import MLP, BatchNorm, ResidualMLP
+from modules.nets.mlp import MLP, BatchNorm
 
 
 def test_layers_in_order():
@@ -25,21 +25,8 @@ def test_plain_layers_by_hand():
     assert torch.allclose(net(inputs), hidden @ net[2].weight.T + net[2].bias, atol=1e-6)
 
 
-@pytest.mark.parametrize("norm", ["batch", "layer", None])
-def test_residual_blocks_are_added_to_what_goes_past_them(norm):
-    net = ResidualMLP(4, 2, width=6, num_blocks=3, norm=norm, dropout=0.0).eval()
-    inputs = torch.randn(5, 4)
-    features = net.first(inputs)
-    for block in net.blocks:
-        nn.init.zeros_(block[4].weight)
-        nn.init.zeros_(block[4].bias)
-    assert torch.allclose(net(inputs), net.head(features), atol=1e-6)
-    nn.init.ones_(net.blocks[1][4].bias)
-    assert torch.allclose(net(inputs), net.head(features + 1), atol=1e-6)
-
-
 def test_dropout_acts_in_training_only():
-    net = ResidualMLP(4, 2, dropout=0.5)
+    net = MLP(4, 2, norm="layer", dropout=0.5)
     inputs = torch.randn(16, 4)
     assert not net(inputs).equal(net(inputs))
     net.eval()
@@ -63,9 +50,6 @@ def test_a_batch_of_one_row_is_normalized_by_the_running_statistics():
     [
         lambda: MLP(4, 2, hidden=[8, 0]),
         lambda: MLP(4, 2, hidden=[-3]),
-        lambda: ResidualMLP(4, 2, width=0),
-        lambda: ResidualMLP(4, 2, num_blocks=0),
-        lambda: ResidualMLP(4, 2, width=4, expansion=0.1),
     ],
 )
 def test_sizes_of_nothing_are_refused(make):
