@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -292,11 +293,19 @@ class Tokens:
             tokenizer.enable_truncation(limit)
 
     def decode(self, texts: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each sequence of ids, without padding and other special tokens."""
+        """The text of each sequence of ids, without padding and the like; what has no token of its own is U+FFFD."""
         tokenizer, pad, _ = self._fitted
-        ids = [[_exchange(index, pad) for index in text] for text in texts]
-        decoded: list[str] = tokenizer.decode_batch(ids, skip_special_tokens=True)
-        return [text.strip() for text in decoded]
+        name = json.loads(self.json)["model"].get("unk_token")
+        unknown = None if name is None else tokenizer.token_to_id(name)
+        decoded = []
+        for text in texts:
+            runs = groupby((_exchange(index, pad) for index in text), key=lambda index: index == unknown)
+            parts = [
+                "\ufffd" if is_unknown else tokenizer.decode(list(ids), skip_special_tokens=True).strip()
+                for is_unknown, ids in runs
+            ]
+            decoded.append(" ".join(filter(None, parts)))
+        return decoded
 
 
 def find_words(text: str) -> list[str]:

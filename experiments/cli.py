@@ -32,6 +32,7 @@ from experiments.lightning_patches import (
     avoid_emulation,
     guarded,
     make_lean,
+    show_at,
     take_up_without_state,
 )
 from experiments.parsing import LeydenParser, check, check_trainer, values_of
@@ -223,6 +224,8 @@ class LeydenCLI(LightningCLI):
         avoid_emulation(trainer)
         allow_clipping(trainer)
         take_up_without_state(trainer)
+        if self.content is not None and self.subcommand != "fit":
+            show_at(trainer, int(self.content["global_step"]))
         return trainer
 
     def _explaining(self) -> list[Callback]:

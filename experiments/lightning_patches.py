@@ -225,6 +225,13 @@ def restore_loop_state(trainer: Trainer, module: LightningModule, state: dict[st
     )
 
 
+def show_at(trainer: Trainer, step: int) -> None:
+    """Let what is logged of an evaluation stand at the step of its checkpoint: the trainer takes it for step 0."""
+    loop = trainer.fit_loop.epoch_loop
+    loop.automatic_optimization.optim_progress.optimizer.step.total.completed = step
+    loop._batches_that_stepped = step
+
+
 def _progress(trainer: Trainer) -> list[Any]:
     loop = trainer.fit_loop.epoch_loop
     optimization = loop.automatic_optimization.optim_progress

@@ -27,7 +27,11 @@ class Panel(NamedTuple):
 
 
 def draw_forecasts(
-    panels: Sequence[Panel], columns: int = 1, levels: Sequence[float] = (), size: tuple[float, float] | None = None
+    panels: Sequence[Panel],
+    columns: int = 1,
+    levels: Sequence[float] = (),
+    size: tuple[float, float] | None = None,
+    unit: str = "",
 ) -> Any:
     """Draw each forecast after what it looks back on.
 
@@ -36,6 +40,7 @@ def draw_forecasts(
         columns: Panels in a row.
         levels: Levels of the quantiles, if the outputs are quantiles.
         size: Width and height of a panel, in inches.
+        unit: What the times are, if they do not say it themselves.
 
     Returns:
         A matplotlib figure.
@@ -60,5 +65,7 @@ def draw_forecasts(
             axes.fill_between(panel.ahead, low, high, color="tab:blue", alpha=0.2, label=label)
         axes.set_title(panel.title, fontsize=9)
         axes.tick_params(labelsize=7)
-    grid[0].legend(fontsize=7, loc="upper left")
+    axes.set_xlabel(unit, fontsize=8)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=7.5, loc="outside upper center", ncols=3 if size else 5, frameon=False)
     return figure

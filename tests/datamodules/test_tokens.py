@@ -22,6 +22,14 @@ def test_words_by_frequency_and_as_they_are_tokenized():
     assert tokens.encode(["zebra", "", " \n"]) == [[UNKNOWN], [], []]
 
 
+def test_a_decoded_text_shows_where_a_word_has_no_token():
+    tokens = Tokens.learn(TEXTS)
+    (ids,) = tokens.encode(["the zebra zebra bark zebra"])
+    assert tokens.decode([[BEGIN, *ids, END, PAD], []]) == ["the \ufffd bark \ufffd", ""]
+    pretrained = Tokens.pretrained(TINY)
+    assert "\ufffd" in pretrained.decode(pretrained.encode(["a cat \u0e01\u0e02"]))[0]
+
+
 def test_min_count_size_and_case():
     assert Tokens.learn(TEXTS, min_count=2).words[4:] == ["the", "bark"]
     assert len(Tokens.learn(TEXTS, size=6)) == 6

@@ -30,10 +30,12 @@ def card(trainer: Trainer, task: Any, words: Sequence[str], config: str) -> str:
         classes = data.facts.classes
         rows["classes"] = f"{len(classes)}: {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}"
     parts = [type(part).__name__ for name, part in task.named_children() if name == "net"]
-    rows["network"] = ", ".join([*parts, f"{total:,} parameters, {trained:,} of them trained"])
+    share = "all" if trained == total else f"{trained:,}"
+    rows["network"] = ", ".join([*parts, f"{total:,} parameters, {share} of them trained"])
     devices = f"{trainer.num_devices * trainer.num_nodes} x {trainer.strategy.root_device.type}"
     rows["computed on"] = f"{devices}, precision {trainer.precision}"
     rows["versions"] = f"leyden {__version__}, torch {torch.__version__}"
-    table = "\n".join(f"| {name} | {value.replace('|', '&#124;')} |" for name, value in rows.items())
+    head, *lines = (f"| {name} | {value.replace('|', '&#124;')} |" for name, value in rows.items())
+    table = "\n".join([head, "|---|---|", *lines])  # a table has a head
     typed = shlex.join(words).replace(f"{CONFIGS.parent}/", "")
-    return f"`leyden {typed}`\n\n| | |\n|---|---|\n{table}\n\n```yaml\n{config}```\n"
+    return f"`leyden {typed}`\n\n{table}\n\n```yaml\n{config}```\n"

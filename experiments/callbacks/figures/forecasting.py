@@ -43,5 +43,6 @@ class ForecastFigures(EvaluationFigures):
         task: Forecaster = pl_module
         panels, self.panels = self.panels, []
         if panels and trainer.is_global_zero:
-            figure = draw_forecasts(panels, 1, task.quantiles, size=(4.0, 1.8))  # one below the other, to be readable
+            # One below the other, to be readable.
+            figure = draw_forecasts(panels, 1, task.quantiles, size=(4.0, 1.8), unit="steps ahead")
             show_figure(trainer, f"{stage}/forecasts", figure)

@@ -34,6 +34,8 @@ def test_board_shows_errors_curves_and_options(leyden: Callable[..., int], digit
     shown = events.Images("test/confusion_matrix")[0]
     assert Path("runs/digits/0/pictures/test_confusion_matrix.png").read_bytes() == shown.encoded_image_string
     assert 600 < shown.width < 720
+    tested = torch.load("runs/digits/0/checkpoints/best.ckpt", weights_only=True)["global_step"]
+    assert shown.step == events.Scalars("test/accuracy")[0].step == tested > 0
 
 
 def test_confusion_figure_names_classes_and_counts() -> None:

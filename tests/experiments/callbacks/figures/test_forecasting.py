@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -54,7 +55,13 @@ def test_what_is_drawn_is_what_came_to_pass(shown):
 
 def test_the_middle_output_is_the_forecast_and_the_outermost_bound_it():
     panel = Panel("sales", range(-3, 0), [4.0, 5, 6], range(2), [[1.0, 2, 4], [2.0, 3, 5]])
-    (axes,) = draw_forecasts([panel], levels=[0.1, 0.5, 0.9]).axes
+    figure = draw_forecasts([panel], levels=[0.1, 0.5, 0.9], size=(4.0, 1.8), unit="steps ahead")
+    (axes,) = figure.axes
     assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == {"data": [4, 5, 6], "forecast": [2, 3]}
+    figure.savefig(io.BytesIO())
+    legend = figure.legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["data", "forecast", "0.1 to 0.9"]
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())  # it covers nothing
+    assert axes.get_xlabel() == "steps ahead"
     corners = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (corners.min(), corners.max()) == (1, 5)
