@@ -167,9 +167,9 @@ def test_begun_anew_with_other_options_says_so_in_its_config(leyden: Callable[..
 
 def test_curves_join_up(leyden: Callable[..., int], digits: Path) -> None:
     with killed_at(10):
-        leyden("fit", "--config", digits)
+        leyden("fit", "--config", digits, "--figures=true")
     leyden("test", "--ckpt_path", "runs/digits/0/checkpoints/last.ckpt")
-    leyden("fit", "--ckpt_path", "runs/digits/0")
+    leyden("fit", "--ckpt_path", "runs/digits/0", "--figures=true")
     shown = board(Path("runs/digits/0"))
     assert [step for step, _ in shown["train/loss"]] == list(range(8))
     assert [step for step, _ in shown["val/loss"]] == [3, 7]
