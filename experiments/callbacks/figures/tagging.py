@@ -19,8 +19,8 @@ from modules.tagging import HMMTagger, Tagger
 class TaggingFigures(EvaluationFigures):
     """Draws the confusion matrix of the tags and the transitions, and writes the scores of each tag and some sentences.
 
-    The sentences are those of the first process, their words as the tagger sees them (characters that training did not
-    have as �).
+    The confusion matrix of entities is by their kind, whatever the place of a word in one. The sentences are those
+    of the first process, their words as the tagger sees them (characters that training did not have as �).
 
     Args:
         num_sentences: How many sentences to write with their true and predicted tags; those with errors come first.
@@ -62,7 +62,8 @@ class TaggingFigures(EvaluationFigures):
             return
         tags = pl_module.tags
         if len(tags) <= 100:
-            show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(counts, tags))
+            kinds = by_kind(counts, tags) if pl_module.scheme else (counts, tags)
+            show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(*kinds))
             matrix_of_steps = heat_map(transitions(pl_module), tags, tags, ("tag", "next tag"))
             show_figure(trainer, f"{stage}/transitions", matrix_of_steps)
         show_text(trainer, f"{stage}/tags", table(tag_rows(counts, tags)))
@@ -88,6 +89,15 @@ def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars
             parts.append(f"{words[place]} `{name}`{wrong}" if wrong or name != "O" else words[place])
         found.append((errors, " ".join(parts)))
     return found
+
+
+def by_kind(counts: Tensor, tags: list[str]) -> tuple[Tensor, list[str]]:
+    """Counts ``(true kind, predicted kind)`` from those of the tags, and the kinds: of B-LOC and I-LOC it is LOC."""
+    kind_of = [tag.split("-", 1)[-1] for tag in tags]
+    kinds = list(dict.fromkeys(kind_of))
+    rows = torch.tensor([kinds.index(kind) for kind in kind_of], device=counts.device)
+    summed = counts.new_zeros(len(kinds), len(tags)).index_add_(0, rows, counts)
+    return counts.new_zeros(len(kinds), len(kinds)).index_add_(1, rows, summed), kinds
 
 
 def transitions(task: Any) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules.types import WordTokens
-from experiments.callbacks.figures.tagging import sentences, tag_rows
+from experiments.callbacks.figures.tagging import by_kind, sentences, tag_rows
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -30,6 +30,19 @@ def test_a_wrong_tag_is_marked() -> None:
     )
     found = sentences(inputs, torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), ["X", "Y"], ["a", "b"])
     assert found == [(1, "a `X` b `X` **not Y**")]
+
+
+def test_confusions_of_entities_are_by_kind() -> None:
+    tags = ["O", "B-LOC", "I-LOC", "B-ORG-x"]
+    counts = torch.arange(16).reshape(4, 4)
+    summed, kinds = by_kind(counts, tags)
+    assert kinds == ["O", "LOC", "ORG-x"]
+    of = [0, 1, 1, 2]
+    expected = torch.zeros(3, 3, dtype=torch.long)
+    for i in range(4):
+        for j in range(4):
+            expected[of[i], of[j]] += counts[i, j]
+    assert torch.equal(summed, expected)
 
 
 def test_scores_of_each_tag() -> None:
