@@ -75,7 +75,7 @@ def _synchronized() -> float:
     return time.perf_counter()
 
 
-def fit(trainer: Trainer, task: Task[Any], data: Data[Any, Any]) -> None:
+def fit(trainer: Trainer, task: Task[Any], data: Data) -> None:
     """Train as ``leyden fit`` does."""
     forget_missing_gpus()
     make_lean(trainer, task, data)
@@ -84,7 +84,7 @@ def fit(trainer: Trainer, task: Task[Any], data: Data[Any, Any]) -> None:
 
 def train(
     task: Task[Any],
-    data: Data[Any, Any],
+    data: Data,
     callbacks: list[Callback],
     max_steps: int = -1,
     max_epochs: int = -1,

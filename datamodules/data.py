@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, runtime_checkable
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
+from typing_extensions import TypeVar
 
 from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
@@ -27,8 +28,8 @@ from datamodules.types import Facts, Row
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Raw = TypeVar("Raw")
-F = TypeVar("F", bound=Facts)
+Raw = TypeVar("Raw", default=Any)
+F = TypeVar("F", bound=Facts, default=Any)
 
 
 @runtime_checkable
@@ -451,7 +452,7 @@ def _as_it_is(batch: object) -> Any:
     return batch
 
 
-def data_of(trainer: Trainer) -> Data[Any, Any]:
+def data_of(trainer: Trainer) -> Data:
     """The data that a trainer works on."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     assert isinstance(data, Data)

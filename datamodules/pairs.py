@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -95,7 +95,7 @@ def endings(suffixes: Sequence[str]) -> list[str]:
     return [suffix + packed for suffix in suffixes for packed in ("", *PACKED)]
 
 
-def share(data: Data[Any, Any], size: int, split: str, val: float, test: float, source: str) -> list[int]:
+def share(data: Data, size: int, split: str, val: float, test: float, source: str) -> list[int]:
     """The examples of a split where there is no file for some splits, which then get a share of the training file.
 
     Args:

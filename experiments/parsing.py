@@ -83,7 +83,7 @@ def check(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> No
         _parser(config, source).parse_object(copy.deepcopy(config))
 
 
-def instantiate(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data[Any, Any]]:
+def instantiate(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data]:
     """Make the task and the datamodule that a configuration from a file describes, if ``check`` allows it."""
     parts = {name: config[name] for name in ("model", "data")}
     with untrusted.restricted(untrusted.Restriction(trust), source, config):

@@ -75,7 +75,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         self.max_size, self.cache_size, self.max_pixels = max_size, cache_size, max_pixels
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
-        self.target: Target[Any] = ClassTarget(["label"])
+        self.target: Target = ClassTarget(["label"])
         if max_size is not None and weights is not None:
             raise MisconfigurationException("data.weights has a size of its own: leave out data.max_size")
         for name, transforms in (("train", train_transforms or []), ("eval", eval_transforms or [])):

@@ -1,7 +1,7 @@
 """What is to be predicted of a text, an image or a row: as it is read, learned and encoded."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from datamodules.targets.base import Target, warn_of_case
 from datamodules.targets.classes import ClassTarget
@@ -22,7 +22,7 @@ __all__ = [
 Kind = Literal["class", "labels", "number"]
 
 
-def make_target(kind: Kind, columns: str | Sequence[str], between: str | None, decimal: str | None) -> Target[Any]:
+def make_target(kind: Kind, columns: str | Sequence[str], between: str | None, decimal: str | None) -> Target:
     """What is to be predicted of the user's own examples.
 
     Args:

@@ -3,15 +3,16 @@
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from datamodules.types import Facts, Row, some
 
-F = TypeVar("F", bound=Facts)
+F = TypeVar("F", bound=Facts, default=Any)
 
 
 class Target(ABC, Generic[F]):

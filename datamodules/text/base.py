@@ -75,7 +75,7 @@ class TextData(Data[Texts, TextFacts], ABC):
         self.text, self.tokenizer, self.num_tokens, self.min_count = text, tokenizer, num_tokens, min_count
         self.lowercase, self.ngrams, self.max_length, self.extra_words = lowercase, ngrams, max_length, extra_words
         self.columns = ["text"]  # of the user's tables: that of the text, or those of a pair of texts
-        self.target: Target[Any] = ClassTarget(["label"])
+        self.target: Target = ClassTarget(["label"])
         self.separator: str | None = None
 
     # ---- facts
@@ -168,7 +168,7 @@ class TextData(Data[Texts, TextFacts], ABC):
             raise MisconfigurationException(f"{given!r:.50} is not a text for each of {', '.join(self.columns)}")
         return dict(zip(self.columns, texts, strict=True))
 
-    def _texts(self, rows: list[Row], target: Target[Any] | None) -> Texts:
+    def _texts(self, rows: list[Row], target: Target | None) -> Texts:
         for row in rows:
             require(GIVEN, [*self.columns, *([] if target is None else target.columns)], row)
         found = [text_in(row, self.columns, target, "the texts", f"row {k}") for k, row in enumerate(rows, 1)]

@@ -80,7 +80,7 @@ class HubSplit(Texts):
         name: str,
         split: str,
         columns: Sequence[str],
-        target: Target[Any],
+        target: Target,
         on_error: OnError = "stop",
     ) -> None:
         super().__init__(f"{name}, {split}")

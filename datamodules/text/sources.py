@@ -190,7 +190,7 @@ class TableTexts(Texts):
         self,
         path: Path,
         column: str | Sequence[str],
-        target: str | Target[Any] | None = None,
+        target: str | Target | None = None,
         encoding: str | None = None,
         separator: str | None = None,
         on_error: OnError = "stop",
@@ -226,7 +226,7 @@ class TableTexts(Texts):
         return text_in(row, self.columns, self.target, str(self.path), where)
 
 
-def text_in(row: Row, columns: Sequence[str], target: Target[Any] | None, source: str, where: str) -> Text:
+def text_in(row: Row, columns: Sequence[str], target: Target | None, source: str, where: str) -> Text:
     """The text, or the pair of texts, of a row, with what is to be predicted if that is there."""
     text, *second = ("" if row[name] is None else str(row[name]) for name in columns)
     return Text(text, None if target is None else target.read(row, f"{source}, {where}"), where, row, *second)

@@ -58,7 +58,7 @@ class PredictionWriter(RowCollector):
             rank_zero_info(f"{len(ordered)} predictions in {path}")
 
 
-def in_order(data: Data[Any, Any], rows: Iterable[tuple[int, Row]]) -> list[Row]:
+def in_order(data: Data, rows: Iterable[tuple[int, Row]]) -> list[Row]:
     """The predictions in the order of the inputs, each with what the user knows the input by.
 
     Args:

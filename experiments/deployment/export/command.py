@@ -91,7 +91,7 @@ def export(
     return folder
 
 
-def _examples(data: Data[Any, Any], inputs: str | None) -> Any:
+def _examples(data: Data, inputs: str | None) -> Any:
     if inputs is not None:
         data.ask(Path(inputs))
         data.setup("predict")
@@ -106,7 +106,7 @@ def _examples(data: Data[Any, Any], inputs: str | None) -> Any:
     return data.datasets["val"]
 
 
-def _batch(data: Data[Any, Any], examples: Any, number: int) -> Any:
+def _batch(data: Data, examples: Any, number: int) -> Any:
     """A batch to compare on: one short example, or several of which the longest is one."""
     order, first = list(range(len(examples))), 0
     lengths = data.lengths(examples)

@@ -44,7 +44,7 @@ class Preprocessing(NamedTuple):
 
 
 @singledispatch
-def preprocessing_of(data: Data[Any, Any], task: Task[Any]) -> Preprocessing:
+def preprocessing_of(data: Data, task: Task[Any]) -> Preprocessing:
     """What the data knows.
 
     Args:
