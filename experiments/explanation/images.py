@@ -14,7 +14,7 @@ from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation
 from experiments.explanation.quantities import Quantity
 
-SMOOTH = 32  # a picture is smoothed over one so-and-so-many-th of its side
+SMOOTH = 16  # a picture is smoothed over one so-and-so-many-th of its side
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,15 @@ class ImageExplainer(Explainer[ExplainedImage]):
             left.set_title(shortened(one.answer, 26), fontsize=9, loc="left", pad=3, parse_math=False)
             heat = smoothed(one.contributions)
             most = float(heat.abs().max()) or 1.0
-            right.imshow(one.pixels.mean(0), cmap="gray", vmin=-2, vmax=1)  # pale, to find one's way
-            right.imshow(heat, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.85)
+            right.imshow(one.pixels.mean(0), cmap="gray", vmin=-1.5, vmax=1)  # pale, to find one's way
+            right.imshow(heat, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.8)
         return figure
 
 
 def smoothed(contributions: Tensor) -> Tensor:
-    """The mean of the neighbourhood of each pixel ``(height, width)``: single pixels are hardly seen."""
+    """A weighted mean of the neighbourhood of each pixel ``(height, width)``: single pixels are not seen."""
     size = 2 * (min(contributions.shape) // SMOOTH // 2) + 1
-    return F.avg_pool2d(contributions[None], size, 1, size // 2, count_include_pad=False)[0]
+    heat = contributions[None]
+    for _ in range(2):
+        heat = F.avg_pool2d(heat, size, 1, size // 2, count_include_pad=False)
+    return heat[0]

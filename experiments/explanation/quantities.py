@@ -23,13 +23,14 @@ class Quantity(NamedTuple):
         name: What the names of the columns of the answer end with; empty where there is but one.
         answers: What the model said of each example, for people.
         columns: Further columns of the answer for each example.
-        score: The number to explain ``(batch)``, of the inputs of that batch.
+        score: The number to explain ``(examples)``, of inputs ``(examples, ...)`` in place of those of some examples,
+            and of which examples of the batch ``(examples)``.
     """
 
     name: str
     answers: list[str]
     columns: list[Row]
-    score: Callable[[Any], Tensor]
+    score: Callable[[Any, Tensor], Tensor]
 
 
 def check_task(task: Task[Any]) -> None:
@@ -63,21 +64,33 @@ def quantities(task: Task[Any], outputs: Tensor) -> list[Quantity]:
         return [_number(task, outputs, k) for k in range(task.num_outputs)]
     chosen = outputs.argmax(1)
     if isinstance(task, Classifier):
-        names = [task.classes[k] for k in chosen.tolist()]
         # Probabilities are those of the calibration, if there is one.
         heat = 1.0 if task.calibration is None else float(task.calibration.values["temperature"])
-        return [Quantity("", names, [{} for _ in names], lambda inputs: log_odds(task(inputs).float() / heat, chosen))]
+
+        def of_class(inputs: Any, rows: Tensor) -> Tensor:
+            return log_odds(task(inputs).float() / heat, chosen[rows])
+
+        names = [task.classes[k] for k in chosen.tolist()]
+        return [Quantity("", names, [{} for _ in names], of_class)]
     assert isinstance(task, MultiLabelClassifier)
+
+    def of_label(inputs: Any, rows: Tensor) -> Tensor:
+        logits: Tensor = task(inputs)
+        return logits.float().gather(1, chosen[rows, None])[:, 0]
+
     names = [task.labels[k] for k in chosen.tolist()]
-    columns: list[Row] = [{"explained": name} for name in names]
-    return [Quantity("", names, columns, lambda inputs: task(inputs).float().gather(1, chosen[:, None])[:, 0])]
+    return [Quantity("", names, [{"explained": name} for name in names], of_label)]
 
 
 def _number(task: Regressor, outputs: Tensor, k: int) -> Quantity:
     target, scale, mean = task.targets[k], task.facts.target_scale[k], task.facts.target_mean[k]
+
+    def of_number(inputs: Any, rows: Tensor) -> Tensor:
+        standardized: Tensor = task(inputs)
+        return standardized[:, k].float() * scale
+
     answers = [f"{target} {value * scale + mean:.4g}" for value in outputs[:, k].tolist()]
-    name = "" if task.num_outputs == 1 else f"_{target}"
-    return Quantity(name, answers, [{} for _ in answers], lambda inputs: task(inputs)[:, k].float() * scale)
+    return Quantity("" if task.num_outputs == 1 else f"_{target}", answers, [{} for _ in answers], of_number)
 
 
 def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:

@@ -67,16 +67,16 @@ class TextExplainer(Explainer[ExplainedText]):
         """What each word adds."""
         written = self.tokens.written_words([self._text(index) for index in indices], self.data.max_length)
         with torch.no_grad(), _seen(self.layer) as vectors:
-            quantity.score(inputs)
+            self.task(inputs)
         owners = torch.full(_tokens_of(inputs).shape, -1)  # (batch, length)
         for row, (_, numbers) in zip(owners, written, strict=True):
             row[: len(numbers)] = torch.tensor(numbers, dtype=torch.long)
         of_words = (owners >= 0).to(vectors[0].device)[:, :, None]
         reference = torch.where(of_words, _padding(self.layer, vectors[0]), vectors[0])
 
-        def score(replaced: Tensor) -> Tensor:
+        def score(replaced: Tensor, rows: Tensor) -> Tensor:
             with _put(self.layer, replaced):
-                return quantity.score(inputs)
+                return quantity.score(_chosen(inputs, rows), rows)
 
         parts = integrated_gradients(score, vectors[0], reference).sum(2).double().cpu()  # (batch, length)
         found = []
@@ -165,6 +165,13 @@ def _tokens_of(inputs: Any) -> Tensor:
     """Tokens ``(batch, length)``."""
     tokens: Tensor = inputs.tokens if isinstance(inputs, SegmentTokens | SubwordTokens) else inputs
     return tokens
+
+
+def _chosen(inputs: Any, rows: Tensor) -> Any:
+    """The inputs of some examples of a batch."""
+    if isinstance(inputs, SubwordTokens):
+        return inputs._replace(tokens=inputs.tokens[rows])
+    return SegmentTokens(*(part[rows] for part in inputs)) if isinstance(inputs, SegmentTokens) else inputs[rows]
 
 
 def _padding(layer: nn.Module, vectors: Tensor) -> Tensor:

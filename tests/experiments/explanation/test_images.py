@@ -75,18 +75,20 @@ def test_the_image_and_what_speaks_for_it_are_drawn(model: Model) -> None:
 
 def test_pictures_of_many_pixels_are_smoothed() -> None:
     heat = torch.zeros(96, 96)
-    heat[50, 20] = 9
-    assert smoothed(heat)[49:52, 19:22].tolist() == [[1.0] * 3] * 3
-    assert int((smoothed(heat) != 0).sum()) == 9
+    heat[50, 20] = 49**2
+    shown = smoothed(heat)  # twice over 7 pixels
+    assert shown[50, 20] == pytest.approx(49)
+    assert shown[50, 14:27].tolist() == pytest.approx([7.0 * k for k in (1, 2, 3, 4, 5, 6, 7, 6, 5, 4, 3, 2, 1)])
+    assert shown.sum() == pytest.approx(49**2, rel=1e-4)
     torch.testing.assert_close(smoothed(torch.ones(70, 96)), torch.ones(70, 96))
-    assert smoothed(heat[:8, :8]).shape == (8, 8)
+    assert smoothed(heat[45:53, 15:23]).equal(heat[45:53, 15:23])
 
 
 def test_images_are_shown_as_they_were(model: Model) -> None:
     model.data.ask(digits(1))
     model.data.setup("predict")
     inputs = model.data.datasets["predict"].__getitems__(BatchIndices([0])).inputs
-    quantity = Quantity("", ["7"], [{}], lambda images: images.sum((1, 2, 3)))
+    quantity = Quantity("", ["7"], [{}], lambda images, rows: images.sum((1, 2, 3)))
     (explained,) = ImageExplainer(*model).attribute(quantity, inputs, [0])
     torch.testing.assert_close(explained.pixels[0], torch.from_numpy(digits(1)[0][:, :, 0]).float() / 255)
     torch.testing.assert_close(explained.contributions, inputs[0, 0])
