@@ -22,8 +22,8 @@ from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
 from datamodules.files.fingerprint import fingerprint
 from datamodules.sampling import BatchIndices, BatchLayout, DistributedBatchSampler
-from datamodules.splits import SPLITS, Array, Fold, Labels, assign
-from datamodules.types import Facts, Row
+from datamodules.splits import SPLITS, Fold, Labels, assign
+from datamodules.types import Array, Facts, Row
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -448,7 +448,7 @@ def _leave_signals(worker: int) -> None:
         signal.signal(signum, signal.SIG_IGN)
 
 
-def _as_it_is(batch: object) -> Any:
+def _as_it_is(batch: object) -> object:
     return batch
 
 

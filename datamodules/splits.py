@@ -10,8 +10,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.sampling import mix
+from datamodules.types import Array
 
-Array = np.ndarray[Any, Any]
 Labels = Sequence[Hashable] | Array
 
 SPLITS = ("train", "val", "test")

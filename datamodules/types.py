@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, NewType, Self, get_type_hints
 
+import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
@@ -13,6 +14,7 @@ PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3  # token ids, of words and characters too
 IGNORE = -100  # target of a position that is none
 
 Row = dict[str, Any]  # one prediction: column -> value
+Array = np.ndarray[Any, Any]
 TypedText = NewType("TypedText", str)  # an option that is taken word for word, `null` too
 
 
@@ -73,7 +75,7 @@ class Facts:
         return cls(**state)
 
 
-def _not_plain(value: object) -> Any:
+def _not_plain(value: object) -> object:
     """The first value that is not plain, None if there is none."""
     if isinstance(value, list | tuple):
         return next((wrong for wrong in map(_not_plain, value) if wrong is not None), None)

@@ -80,7 +80,7 @@ class _Outermost:
             method: The method as it is to be called by the others.
         """
 
-        def call(*args: object, **kwargs: object) -> Any:
+        def call(*args: object, **kwargs: object) -> object:
             if self.inside:
                 return method(*args, **kwargs)
             self.inside = True

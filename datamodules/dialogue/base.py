@@ -190,5 +190,5 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
         return super().write([{name: _cell(value) for name, value in row.items()} for row in rows], folder)
 
 
-def _cell(value: object) -> Any:
+def _cell(value: object) -> object:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value

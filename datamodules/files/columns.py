@@ -15,6 +15,7 @@ from datamodules.files.faults import Faults
 from datamodules.files.forms import header_of
 from datamodules.files.opening import MAX_LINE, find_encoding, open_bytes
 from datamodules.files.rows import column_names, csv_cells, read_rows
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -32,7 +33,7 @@ def is_text(values: "Series[Any]") -> bool:
     )
 
 
-def texts_to(values: "Series[Any]", convert: Callable[[Any], Any]) -> Any:
+def texts_to(values: "Series[Any]", convert: Callable[[Any], Any]) -> Array:
     """Convert the texts of a column, each of a column of categories once; ``convert`` takes and returns arrays.
 
     Missing cells are handed on as null.

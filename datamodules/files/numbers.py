@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.types import Array
+
 if TYPE_CHECKING:
     from pandas import Series
 
-Array = np.ndarray[Any, Any]
 Texts = Any  # an array of texts of pyarrow, which has no types
 
 # Words that are no value where numbers or dates are expected; in a column of names they are names.

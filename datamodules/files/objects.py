@@ -8,11 +8,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.files.columns import is_absent, is_text
 from datamodules.files.frame import tidy
 from datamodules.files.rows import require
+from datamodules.types import Row
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Row = dict[str, Any]
 GIVEN = "the table"  # what messages call it
 
 

@@ -11,7 +11,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.files.columns import is_text, texts_to
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.numbers import Array, NumberFormat, find_formats, is_missing, parse, texts_of
+from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse, texts_of
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame

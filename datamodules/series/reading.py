@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -18,12 +18,10 @@ from datamodules.files.rows import require
 from datamodules.series.columns import read_numbers
 from datamodules.series.segments import Segment
 from datamodules.series.timeline import Rules, in_order, infer_frequency, regular
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex
-
-
-Array = np.ndarray[Any, Any]
 
 
 class Layout(NamedTuple):

@@ -18,7 +18,7 @@ from datamodules.files.numbers import NumberFormat, is_missing
 from datamodules.files.objects import GIVEN, frame_in, tidy_frame
 from datamodules.files.writing import write_with
 from datamodules.splits import SPLITS
-from datamodules.tables.cells import Array, CellReader, Rows, categories
+from datamodules.tables.cells import CellReader, Rows, categories
 from datamodules.tables.columns import encode, learn_columns, origins
 from datamodules.tables.examples import MixedExamples, TensorExamples
 from datamodules.tables.kinds import Column, Kinds
@@ -31,7 +31,7 @@ from datamodules.tables.targets import (
     read_numbers,
 )
 from datamodules.targets import Kind, LabelTarget
-from datamodules.types import TableClassFacts, TableFacts, TableLabelFacts, TableNumberFacts
+from datamodules.types import Array, TableClassFacts, TableFacts, TableLabelFacts, TableNumberFacts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -135,7 +135,7 @@ class TableData(Data[Rows, TableFacts]):
         if self.kind == "labels" and len(self.targets) == 1:  # a row may have no label
             return np.zeros(len(values), dtype=bool)
         if self.kind == "number" and is_text(values):
-            return np.asarray(texts_to(values, is_missing))
+            return texts_to(values, is_missing)
         return values.isna().to_numpy()
 
     def assign(self, rows: Rows) -> Array:

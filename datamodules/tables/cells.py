@@ -10,11 +10,11 @@ from datamodules.files.dates import read_dates
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.numbers import PLAIN, NumberFormat, is_missing, parse
 from datamodules.files.rows import require
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-Array = np.ndarray[Any, Any]
 
 DAY = 86400e9  # nanoseconds
 

@@ -11,8 +11,9 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from datamodules.files.numbers import NumberFormat
-from datamodules.tables.cells import Array, CellReader, Rows, categories
+from datamodules.tables.cells import CellReader, Rows, categories
 from datamodules.tables.kinds import Column, Kinds
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import Series

@@ -11,9 +11,10 @@ from datamodules.files.frame import separator_of
 from datamodules.files.numbers import NumberFormat
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
-from datamodules.tables.cells import Array, CellReader, Rows, categories
+from datamodules.tables.cells import CellReader, Rows, categories
 from datamodules.tables.kinds import Kinds
 from datamodules.targets import Kind
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -14,8 +14,9 @@ from datamodules.files.rows import require
 from datamodules.sampling import mix
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
-from datamodules.tables.cells import Array, Rows
+from datamodules.tables.cells import Rows
 from datamodules.tables.kinds import Kinds
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame

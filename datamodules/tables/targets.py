@@ -11,10 +11,10 @@ from torch import Tensor
 
 from datamodules.files.columns import is_text
 from datamodules.files.numbers import MISSING, NumberFormat, find_formats
-from datamodules.tables.cells import Array, CellReader, Rows, are_whole, categories
+from datamodules.tables.cells import CellReader, Rows, are_whole, categories
 from datamodules.tables.kinds import Column, Kinds
 from datamodules.targets import LabelTarget, warn_of_case
-from datamodules.types import LabelFacts
+from datamodules.types import Array, LabelFacts
 
 FEW = 10  # classes that may always be numbers
 MANY = 20  # more different numbers with a fraction are no classes
@@ -56,7 +56,7 @@ def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
     return {"target_columns": [column], "classes": classes, "class_counts": [counts[text] for text in classes]}
 
 
-def _number_first(text: str) -> Any:
+def _number_first(text: str) -> tuple[int, str]:
     return int(text), text
 
 

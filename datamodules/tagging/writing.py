@@ -87,5 +87,5 @@ def _by_row(answers: Sequence[Answer]) -> dict[int, tuple[Any, Any]]:
     return found
 
 
-def _cell(value: object) -> Any:
+def _cell(value: object) -> object:
     return "" if value is None else json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value

@@ -129,7 +129,7 @@ def split_labels(value: str | tuple[str, ...], between: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for label in labels if label))
 
 
-def _list_in(cell: str) -> Any:
+def _list_in(cell: str) -> object:
     """The list that a cell of a CSV holds, as JSON or as Python writes it; the cell if there is none."""
     if not (cell.lstrip().startswith("[") and cell.rstrip().endswith("]")):
         return cell

@@ -110,7 +110,7 @@ class HubSplit(Texts):
         self.tell(faults, len(self.rows))
 
 
-def _named(cell: Any, names: Sequence[str]) -> Any:
+def _named(cell: list[int] | int | None, names: Sequence[str]) -> list[str] | str | None:
     """The names of a cell's numbers; -1 is how the hub writes that there is no class."""
     if isinstance(cell, list):
         return [names[number] for number in cell]

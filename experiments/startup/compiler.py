@@ -28,7 +28,7 @@ def _disable(fn: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) ->
     disabled: Callable[..., Any] | None = None
 
     @functools.wraps(fn)
-    def call(*inputs: object, **options: object) -> Any:
+    def call(*inputs: object, **options: object) -> object:
         nonlocal disabled
         if disabled is None:
             compiler = sys.modules.get("torch._dynamo")

@@ -84,7 +84,7 @@ class _Module(ModuleType):
         super().__init__(name)
         self.finder = finder
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         return _Value(self, lambda: _attribute(self.imported(), name)).unless_used()
@@ -106,12 +106,12 @@ class _Value:
     def __init__(self, module: _Module, find: Callable[[], Any]) -> None:
         self._module, self._find = module, functools.cache(find)
 
-    def unless_used(self) -> Any:
+    def unless_used(self) -> object:
         """Itself for a module that is being imported; for all others what it stands for."""
         user = sys._getframe(2).f_code.co_name
         return self if user in ("<module>", "_handle_fromlist") else self._find()  # the latter is of `from x import y`
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         return _Value(self._module, lambda: _attribute(self._find(), name)).unless_used()
@@ -126,17 +126,17 @@ class _Value:
     def __bool__(self) -> bool:
         return bool(self._find())
 
-    def __or__(self, other: object) -> Any:
+    def __or__(self, other: object) -> object:
         return self._find() | other
 
-    def __ror__(self, other: object) -> Any:
+    def __ror__(self, other: object) -> object:
         return other | self._find()
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         return (self._find(),)
 
 
-def _attribute(owner: object, name: str) -> Any:
+def _attribute(owner: object, name: str) -> object:
     if isinstance(owner, ModuleType) and not hasattr(owner, name):
         return importlib.import_module(f"{owner.__name__}.{name}")
     return getattr(owner, name)

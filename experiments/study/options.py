@@ -122,7 +122,7 @@ class Settings:
         return kept
 
 
-def _plain(spec: Namespace) -> Any:
+def _plain(spec: Namespace) -> object:
     return yaml.safe_load(yaml.safe_dump(spec.as_dict()))
 
 

@@ -47,7 +47,7 @@ class SeededByNumber(BaseSampler):
 
     def sample_independent(
         self, study: "Study", trial: "FrozenTrial", param_name: str, param_distribution: "BaseDistribution"
-    ) -> Any:
+    ) -> object:
         """Sample one by itself."""
         return self.inner.sample_independent(study, trial, param_name, param_distribution)
 

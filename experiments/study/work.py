@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
 from experiments.messages import last_sentence
@@ -104,7 +104,7 @@ class Work:
         done = [trial for trial in stage.trials() if trial.state == TrialState.COMPLETE]
         return f"best {stage.study.best_value:.4g} (trial {stage.study.best_trial.number})" if done else ""
 
-    def best(self, search: Stage) -> Any:
+    def best(self, search: Stage) -> FrozenTrial:
         """The best trial of a search.
 
         Raises:
