@@ -287,8 +287,7 @@ class Task(LightningModule, ABC, Generic[F]):
         loss.update(output.loss, output.size)
         if len(metrics):
             metrics.update(output.preds, output.target)
-        # In training it is fitted when all has been seen (``experiments.callbacks.Calibrate``).
-        if self.calibration is not None and output.compared is not None and self.trainer.state.fn != "fit":
+        if self.calibration is not None and output.compared is not None:
             self.calibration.update(output.compared)
         return output
 

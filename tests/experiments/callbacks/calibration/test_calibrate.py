@@ -237,7 +237,9 @@ def test_a_checkpoint_of_other_weights_has_none(leyden: Callable[..., int], digi
     assert content("run", "last")["global_step"] == 7
     assert "calibration" not in content("run", "last")
     assert "calibration" in content("run")
-    assert leyden("fit", "--ckpt_path=runs/run/0", "--trainer.callbacks=[]") == 0
+    assert leyden("fit", "--ckpt_path=runs/run/0") == 0
+    assert "calibration" in content("run", "last")
+    assert leyden("fit", "--ckpt_path=runs/run/0", "--trainer.callbacks=[]", "--trainer.max_epochs=3") == 0
     assert "calibration" not in content("run", "last")
 
 
