@@ -178,14 +178,14 @@ def _words(tokens: Any, ids: list[int]) -> tuple[list[str], list[int]]:
     """Words that tokens make up, and the number of the word that each belongs to."""
     groups: list[list[int]] = []
     owners = []
+    marks = tokens.get_added_tokens_decoder()  # the end, those of the speakers in a dialogue: words by themselves
     for index in ids:
         if index == PAD:
             break
         # A token that begins with a space (which byte-level vocabularies write so) begins a word.
-        if not groups or index == END or tokens.id_to_token(index).startswith("Ġ"):
+        if not groups or {index, groups[-1][-1]} & marks.keys() or tokens.id_to_token(index).startswith("Ġ"):
             groups.append([])
         groups[-1].append(index)
         owners.append(len(groups) - 1)
-    # Special tokens are words too: the end, the marks of speakers in a dialogue.
     texts = (tokens.decode(group, skip_special_tokens=False).strip() for group in groups)
     return ["<end>" if group == [END] else text for group, text in zip(groups, texts, strict=True)], owners

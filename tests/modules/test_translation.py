@@ -11,11 +11,13 @@ import torch.nn.functional as F
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from sacrebleu.metrics import BLEU
+from tokenizers import Tokenizer
 
 from datamodules.parallel import Multi30k
+from datamodules.tokens import END, PAD, Tokens
 from modules.nets.seq2seq.recurrent import RecurrentSeq2Seq
 from modules.nets.seq2seq.transformer import Transformer
-from modules.translation import Translator
+from modules.translation import Translator, _words
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -157,6 +159,15 @@ def test_attention_of_words() -> None:
         assert " ".join(read) == f"{task.source_tokens.decode(row.tolist()).strip()} <end>"
         assert weights.shape == (len(written), len(read))
         torch.testing.assert_close(weights.sum(1), torch.ones(len(written)))
+
+
+def test_marks_of_speakers_are_words() -> None:
+    tokens = Tokens.learn(["Hello there! Hi."] * 9, "bpe", 300, lowercase=False, special=("<you>", "<me>"))
+    ids = [i for text in ("<me>", "Hello there!", "<you>", "Hi.") for i in tokens.encode([text])[0]]
+    words, owners = _words(Tokenizer.from_str(tokens.json), [*ids, END, PAD])
+    assert words == ["<me>", "Hello", "there!", "<you>", "Hi.", "<end>"]
+    assert owners == sorted(owners)
+    assert len(owners) == len(ids) + 1
 
 
 def test_a_vocabulary_each_cannot_have_one_embedding() -> None:

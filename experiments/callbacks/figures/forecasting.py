@@ -36,7 +36,8 @@ class ForecastFigures(EvaluationFigures):
         past = past[-2 * steps :]
         for k, name in enumerate(task.targets[: self.targets]):
             ahead, before = range(steps), range(-len(past), 0)
-            self.panels.append(Panel(name, before, past[:, k], ahead, forecast[:, k], truth[:, k], naive[:, k]))
+            title = f"{name}, window {len(self.panels) // len(task.targets[: self.targets]) + 1}"
+            self.panels.append(Panel(title, before, past[:, k], ahead, forecast[:, k], truth[:, k], naive[:, k]))
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Draw them."""

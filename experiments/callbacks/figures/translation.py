@@ -3,6 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import Trainer
+from torch import Tensor
 
 from datamodules.sampling import BatchIndices
 from experiments.callbacks.board.loggers import show_text
@@ -43,4 +44,17 @@ class TranslationSamples(EvaluationFigures):
             said = f"source: {' '.join(words[:-1])}  \nwritten: {text}  \nreference: {reference}"
             show_text(trainer, f"{stage}/sample_{number}", said)
             if drawn:
-                show_figure(trainer, f"{stage}/attention_{number}", heat_map(weights, written, words, limits=(0, 1)))
+                show_figure(trainer, f"{stage}/attention_{number}", attention_figure(weights, written, words))
+
+
+def attention_figure(weights: Tensor, written: list[str], read: list[str]) -> Any:
+    """A heat map of attention ``(written, read)``; long texts that were read go down, so that the board can show them.
+
+    Args:
+        weights: Of each word that was written, to each word that was read.
+        written: The words.
+        read: Likewise.
+    """
+    if len(read) > max(12, len(written)):
+        return heat_map(weights.T, read, written, ("read", "written"), limits=(0, 1))
+    return heat_map(weights, written, read, ("written", "read"), limits=(0, 1))
