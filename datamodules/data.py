@@ -329,8 +329,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def _progress(self) -> dict[str, Any]:
         if self.trainer is None or self._training is None:
             return {"epoch": 0, "steps": 0, "layouts": []}
-        loop = self.trainer.fit_loop
-        epoch = loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+        loop, epoch = self.trainer.fit_loop, _epochs_done(self.trainer)
         layouts = []
         if loop.epoch_progress.current.ready > epoch:  # within an epoch
             layouts = [
@@ -344,7 +343,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         if self.trainer is not None:
             rank, num_replicas = self.trainer.global_rank, self.trainer.world_size
             if train and epoch is None:
-                epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+                epoch = _epochs_done(self.trainer)
         epoch = epoch or 0
         batch_size = self.size_of_batches(split)
         if self.global_batch_size is not None:
@@ -420,8 +419,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         trainer = self.trainer
         assert trainer is not None
         loader = self.loader("train")
-        self._training = loader.batch_sampler  # type: ignore[assignment]
-        assert self._training is not None
+        assert isinstance(loader.batch_sampler, DistributedBatchSampler)
+        self._training = loader.batch_sampler
         # Lightning takes the number of batches of the first epoch for that of all, unless the loader is made anew.
         if self._training.is_replanned:
             self._reload, trainer.reload_dataloaders_every_n_epochs = trainer.reload_dataloaders_every_n_epochs, 1  # type: ignore[attr-defined]
@@ -440,6 +439,11 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def predict_dataloader(self) -> DataLoader[Any]:
         """Batches of the user's inputs."""
         return self.loader("predict")
+
+
+def _epochs_done(trainer: Trainer) -> int:
+    done: int = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+    return done
 
 
 def _leave_signals(worker: int) -> None:

@@ -1,13 +1,15 @@
 """The raw images of a split."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Subset
 
 from datamodules.types import Row
+
+T = TypeVar("T")
 
 
 class ImageSet(NamedTuple):
@@ -38,10 +40,11 @@ class ImageSet(NamedTuple):
             images = [self.images[i] for i in indices]
         else:
             images = Subset(self.images, indices)  # type: ignore[arg-type]
-        labels, sizes, rows = (
-            None if values is None else [values[i] for i in indices] for values in (self.labels, self.sizes, self.rows)
-        )
-        return ImageSet(images, labels, self.classes, sizes, rows)  # type: ignore[arg-type]
+
+        def some(values: Sequence[T] | None) -> list[T] | None:
+            return None if values is None else [values[i] for i in indices]
+
+        return ImageSet(images, some(self.labels), self.classes, some(self.sizes), some(self.rows))
 
 
 def text_of(cell: object) -> str:

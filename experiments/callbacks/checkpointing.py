@@ -105,7 +105,7 @@ class RunCheckpoint(Checkpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See to it that the sanity check tells which scores there are."""
-        self.directions |= pl_module.directions  # type: ignore[arg-type]
+        self.directions |= directions_of(pl_module)
         known = all(monitor.score in self.directions for monitor in self._monitors(trainer))
         if trainer.ckpt_path is None and not known and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.num_sanity_val_steps = max(1, trainer.num_sanity_val_steps)
@@ -115,7 +115,7 @@ class RunCheckpoint(Checkpoint):
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse to monitor what is not logged."""
-        self.directions |= pl_module.directions  # type: ignore[arg-type]
+        self.directions |= directions_of(pl_module)
         self._check_names(trainer, set(trainer.callback_metrics))
 
     def _check_names(self, trainer: Trainer, known: set[str]) -> None:
@@ -150,7 +150,7 @@ class RunCheckpoint(Checkpoint):
             return
         scores = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         self._check_names(trainer, set(trainer.callback_metrics))
-        self.directions |= pl_module.directions  # type: ignore[arg-type]
+        self.directions |= directions_of(pl_module)
         less = less_is_better(Monitor("checkpoint", self.monitor, self.mode), self.directions)
         if not self.best_scores or rank(scores, self.monitor, less) < rank(self.best_scores, self.monitor, less):
             self.best_scores, self.best_step = scores, trainer.global_step
@@ -234,3 +234,9 @@ class RunCheckpoint(Checkpoint):
         """Keep the state until the first step."""
         if trainer.state.fn == "fit":
             self._resume = checkpoint.get("resume")
+
+
+def directions_of(module: LightningModule) -> dict[str, bool | None]:
+    """Whether more is better of each score of a task, as far as it knows."""
+    directions: dict[str, bool | None] = module.directions  # type: ignore[assignment]
+    return directions

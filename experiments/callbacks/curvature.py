@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from modules.distributed import refuse_shared_out
+from modules.task import Task
 
 Loss = Callable[[Tensor], Tensor]
 Product = Callable[[Tensor], Tensor]
@@ -72,6 +73,7 @@ class Curvature(Callback):
         """Measure and log."""
         if not self.batches:
             return
+        assert isinstance(pl_module, Task)
         with torch.inference_mode(False), torch.enable_grad():
             loss, parameters = loss_of(pl_module, self.batches)
             eigenvalues, trace, exact = self.measure(loss, parameters)
@@ -95,7 +97,7 @@ class Curvature(Callback):
         return eigenvalues, hutchinson(product, parameters, self.num_probes), False
 
 
-def loss_of(task: nn.Module, batches: list[Any]) -> tuple[Loss, Tensor]:
+def loss_of(task: Task[Any], batches: list[Any]) -> tuple[Loss, Tensor]:
     """The loss of a task over some batches as a function of its trained parameters, as one vector.
 
     Args:
@@ -120,15 +122,14 @@ def loss_of(task: nn.Module, batches: list[Any]) -> tuple[Loss, Tensor]:
 class _Loss(nn.Module):
     """Makes ``step`` the forward pass, as ``torch.func.functional_call`` wants it."""
 
-    def __init__(self, task: nn.Module) -> None:
+    def __init__(self, task: Task[Any]) -> None:
         super().__init__()
         self.task = task
 
     def forward(self, batches: list[Any]) -> Tensor:
-        steps = [self.task.step(batch) for batch in batches]  # type: ignore[operator]
-        total = sum(step.loss * step.size for step in steps)
-        mean: Tensor = total / sum(step.size for step in steps)
-        return mean
+        steps = [self.task.step(batch) for batch in batches]
+        total = torch.stack([step.loss * step.size for step in steps]).sum()
+        return total / sum(step.size for step in steps)
 
 
 def hessian(loss: Loss, parameters: Tensor) -> Tensor:

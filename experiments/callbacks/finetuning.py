@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from modules.nets.building import set_rate
 from modules.nets.loading import PretrainedNet
 
 
@@ -92,7 +93,7 @@ class FineTuning(BaseFinetuning):
 
     def freeze_before_training(self, pl_module: LightningModule) -> None:
         """Freeze what the first epoch does not train."""
-        self.stages = find_stages(pl_module.net, self.names)  # type: ignore[arg-type]
+        self.stages = find_stages(pl_module.get_submodule("net"), self.names)
         self._set_rates()
         self._freeze_below(self.first_trained(0))
 
@@ -156,8 +157,7 @@ class FineTuning(BaseFinetuning):
                 f"FineTuning.factor has {len(factors)} values for {below} stages below the head"
             )
         for modules, factor in zip(self.stages, factors, strict=False):
-            for parameter in _parameters(modules):
-                parameter.rate = factor  # type: ignore[attr-defined]
+            set_rate(_parameters(modules), factor)
 
 
 def find_stages(net: nn.Module, names: Sequence[str] | None = None) -> list[list[nn.Module]]:

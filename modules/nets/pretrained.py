@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.types import SegmentTokens
+from modules.nets.building import set_rate
 from modules.nets.loading import PretrainedNet
 
 
@@ -91,7 +92,7 @@ class PretrainedEncoder(PretrainedNet):
             below = depth.get(id(parameter), len(layers) + 1)  # 1 for the last layer; embeddings lie deepest
             parameter.requires_grad = self.trained_layers is None or below <= self.trained_layers
             if self.rate_decay != 1.0:
-                parameter.rate = self.rate_decay**below  # type: ignore[attr-defined]
+                set_rate([parameter], self.rate_decay**below)
 
     @property
     def num_features(self) -> int:

@@ -7,6 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.types import PAD, PieceTokens, TaggingFacts
+from modules.nets.building import set_rate
 from modules.nets.pretrained import PretrainedEncoder
 from modules.nets.tagging.bilstm import CharacterCNN
 
@@ -53,8 +54,8 @@ class PretrainedTagger(nn.Module):
         more = shape_size + (self.characters.num_features if self.characters is not None else 0)
         self.output = self.encoder.linear(len(facts.tags), more)
         for part in (self.characters, self.shapes, self.output):
-            for parameter in part.parameters() if part is not None else ():
-                parameter.rate = rate  # type: ignore[attr-defined]
+            if part is not None:
+                set_rate(part.parameters(), rate)
 
     def forward(self, inputs: PieceTokens) -> Tensor:
         """Emissions ``(batch, length, tags)``."""
