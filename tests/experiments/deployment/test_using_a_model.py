@@ -22,6 +22,7 @@ def test_the_page_runs(leyden: Callable[..., int], monkeypatch: pytest.MonkeyPat
     assert {"README.md", "model.onnx", "predict.py", "preprocess.json"} == {
         path.name for path in names["folder"].iterdir()
     }
+    assert names["why"]["because"].str.contains("(+", regex=False).all()
     rows = names["found"]["predictions"]
     assert [row["prediction"] for row in rows] == names["answers"]["prediction"].tolist()[:2]
     assert rows[0]["probability"] == pytest.approx(names["answers"]["probability"][0], abs=1e-5)
