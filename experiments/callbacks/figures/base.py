@@ -1,6 +1,7 @@
 """When to look at evaluated batches, when to show what was seen, and the heat map that several figures are."""
 
 import io
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +105,15 @@ def shortened(name: str, longest: int = 14) -> str:
     """A name that fits."""
     name = " ".join(name.split())
     return name if len(name) <= longest else f"{name[: longest - 1]}\u2026"
+
+
+def plain(text: str) -> str:
+    """A text as Markdown that shows it as it is, in one line.
+
+    Long texts stand in lists: beside them, the board breaks the words in the other columns of a table.
+    """
+    shown = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_])", r"\\\1", shown)
 
 
 def heat_map(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from datamodules.text.base import TextData
 from experiments.callbacks.board.loggers import has_board, show_text
-from experiments.callbacks.figures.base import shortened, show_figure
+from experiments.callbacks.figures.base import plain, shortened, show_figure
 from experiments.callbacks.figures.classification import image_grid
 from modules.classification import Classifier
 
@@ -39,11 +39,5 @@ class TrainingInputs(Callback):
             show_figure(trainer, "train/inputs", figure)
         elif isinstance(data, TextData):
             rows = zip(names, data.decode(inputs, list(range(number))), strict=True)
-            lines = [f"| {cell(name)} | {cell(text)} |" for name, text in rows]
-            text = "\n".join(["| class | text |", "|---|---|", *lines])
-            show_text(trainer, "train/inputs", text)
-
-
-def cell(text: str) -> str:
-    """A text as a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+            lines = [f"- **{plain(name)}**: {plain(text)}" for name, text in rows]
+            show_text(trainer, "train/inputs", "\n".join(lines))

@@ -8,8 +8,7 @@ from torchmetrics import CatMetric
 
 from datamodules.dialogue.base import DialogueData
 from experiments.callbacks.board.loggers import show_text
-from experiments.callbacks.figures.base import EvaluationFigures, show_figure
-from experiments.callbacks.figures.inputs import cell
+from experiments.callbacks.figures.base import EvaluationFigures, plain, show_figure
 
 SHOWN = 5  # replies of each context
 
@@ -64,12 +63,12 @@ def ranks(scores: Tensor, true: Tensor) -> Tensor:
 def choice(context: str, replies: list[str], shares: list[float], true: int) -> str:
     """Markdown of a context, and of the best replies to it; the true one in bold, whatever its place."""
     order = sorted(range(len(replies)), key=lambda index: (-shares[index], index == true))
-    lines = [cell(context), "", "| place | probability | reply |", "|---|---|---|"]
+    lines = [plain(context), ""]
     for place, index in enumerate(order, start=1):
         if place <= SHOWN or index == true:
-            reply = cell(replies[index].removeprefix("me: "))
-            said = f"**{reply}** (the true one)" if index == true else reply
-            lines.append(f"| {place} | {shares[index]:.3f} | {said} |")
+            reply = plain(replies[index].removeprefix("me: "))
+            said = f"**{reply}** (the true one, place {place})" if index == true else reply
+            lines.append(f"- {shares[index]:.1%} {said}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from datamodules.types import IGNORE
 from experiments.callbacks.board.loggers import show_text
-from experiments.callbacks.figures.base import EvaluationFigures, heat_map, show_figure
+from experiments.callbacks.figures.base import EvaluationFigures, heat_map, plain, show_figure
 from experiments.callbacks.figures.classification import confusion_figure
 from modules.metrics import EntityScores
 from modules.tagging import HMMTagger, Tagger
@@ -76,7 +76,7 @@ class TaggingFigures(EvaluationFigures):
 def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars: list[str]) -> list[tuple[int, str]]:
     """Number of errors and Markdown of each sentence: words with their true tag, and a wrong one in bold."""
     letters = ["", "\ufffd", *chars]
-    words = ["".join(letters[i] for i in ids) for ids in inputs.spelling.tolist()]
+    words = [plain("".join(letters[i] for i in ids)) for ids in inputs.spelling.tolist()]
     found = []
     for row, ours, theirs in zip(inputs.spelled.tolist(), preds.tolist(), target.tolist(), strict=True):
         parts, errors = [], 0

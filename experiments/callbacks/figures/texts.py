@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.text.base import TextData
 from experiments.callbacks.board.loggers import show_text
-from experiments.callbacks.figures.base import EvaluationFigures
+from experiments.callbacks.figures.base import EvaluationFigures, plain
 
 
 class TextMistakes(EvaluationFigures):
@@ -39,9 +39,8 @@ class TextMistakes(EvaluationFigures):
         """Show them."""
         found, self._found = self._found, []
         if found and trainer.is_global_zero:
-            lines = ["| probability | predicted | true | text |", "|---|---|---|---|"]
+            lines = []
             for probability, predicted, true, text in found:
-                names = [pl_module.classes[index] for index in (predicted, true)]
-                cells = [" ".join(cell.split()).replace("|", "\\|") for cell in (*names, text)]
-                lines.append(f"| {probability:.3f} | {' | '.join(cells)} |")
+                name, right = (plain(pl_module.classes[index]) for index in (predicted, true))
+                lines.append(f"- **{name}** {probability:.1%}, not **{right}**: {plain(text)}")
             show_text(trainer, f"{stage}/mistakes", "\n".join(lines))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from datamodules.sampling import BatchIndices
 from experiments.callbacks.board.loggers import show_text
-from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, show_figure
+from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, plain, show_figure
 
 
 class TranslationSamples(EvaluationFigures):
@@ -41,8 +41,9 @@ class TranslationSamples(EvaluationFigures):
         drawn = self.figures_every_n_epochs != 0 and is_due(trainer, self.figures_every_n_epochs)
         for number, (text, reference, picture) in enumerate(zip(texts, references, pictures, strict=True)):
             words, written, weights = picture
-            said = f"source: {' '.join(words[:-1])}  \nwritten: {text}  \nreference: {reference}"
-            show_text(trainer, f"{stage}/sample_{number}", said)
+            said = {"source": " ".join(words[:-1]), "written": text, "reference": reference}
+            lines = "  \n".join(f"{name}: {plain(value)}" for name, value in said.items())
+            show_text(trainer, f"{stage}/sample_{number}", lines)
             if drawn:
                 show_figure(trainer, f"{stage}/attention_{number}", attention_figure(weights, written, words))
 

@@ -50,10 +50,10 @@ class VectorFigures(EvaluationFigures):
             return
         counts = task.facts.word_counts
         found = neighbours(vectors, self._chosen(task.words), counts, self.num_words, 2 * self.num_neighbours)
-        lines = ["| word | occurs | nearest words and their cosines |", "|---|---|---|"]
+        lines = ["Words, how often they occur, and the words nearest to them with their cosines:", ""]
         for word, near in found:
             said = ", ".join(f"{task.words[other]} {cosine:.2f}" for cosine, other in near)
-            lines.append(f"| {task.words[word]} | {counts[word]:,} times | {said} |")
+            lines.append(f"- **{task.words[word]}** ({counts[word]:,}): {said}")
         show_text(trainer, f"{stage}/neighbours", "\n".join(lines))
         groups: dict[int, int] = {}  # of each word in the map
         for group, (word, near) in enumerate(found):

@@ -1,8 +1,11 @@
+import html
 import io
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import markdown
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -11,7 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.callbacks.figures import ClassificationFigures, RegressionFigures
-from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, is_due
+from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, is_due, plain
 from experiments.cli import LeydenCLI
 from experiments.commands.configs import CONFIGS
 
@@ -114,6 +117,12 @@ def test_figures_can_be_left_out_also_of_a_run_that_goes_on(tmp_path: Path, monk
     assert figures_in(*line) == []
     assert not Path("runs/line/0/pictures").exists()
     assert figures_in("fit", "--ckpt_path", "runs/line/0", "--trainer.max_epochs=2") == []
+
+
+def test_texts_are_shown_as_they_are() -> None:
+    text = "a_b *c* `d` \\n <you>\n | e__f &lt; g"
+    shown = re.sub(r"<.*?>", "", markdown.markdown(f"- {plain(text)}"))  # as TensorBoard does it
+    assert html.unescape(shown).strip() == " ".join(text.split())
 
 
 def test_figures_in_no_epoch_are_refused() -> None:

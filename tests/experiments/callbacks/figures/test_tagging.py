@@ -28,8 +28,8 @@ def test_a_wrong_tag_is_marked() -> None:
     inputs = WordTokens(
         torch.tensor([[2, 3]]), torch.tensor([[2, 2]]), torch.tensor([[1, 2]]), torch.tensor([[0], [2], [3]])
     )
-    found = sentences(inputs, torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), ["X", "Y"], ["a", "b"])
-    assert found == [(1, "a `X` b `X` **not Y**")]
+    found = sentences(inputs, torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), ["X", "Y"], ["a", "*"])
+    assert found == [(1, "a `X` \\* `X` **not Y**")]
 
 
 def test_confusions_of_entities_are_by_kind() -> None:

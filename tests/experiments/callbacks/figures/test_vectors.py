@@ -24,7 +24,7 @@ def test_a_fit_shows_a_map_and_neighbours(leyden: Callable[..., int], tmp_path: 
     board = EventAccumulator("runs/embedding/0").Reload()
     assert "val/words" in board.Tags()["images"]
     (event,) = board.Tensors("val/neighbours/text_summary")
-    assert "| the | 800 times | " in event.tensor_proto.string_val[0].decode()
+    assert "- **the** (800): " in event.tensor_proto.string_val[0].decode()
     assert Path("runs/embedding/0/pictures/val_words.png").is_file()
 
 
