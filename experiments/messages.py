@@ -4,7 +4,8 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -35,6 +36,20 @@ def be_quiet() -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: not any(text in record.getMessage() for text in told)
     )
+
+
+@contextmanager
+def less_logged(*names: str, level: int = logging.WARNING) -> Iterator[None]:
+    """Let loggers say nothing below a level, for a while."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        for logger, before in zip(loggers, levels, strict=True):
+            logger.setLevel(before)
 
 
 def tell(error: Exception) -> int | None:

@@ -6,7 +6,7 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -101,18 +101,29 @@ def write(path: Path, text: str) -> None:
         raise
 
 
+def read_scores(folder: Path) -> dict[str, float]:
+    """The scores in the ``metrics.json`` of a run; none if there is no such file.
+
+    Raises:
+        MisconfigurationException: If it is damaged.
+    """
+    path = folder / SCORES
+    try:
+        return {str(name): float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise MisconfigurationException(f"{path} is damaged: test the run anew") from error
+
+
 def write_scores(folder: Path, scores: Mapping[str, float]) -> Path:
     """Write scores into the ``metrics.json`` of a run, beside those that are there under other names."""
     path = folder / SCORES
-    known: Any = {}
-    if path.is_file():
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            known = None
-        if not isinstance(known, dict):
-            rank_zero_warn(f"{path} is damaged, and written anew")
-            known = {}
+    try:
+        known = read_scores(folder)
+    except MisconfigurationException:
+        rank_zero_warn(f"{path} is damaged, and written anew")
+        known = {}
     write(path, json.dumps({**known, **scores}, indent=2, sort_keys=True) + "\n")
     return path
 

@@ -1,6 +1,5 @@
 """Many runs in one process: none sees another, and each thing is said once."""
 
-import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -8,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+from experiments.messages import less_logged
 
 
 @contextmanager
@@ -37,15 +38,10 @@ def isolated() -> Iterator[None]:
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
     flags, environment = (backends.benchmark, backends.deterministic), dict(os.environ)
-    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
     try:
-        yield
+        with less_logged("lightning.pytorch", "lightning.fabric"):
+            yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
         torch.set_float32_matmul_precision(precision)
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         backends.benchmark, backends.deterministic = flags

@@ -1,6 +1,5 @@
 """Which runs a study consists of."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments import runs
+from experiments.callbacks.monitors import Monitor, check_name, less_is_better
 from experiments.study.options import FREE, Given
 from experiments.study.space import Range, check_value, words
 from experiments.study.trials import Parsed, Probe
@@ -115,18 +115,9 @@ class Plan:
             return False
         first = {option: space.samples()[0] for option, space in self.settings.spaces.items()}
         known = Probe(["fit", *self.trial_words(self.folds[0]), *words(first)], self.folder / "0").directions
-        if self.monitor not in known:
-            near = difflib.get_close_matches(self.monitor, known, n=1)
-            raise MisconfigurationException(
-                f"checkpoint.monitor is {self.monitor}, which is not logged; there are: {', '.join(sorted(known))}"
-                + (f" - did you mean {near[0]}?" if near else "")
-            )
-        mode, more = self.base.get("checkpoint.mode"), known[self.monitor]
-        if mode is None and more is None:
-            raise MisconfigurationException(
-                f"of {self.monitor} it is not known what is better: --checkpoint.mode min or max"
-            )
-        return more if more is not None else mode == "max"
+        monitor = Monitor("checkpoint", self.monitor, self.base.get("checkpoint.mode"))
+        check_name(monitor, known)
+        return not less_is_better(monitor, known)
 
     def fixed(self) -> dict[str, Any]:
         """What must be the same whenever the study goes on."""

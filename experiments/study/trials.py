@@ -1,6 +1,5 @@
 """Doing one run of a study, in this process and in silence."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -154,9 +153,3 @@ def evaluate(folder: Path, devices: Sequence[str], callbacks: Sequence[Callback]
     """Test the best checkpoint of a run."""
     with isolated():
         Testing(["test", "--ckpt_path", str(folder), *QUIET, *devices], callbacks=callbacks)
-
-
-def scores(folder: Path) -> dict[str, float]:
-    """The scores of a run, on validation and on test."""
-    content: dict[str, float] = json.loads((folder / runs.SCORES).read_text(encoding="utf-8"))
-    return content

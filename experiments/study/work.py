@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
 from experiments.messages import last_sentence
+from experiments.runs import read_scores
 from experiments.study import trials
 from experiments.study.child import train_apart
 from experiments.study.claims import LOCK, FileLock, Job, Stage, open_storage, open_study
@@ -125,7 +126,7 @@ class Work:
         score, reason = None, ""
         try:
             self._train(job, [*self.plan.trial_words(fold), *words(params)], [Pruning(trial, monitor)])
-            scores = trials.scores(job.folder)
+            scores = read_scores(job.folder)
             score = scores.get(monitor)
             self._note(job, scores, began)
         except (MisconfigurationException, torch.OutOfMemoryError) as error:
@@ -152,7 +153,7 @@ class Work:
         self._train(job, self.plan.run_words(number, best), [])
         kept = [TestPredictions()] if self.plan.settings.folds else []
         trials.evaluate(job.folder, self.devices.first, kept)
-        scores = trials.scores(job.folder)
+        scores = read_scores(job.folder)
         self._note(job, scores, began)
         self.final.study.tell(job.trial, scores.get(self.plan.monitor.replace("val/", "test/"), 0.0))
         label = ", ".join(f"{name} {value}" for name, value in self.plan.label(number).items())

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +28,8 @@ Format = Literal["onnx", "torch", "safetensors"]
 CLOSE = 1e-4  # greatest difference, relative to values above 1
 NETWORKS = {"onnx": (onnx_network, "OnnxNetwork", write_onnx), "torch": (torch_network, "TorchNetwork", write_torch)}
 RUNTIMES = {"onnx": "onnxruntime", "torch": "torch"}
-_PART = re.compile(r"^from experiments\.deployment\.export\.scripts\.(\w+) import .*\n", re.MULTILINE)
+_SCRIPTS = "experiments.deployment.export.scripts"
+_PART = re.compile(rf"^from {re.escape(_SCRIPTS)}\.(\w+) import .*\n", re.MULTILINE)
 
 
 def main(words: list[str]) -> int:
@@ -184,13 +186,13 @@ def composed(program: Any, format: Format) -> str:
         for part in _PART.findall(source):
             if part not in parts:
                 parts[part] = ""  # in the order in which they are needed
-                text = inspect.getsource(module if part == "onnx_network" else _module(part))
+                text = inspect.getsource(module if part == "onnx_network" else import_module(f"{_SCRIPTS}.{part}"))
                 parts[part] = add(text)
         return _PART.sub("", source)
 
     own = add(inspect.getsource(program))
     title, imports, bodies = "", dict[str, None](), []
-    for source in (*_by_need(parts), own):
+    for source in (*reversed(parts.values()), own):  # what others need comes first
         doc, lines, body = _split(source)
         title = doc
         imports |= dict.fromkeys(lines)
@@ -199,16 +201,6 @@ def composed(program: Any, format: Format) -> str:
     plain = sorted(line for line in imports if line.startswith("import "))
     others = sorted(line for line in imports if line.startswith("from "))
     return "\n".join([title, "", *plain, *others, "", ""]) + "\n\n\n".join(body.strip("\n") for body in bodies) + "\n"
-
-
-def _module(part: str) -> Any:
-    import importlib
-
-    return importlib.import_module(f"experiments.deployment.export.scripts.{part}")
-
-
-def _by_need(parts: dict[str, str]) -> list[str]:
-    return list(parts.values())[::-1]
 
 
 def _split(source: str) -> tuple[str, list[str], str]:

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from experiments.deployment.export.graphs import Graph
+from experiments.messages import less_logged
 
 
 def write_onnx(graph: Graph, arguments: tuple[Tensor, ...], folder: Path) -> Path:
@@ -94,12 +95,9 @@ def _shapes(graph: Graph) -> Any:
 @contextlib.contextmanager
 def _told(graph: Graph) -> Iterator[None]:
     """Say what cannot be exported in one sentence; leave out what the exporters say of themselves."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    names = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
     try:
-        with warnings.catch_warnings():
+        with less_logged(*names, level=logging.ERROR), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except MisconfigurationException:
@@ -110,6 +108,3 @@ def _told(graph: Graph) -> Iterator[None]:
             first = first.__cause__
         reason = next((line.strip() for line in str(first).splitlines() if line.strip()), type(first).__name__)
         raise MisconfigurationException(_refusal(graph, reason[:300])) from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -44,14 +44,7 @@ class Run:
         self.folder = folder
         config: Any = yaml_limits.read(folder / runs.CONFIG)
         self.options: dict[str, Any] = dict(leaves(config)) if isinstance(config, dict) else {}
-        path = folder / runs.SCORES
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            self.scores = {str(name): float(value) for name, value in found.items()}
-        except FileNotFoundError:
-            self.scores = {}
-        except (ValueError, AttributeError, TypeError) as error:
-            raise MisconfigurationException(f"{path} is damaged: test the run anew") from error
+        self.scores = runs.read_scores(folder)
 
     @property
     def pair(self) -> tuple[Any, Any]:

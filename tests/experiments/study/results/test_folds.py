@@ -15,6 +15,7 @@ from seqeval.metrics import f1_score
 from sklearn import metrics
 
 from experiments import load
+from experiments.runs import read_scores
 from experiments.study.results.folds import read_predictions
 
 Leyden = Callable[..., int]
@@ -156,7 +157,7 @@ def test_rows_are_scored_as_the_test_is(config: str, leyden: Leyden, tmp_path: P
 
     assert leyden("fit", "--config", CONFIGS / f"{config}.yaml", *options[config], *ONE_EPOCH, "--name=some") == 0
     trials.evaluate(Path("runs/some/0"), ["--trainer.devices=1"], [TestPredictions()])
-    scores = trials.scores(Path("runs/some/0"))
+    scores = read_scores(Path("runs/some/0"))
     again = load("runs/some/0").task.score_rows(read_predictions(Path("runs/some/0")))
     assert len(again) >= 3
     for name, value in again.items():
