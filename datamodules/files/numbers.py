@@ -45,6 +45,11 @@ class NumberFormat(NamedTuple):
         return not re.fullmatch(f"{SIGN}?", self.unit)
 
     @property
+    def needs_unit(self) -> bool:
+        """Whether a number without the unit is another one; an amount without its sign is not."""
+        return self.unit == "%" or self.has_word
+
+    @property
     def pattern(self) -> str:
         """Regular expression of all numbers so written, without unit."""
         point = r"\." if self.decimal == "." else ","
@@ -188,7 +193,7 @@ def parse(texts: Texts, how: NumberFormat) -> Array:
     if how.unit:
         texts = _bare(given, re.escape(how.unit))
     good = pc.fill_null(pc.match_substring_regex(texts, how.pattern), False)
-    if how.unit == "%" or how.has_word:  # an amount without its sign is the same amount
+    if how.needs_unit:
         good = pc.and_(good, pc.fill_null(pc.not_equal(texts, given), False))
     if how.thousands:
         texts = pc.replace_substring_regex(texts, GROUPS[how.thousands], "")

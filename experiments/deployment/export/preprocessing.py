@@ -14,7 +14,7 @@ from datamodules.corpus.base import CorpusData
 from datamodules.data import Data
 from datamodules.dialogue.base import DialogueData
 from datamodules.dialogue.examples import DialogueTokenizer
-from datamodules.files.numbers import MISSING
+from datamodules.files.numbers import MISSING, NumberFormat
 from datamodules.images.base import Images
 from datamodules.parallel.base import ParallelData
 from datamodules.series.base import SeriesData
@@ -58,8 +58,9 @@ def preprocessing_of(data: Data, task: Task[Any]) -> Preprocessing:
 @preprocessing_of.register
 def _(data: TableData, task: object) -> Preprocessing:
     facts = data.facts
+    units = {c["name"]: NumberFormat(*c["format"]).needs_unit for c in facts.columns if c["kind"] == "number"}
     values: dict[str, Any] = {
-        "columns": facts.columns,
+        "columns": [column | {"needs_unit": units.get(column["name"], False)} for column in facts.columns],
         "missing": sorted({*MISSING, *(word.lower() for word in data.missing)}),
         "missing_words": list(data.missing),
     }

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -18,6 +20,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.corpus.base import CorpusData
 from datamodules.data import Data
 from datamodules.dialogue.base import DialogueData
+from datamodules.files.numbers import NumberFormat, parse
 from datamodules.images.base import Images
 from datamodules.series.base import SeriesData
 from datamodules.tables.base import TableData
@@ -27,7 +30,7 @@ from experiments.deployment.export import command
 from experiments.deployment.export.command import composed, export
 from experiments.deployment.export.formats import write_onnx, write_torch
 from experiments.deployment.export.graphs import Graph
-from experiments.deployment.export.scripts import images, sequences
+from experiments.deployment.export.scripts import images, sequences, table
 from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
 
 REFUSED = {
@@ -258,3 +261,17 @@ def test_images_are_cropped_alike(size: list[int]) -> None:
 
     pixels = torch.randint(0, 256, (3, 23, 30), dtype=torch.uint8)
     np.testing.assert_array_equal(images.crop(pixels.numpy(), size), v2.CenterCrop(size)(pixels).numpy())
+
+
+@pytest.mark.parametrize(
+    "how", [NumberFormat(unit="m"), NumberFormat(",", ".", "€"), NumberFormat(unit="%"), NumberFormat()]
+)
+def test_numbers_are_read_alike(how: NumberFormat) -> None:
+    column = {"name": "x", "format": list(how), "needs_unit": how.needs_unit}
+    for text in ("12 m", "12m", "12 mm", "-1", "-€ 1.234,5", "1,5€", "12 %", "7", "m"):
+        wanted = parse(pa.array([text], pa.large_string()), how)[0]
+        try:
+            found = table.number(text, column, ())
+        except ValueError:
+            found = math.nan
+        assert found == wanted or (found != found and wanted != wanted), text

@@ -24,7 +24,11 @@ def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
     text = cell.strip()
     if not text or text.lower() in missing:
         return float("nan")
-    text = text.replace(unit, "") if unit else text
+    if unit:
+        bare = re.sub(rf"^([+-]?)\s*{re.escape(unit)}\s*|\s*{re.escape(unit)}$", r"\1", text)
+        if bare == text and column["needs_unit"]:
+            raise ValueError(f"{column['name']}: {text!r} is not a number in {unit}")
+        text = bare
     text = re.sub(r"\s|'", "", text) if thousands in (" ", "'") else text.replace(thousands, "") if thousands else text
     return float(text.replace(decimal, ".").strip())
 
