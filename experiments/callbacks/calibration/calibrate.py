@@ -34,6 +34,7 @@ class Calibrate(Callback):
         check_coverage(coverage)
         self.coverage = coverage
         self.seen: list[Compared] = []
+        self.before: Calibrator | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot be calibrated.
@@ -104,9 +105,13 @@ class Calibrate(Callback):
             raise MisconfigurationException(found)
         return found
 
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Keep the calibration with which training goes on."""
+        self.before = pl_module.calibration
+
     def on_sanity_check_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Forget what a few examples said."""
-        pl_module.calibration = None
+        pl_module.calibration = self.before
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
         """The weights are others now."""

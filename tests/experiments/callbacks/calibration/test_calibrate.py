@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
 from experiments import load
 from experiments.callbacks import Calibrate
+from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.deployment.export.command import export
 from experiments.deployment.export.scripts.shared import answers_of
 from experiments.deployment.model import Model
 from modules.calibration import ClassCalibrator, Compared, best_temperature
 from modules.classification import Classifier, sets_to_texts
-from modules.task import Task
 from tests.experiments.deployment.test_export import program
 from tests.small_tasks import CONFIGS, fit
 
@@ -243,15 +246,32 @@ def test_a_checkpoint_of_other_weights_has_none(leyden: Callable[..., int], digi
     assert "calibration" not in content("run", "last")
 
 
-def test_what_a_few_examples_said_is_forgotten() -> None:
-    class Nothing(Task[Any]):
-        build = step = predict_step = None  # type: ignore[assignment]
+def test_a_checkpoint_written_again_keeps_it(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert leyden("fit", "--config", digits, "--name=run", CALIBRATE, "--trainer.max_epochs=1") == 0
+    before, start = content("run", "last"), RunCheckpoint.on_train_batch_start
 
-    task = Nothing()
-    for hook in (Calibrate().on_sanity_check_end, Calibrate().on_train_batch_end):
-        task.calibration = "some"  # type: ignore[assignment]
-        hook(None, task)  # type: ignore[arg-type]
-        assert task.calibration is None
+    def signalled(self: RunCheckpoint, *args: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        start(self, *args)
+
+    monkeypatch.setattr(RunCheckpoint, "on_train_batch_start", signalled)
+    assert leyden("fit", "--ckpt_path=runs/run/0", "--trainer.max_epochs=2") == 128 + signal.SIGTERM
+    assert content("run", "last")["global_step"] == before["global_step"]
+    assert content("run", "last")["calibration"] == before["calibration"]  # not that of the sanity check
+
+
+def test_what_a_few_examples_said_is_forgotten(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: RunCheckpoint, trainer: Trainer, module: Classifier, *args: Any) -> None:
+        assert module.calibration is None
+        raise Killed
+
+    monkeypatch.setattr(RunCheckpoint, "on_train_batch_start", stop)
+    with pytest.raises(Killed):
+        leyden("fit", "--config", digits, CALIBRATE)
 
 
 @pytest.mark.usefixtures("samples")
