@@ -49,7 +49,12 @@ class LeydenCLI(LightningCLI):
     Args:
         args: The command line, by default that of the process.
         callbacks: Callbacks beside those of the configuration.
+
+    Attributes:
+        draws: Whether the figures of its task are shown without being named.
     """
+
+    draws = True
 
     def __init__(self, args: list[str] | None = None, callbacks: Sequence[Callback] = ()) -> None:
         self.callbacks = callbacks
@@ -204,7 +209,7 @@ class LeydenCLI(LightningCLI):
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor, Curves) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
-        if self._get(self.config, "figures") and self.subcommand != "predict":
+        if self.draws and self._get(self.config, "figures") and self.subcommand != "predict":
             offered = figures_of(self.model, self.datamodule)
             settings.callbacks += [f for f in offered if not any(isinstance(c, type(f)) for c in settings.callbacks)]
         if any(isinstance(callback, StochasticWeightAveraging) for callback in settings.callbacks):

@@ -61,7 +61,9 @@ class StudyRun(LeydenCLI):
 
 
 class Training(StudyRun):
-    """A run of a study that is trained."""
+    """A run of a study that is trained: one of many, in which drawing would take its time."""
+
+    draws = False
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
