@@ -92,3 +92,5 @@ def test_images_are_shown_as_they_were(model: Model) -> None:
     (explained,) = ImageExplainer(*model).attribute(quantity, inputs, [0])
     torch.testing.assert_close(explained.pixels[0], torch.from_numpy(digits(1)[0][:, :, 0]).float() / 255)
     torch.testing.assert_close(explained.contributions, inputs[0, 0])
+    (bright,) = ImageExplainer(*model).attribute(quantity, inputs + 9, [0])
+    assert bright.pixels.max() == 1

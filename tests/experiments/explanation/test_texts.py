@@ -12,6 +12,7 @@ from torch import nn
 
 from datamodules.text import TextTable
 from experiments.deployment.model import Model
+from experiments.explanation import texts
 from experiments.explanation.texts import ExplainedText, TextExplainer, embedding_of
 from modules.classification import Classifier
 from modules.nets.pretrained import PretrainedClassifier
@@ -27,9 +28,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
-def model(net: Callable[[int, int], nn.Module], texts: list[str] = TEXTS, **options: object) -> Model:
+def model(net: Callable[[int, int], nn.Module], **options: object) -> Model:
     """A classifier of random weights for texts, with an unknown word in its vocabulary."""
-    rows = [f'"{text}",{"good" if "good" in text else "bad"}' for text in texts]
+    rows = [f'"{text}",{"good" if "good" in text else "bad"}' for text in TEXTS]
     Path("films.csv").write_text("\n".join(["text,label", *rows]))
     data = TextTable("films.csv", **options)  # type: ignore[arg-type]
     data.setup("fit")
@@ -68,12 +69,12 @@ def test_one_word_decides(name: str) -> None:
 @pytest.mark.parametrize("options", [{}, {"ngrams": 50}, {"tokenizer": "bpe", "num_tokens": 280}])
 def test_contributions_add_up_to_the_log_odds(options: dict[str, object]) -> None:
     found = model(NETS["lstm"], **options)
-    texts = ["the film is unheard", "good", "a bad film bad bad", "nai\u0308ve \U0001f9a6 film"]
-    plain, answers = found.predict(texts), found.predict(texts, explain=True)
+    given = ["the film is unheard", "good", "a bad film bad bad", "nai\u0308ve \U0001f9a6 film"]
+    plain, answers = found.predict(given), found.predict(given, explain=True)
     assert answers[list(plain)].equals(plain)
     for text, probability, said, parts in answers[["text", "probability", "class", "contributions"]].itertuples(False):
         length = found.data.examples(found.data.read_objects([text]), train=False).__getitems__([0]).inputs
-        assert [word for word, _ in parts] == {texts[3]: ["na\u00efve", "\U0001f9a6", "film"]}.get(text, text.split())
+        assert [word for word, _ in parts] == {given[3]: ["na\u00efve", "\U0001f9a6", "film"]}.get(text, text.split())
         layer = found.task.net.embedding
         inner = layer.register_forward_hook(lambda module, inputs, output: (0 * output[0], output[1]))
         empty = found.task(length)[0].softmax(0)[found.task.classes.index(said)].item()
@@ -82,10 +83,29 @@ def test_contributions_add_up_to_the_log_odds(options: dict[str, object]) -> Non
         assert sum(value for _, value in parts) == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.parametrize("options", [{}, {"ngrams": 50}, {"column": ["text", "label"], "tokenizer": TINY}])
+def test_some_texts_of_a_batch_are_done_again(options: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = model(partial(PretrainedClassifier, name=TINY) if "column" in options else NETS["lstm"], **options)
+    done: list[int] = []
+
+    def some(score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], vectors: torch.Tensor, _: object) -> object:
+        rows = torch.tensor([2, 0, 2])
+        torch.testing.assert_close(score(vectors[rows], rows), score(vectors, torch.arange(len(vectors)))[rows])
+        done.extend(rows.tolist())
+        return vectors
+
+    monkeypatch.setattr(texts, "integrated_gradients", some)
+    given = ["a good film", "the film", "bad bad is bad"]
+    found.predict([(text, "good") for text in given] if "column" in options else given, explain=True)
+    assert done == [2, 0, 2]
+
+
 @pytest.mark.parametrize("trained_layers", [None, 0])
 def test_pieces_of_a_word_are_added_up(trained_layers: int | None) -> None:
     net = partial(PretrainedClassifier, name=TINY, trained_layers=trained_layers)
     found = model(net, tokenizer=TINY)
+    with torch.no_grad():
+        found.task.net.output.weight.mul_(10)
     (tokens,) = found.data.examples(found.data.read_objects(["the otters"]), train=False).__getitems__([0]).inputs
     answers = found.predict(["the otters", "the otters swim in a river here"], explain=True)
     assert len(tokens) > 4  # pieces, and two that stand for beginning and end
@@ -105,7 +125,7 @@ def test_pieces_of_a_word_are_added_up(trained_layers: int | None) -> None:
     empty = found.task(tokens[None])[0].softmax(0)[found.task.classes.index(said)].item()
     handle.remove()
     expected = math.log(probability / (1 - probability)) - math.log(empty / (1 - empty))
-    assert sum(value for _, value in parts) == pytest.approx(expected, abs=1e-3)
+    assert sum(value for _, value in parts) == pytest.approx(expected, rel=0.02)
 
 
 def test_both_texts_of_a_pair_are_explained() -> None:
