@@ -23,10 +23,24 @@ class Compared(NamedTuple):
         outputs: Logits ``(batch, classes)``, or numbers ``(batch, ..., outputs)`` of which the first and the last
             output are the ends of an interval; with one output both are the prediction itself.
         target: The truth, classes ``(batch)`` or numbers ``(batch, ...)``.
+        spread: How far numbers scatter about here, in proportion to which an interval is wide; any shape that goes with
+            ``target``. The same everywhere if None.
     """
 
     outputs: Tensor
     target: Tensor
+    spread: Tensor | None = None
+
+    def cpu(self) -> "Compared":
+        """The same in the memory of the processor."""
+        return Compared(self.outputs.cpu(), self.target.cpu(), None if self.spread is None else self.spread.cpu())
+
+    @staticmethod
+    def joined(parts: Sequence["Compared"]) -> "Compared":
+        """Batches as one."""
+        spreads = [part.spread for part in parts if part.spread is not None]
+        outputs, target = (torch.cat([part[k] for part in parts]) for k in range(2))  # type: ignore[misc]
+        return Compared(outputs, target, torch.cat(spreads) if spreads else None)
 
 
 class Calibrator(ABC):
@@ -128,7 +142,8 @@ class IntervalCalibrator(Calibrator):
 
     The margin of a prediction is the quantile of its absolute errors (split conformal prediction, Lei et al. 2018).
     That of the outermost of several quantiles is the quantile of how far the truth lies outside, below 0 if it mostly
-    lies far inside (conformalized quantile regression, Romano et al. 2019).
+    lies far inside (conformalized quantile regression, Romano et al. 2019). Where a spread is known it is a multiple of
+    that (locally weighted, section 5.2 of Lei et al.).
 
     Args:
         coverage: Share of the truths that lie in their interval, of each of the numbers.
@@ -142,18 +157,19 @@ class IntervalCalibrator(Calibrator):
         """Find the margins."""
         outputs, target = compared.outputs.to(DOUBLE), compared.target.to(DOUBLE)
         outside = torch.maximum(outputs[..., 0] - target, target - outputs[..., -1])
-        self.values["margin"] = conformal_quantile(outside, self.coverage)
+        spread = 1.0 if compared.spread is None else compared.spread
+        self.values["margin"] = conformal_quantile(outside / spread, self.coverage)
 
-    def interval(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Lower and upper ends ``(batch, ...)`` for outputs ``(batch, ..., outputs)``, in double precision."""
-        margin = self.value("margin", outputs)
+    def interval(self, outputs: Tensor, spread: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Lower and upper ends ``(batch, ...)``, in double precision; what is given is described in ``Compared``."""
+        margin = self.value("margin", outputs) * (1.0 if spread is None else spread)
         lower, upper = outputs[..., 0].to(DOUBLE) - margin, outputs[..., -1].to(DOUBLE) + margin
         middle = (lower + upper) / 2  # a margin below 0 may let the ends pass each other
         return torch.minimum(lower, middle), torch.maximum(upper, middle)
 
     def update(self, compared: Compared) -> None:
         """Add a batch to the scores."""
-        lower, upper = self.interval(compared.outputs)
+        lower, upper = self.interval(compared.outputs, compared.spread)
         self.metric.to(lower.device).update(lower, upper, compared.target.to(DOUBLE))
 
 

@@ -16,6 +16,8 @@ from modules.metrics.forecasts import ForecastErrors, Forecasts, QuantileScores,
 from modules.nets.forecasting import SeasonalNaive, Sizes
 from modules.task import Step, Task
 
+LEAST_SPREAD = 0.1  # deviations of the scaled series, below which one is taken to rest by chance
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
 
 
@@ -125,11 +127,16 @@ class Forecaster(Task[SeriesFacts]):
             self._of(self.seasonal_error, series),
         )
         truth = Truth(target, self.to_original(target, series))
-        return Step(loss, len(target), preds, truth, Compared(forecast, target))
+        return Step(loss, len(target), preds, truth, Compared(forecast, target, self._spread(history)))
 
     def calibrator(self, coverage: float) -> IntervalCalibrator:
-        """An interval for each step and target, of the scaled series."""
+        """An interval for each step and target, of the scaled series; the wider, the more that moves in the context."""
         return IntervalCalibrator(coverage, [self.facts.horizon, len(self.targets)])
+
+    def _spread(self, history: Tensor) -> Tensor:
+        """Standard deviation of each target in the context ``(batch, 1, targets)``."""
+        moves = history[..., : len(self.targets)].to(DOUBLE).var(1, correction=0, keepdim=True)
+        return (moves + LEAST_SPREAD**2).sqrt()
 
     def truth(self, batch: Batch) -> list[Row]:
         """``truth`` (horizon x targets), in the units of the file."""
@@ -162,7 +169,8 @@ class Forecaster(Task[SeriesFacts]):
             for i, forecast in enumerate(middle)
         ]
         if self.calibration is not None:
-            ends = (self.to_original(end, inputs[2]).tolist() for end in self.calibration.interval(scaled))
+            interval = self.calibration.interval(scaled, self._spread(inputs[0]))
+            ends = (self.to_original(end, inputs[2]).tolist() for end in interval)
             for row, lower, upper in zip(rows, *ends, strict=True):
                 row["interval"] = {"lower": lower, "upper": upper}
         return rows

@@ -38,7 +38,7 @@ def smoothed_loss(temperature: float, logits: Tensor, target: Tensor) -> float:
 
 @pytest.mark.parametrize("factor", [0.02, 0.3, 1.0, 4.0, 300.0])
 def test_temperature_is_that_of_another_search(factor: float) -> None:
-    logits, target = overconfident(400, 5, factor, seed=0)
+    logits, target, _ = overconfident(400, 5, factor, seed=0)
     found = minimize_scalar(
         lambda log: smoothed_loss(math.exp(log), logits, target), (-5, 5), method="brent", tol=1e-10
     )
@@ -46,7 +46,7 @@ def test_temperature_is_that_of_another_search(factor: float) -> None:
 
 
 def test_temperature_takes_back_what_made_logits_too_large() -> None:
-    temperature = best_temperature(*overconfident(20_000, 10, 4.0, seed=1))
+    temperature = best_temperature(*overconfident(20_000, 10, 4.0, seed=1)[:2])
     assert temperature.dtype == torch.float64
     assert float(temperature) == pytest.approx(4.0, rel=0.03)
 
@@ -97,7 +97,7 @@ def test_sets_are_those_of_the_definition() -> None:
     calibrator = ClassCalibrator(0.8)
     calibrator.fit(compared)
     probabilities = calibrator.probabilities(compared.outputs)
-    temperature = float(best_temperature(*compared))
+    temperature = float(best_temperature(*compared[:2]))
     torch.testing.assert_close(probabilities, (compared.outputs.double() / temperature).softmax(1))
     scores = sorted(1 - float(row[k]) for row, k in zip(probabilities, compared.target, strict=True))
     limit = scores[math.ceil(51 * 0.8) - 1]
@@ -124,7 +124,7 @@ def noise(num: int, seed: int) -> Compared:
 def test_intervals_hold_the_truth_as_often_as_asked(outputs: int) -> None:
     chosen = slice(1, 2) if outputs == 1 else slice(0, 3)
     calibrator = IntervalCalibrator(0.9, [2])
-    (fitted, truth), (others, target) = noise(20_000, 5), noise(20_000, 6)
+    (fitted, truth, _), (others, target, _) = noise(20_000, 5), noise(20_000, 6)
     calibrator.fit(Compared(fitted[..., chosen], truth))
     lower, upper = calibrator.interval(others[..., chosen])
     assert ((lower <= target) & (target <= upper)).double().mean(0).tolist() == pytest.approx([0.9, 0.9], abs=0.01)
@@ -136,6 +136,22 @@ def test_intervals_hold_the_truth_as_often_as_asked(outputs: int) -> None:
     assert float(scores["interval_width"]) == pytest.approx(11 * 1.645, rel=0.03)
     calibrator.update(Compared(others[:1, ..., chosen], 1e9 + target[:1]))
     assert calibrator.scores(torch.device("cpu"))["interval_coverage"] == 0
+
+
+def test_intervals_are_as_wide_as_what_they_hold_scatters() -> None:
+    generator = torch.Generator().manual_seed(8)
+    spread = torch.tensor([1.0, 5.0]).repeat(10_000)[:, None]
+    target = spread * torch.randn(20_000, 1, generator=generator)
+    outputs = torch.zeros(20_000, 1, 1)
+    parts = [Compared(*part) for part in zip(*(some.split(5_000) for some in (outputs, target, spread)), strict=True)]
+    calibrator = IntervalCalibrator(0.9, [1])
+    calibrator.fit(Compared.joined(parts[:2]))
+    for part in parts[2:]:
+        calibrator.update(part)
+    assert float(calibrator.scores(torch.device("cpu"))["interval_width"]) == pytest.approx(6 * 1.645, rel=0.03)
+    (lower, upper), last = calibrator.interval(parts[2].outputs, parts[2].spread), parts[2].target
+    inside = ((lower <= last) & (last <= upper)).double().view(-1, 2)
+    assert inside.mean(0).tolist() == pytest.approx([0.9, 0.9], abs=0.015)
 
 
 def test_ends_do_not_pass_each_other() -> None:

@@ -65,7 +65,7 @@ class Calibrate(Callback):
             raise MisconfigurationException(
                 f"Calibrate: {type(pl_module).__name__}.step returns no Step with `compared`, what is calibrated"
             )
-        self.seen.append(Compared(*(tensor.cpu() for tensor in outputs.compared)))
+        self.seen.append(outputs.compared.cpu())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Fit, before the task reports its scores."""
@@ -91,7 +91,7 @@ class Calibrate(Callback):
             torch.distributed.gather_object(self.seen, parts or None)
         found: dict[str, Any] | str | None = None
         if trainer.is_global_zero:
-            compared = Compared(*map(torch.cat, zip(*(some for part in parts for some in part), strict=True)))
+            compared = Compared.joined([some for part in parts for some in part])
             trying = trainer.sanity_checking or trainer.fast_dev_run  # type: ignore[attr-defined]
             try:
                 _check_number(len(compared.target), 0 if trying else self.coverage)

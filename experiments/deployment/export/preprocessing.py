@@ -24,6 +24,7 @@ from datamodules.text.base import TextData
 from datamodules.tokens import Tokens
 from datamodules.types import ChoiceFacts, ClassFacts, Facts, LabelFacts, NumberFacts, PairFacts
 from experiments.deployment.export.scripts import images, replies, sequences, series, table, tags, text, words
+from modules.forecasting import LEAST_SPREAD
 from modules.task import Task
 
 
@@ -208,7 +209,8 @@ def _(data: SeriesData, task: Any) -> Preprocessing:
     unit = facts.frequency.lstrip("0123456789")
     count = int(facts.frequency.removesuffix(unit) or 1)
     by_month = count * next((n for letter, n in months.items() if unit.startswith(letter)), 0)
-    values |= {"id": data.id, "quantiles": task.quantiles, "months": by_month, "calibration": _calibration(task)}
+    values |= {"id": data.id, "quantiles": task.quantiles, "months": by_month}
+    values |= {"calibration": _calibration(task), "least_spread": LEAST_SPREAD}
     return Preprocessing(series, values, {})
 
 

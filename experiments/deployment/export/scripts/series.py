@@ -76,7 +76,8 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     names = ["", *(f"_{level}" for level in facts["quantiles"])]  # of (horizon, targets, outputs)
     parts = [outputs[..., outputs.shape[-1] // 2, None], outputs[..., : len(names) - 1]]
     if facts["calibration"]:
-        margin = np.array(facts["calibration"]["margin"])[..., None]
+        spread = np.sqrt(history[0, :, : len(targets)].astype(float).var(0) + facts["least_spread"] ** 2)
+        margin = (np.array(facts["calibration"]["margin"]) * spread)[..., None]
         lower, upper = outputs[..., :1] - margin, outputs[..., -1:] + margin
         parts += [np.minimum(lower, (lower + upper) / 2), np.maximum(upper, (lower + upper) / 2)]
         names += ["_lower", "_upper"]
