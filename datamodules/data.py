@@ -89,8 +89,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         self.batch_size, self.global_batch_size, self.num_workers = batch_size, global_batch_size, num_workers
         self.predict_path, self.encoding, self.on_error = predict_path, encoding, on_error
         self.text: str | None = None  # given on the command line instead of a file, where inputs are text
-        self.objects: Any = None  # given by a Python program instead of a file
-        self.labelled: Any = None  # likewise, instead of the test split
+        self.objects: object = None  # given by a Python program instead of a file
+        self.labelled: object = None  # likewise, instead of the test split
         # Bound on (examples) x (longest length) of a batch; ``batch_size`` rules if None.
         self.max_tokens: int | None = None
         self.seed = 0  # of splits, of the order of examples and of their augmentation
@@ -245,7 +245,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs, learning the facts first if they are not known."""
         if self._facts is None:
-            facts: Any = self.learn(self._raw("train"))
+            facts: object = self.learn(self._raw("train"))
             if not isinstance(facts, self.makes):
                 raise MisconfigurationException(
                     f"{type(self).__name__}.learn returned a {type(facts).__name__}; it makes {self.makes.__name__}"
@@ -272,7 +272,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         return facts.fingerprint not in ("", fingerprint(self.sources))
 
     def _use(self, split: str, raw: Raw) -> None:
-        examples: Any = self.examples(raw, train=split == "train")
+        examples: object = self.examples(raw, train=split == "train")
         if not isinstance(examples, Examples):
             raise MisconfigurationException(
                 f"{type(self).__name__}.examples returned a {type(examples).__name__}, which lacks __len__ or "
@@ -311,7 +311,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             self._cache[split] = self.read(split)
         return self._cache[split]
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Seed and facts, and how the epoch at hand was shared out so far, for the checkpoint."""
         if self._facts is None:
             return {}
@@ -326,7 +326,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         self._layouts = [BatchLayout(*map(int, layout)) for layout in progress["layouts"]]
         self.restored = True
 
-    def _progress(self) -> dict[str, Any]:
+    def _progress(self) -> dict[str, object]:
         if self.trainer is None or self._training is None:
             return {"epoch": 0, "steps": 0, "layouts": []}
         loop, epoch = self.trainer.fit_loop, _epochs_done(self.trainer)

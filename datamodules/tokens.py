@@ -155,7 +155,7 @@ class Tokens:
     def __len__(self) -> int:
         return int(self._fitted[0].get_vocab_size())
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"json": self.json}  # worker processes parse it again
 
     @cached_property

@@ -68,7 +68,7 @@ class LeydenParser(LightningArgumentParser):
         return f" - did you mean {near[0]}?" if near else ""
 
 
-def check(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> None:
+def check(config: dict[str, object], source: Path, trust: Sequence[str] = ()) -> None:
     """See to it that a configuration from a file names nothing but known classes where options ask for them.
 
     Args:
@@ -83,7 +83,7 @@ def check(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> No
         _parser(config, source).parse_object(copy.deepcopy(config))
 
 
-def instantiate(config: dict[str, Any], source: Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data]:
+def instantiate(config: dict[str, object], source: Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data]:
     """Make the task and the datamodule that a configuration from a file describes, if ``check`` allows it."""
     parts = {name: config[name] for name in ("model", "data")}
     with untrusted.restricted(untrusted.Restriction(trust), source, config):

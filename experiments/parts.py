@@ -7,7 +7,6 @@ import io
 import os
 import pickle
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -34,7 +33,7 @@ def is_one(path: Path) -> bool:
     return (path / REST).is_file()
 
 
-def read_rest(folder: Path) -> dict[str, Any]:
+def read_rest(folder: Path) -> dict[str, object]:
     """All but weights and optimizers of a checkpoint in parts, which nothing in it can use to run code.
 
     Raises:

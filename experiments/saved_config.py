@@ -48,7 +48,7 @@ class SaveConfig(SaveConfigCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Nothing: Lightning's would write now."""
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, object]) -> None:
         """A checkpoint carries its configuration, and says in which format it is written."""
         checkpoint["config"], checkpoint["format"] = self.text, FORMAT
 

@@ -2,14 +2,13 @@
 
 import math
 from abc import abstractmethod
-from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 
-def parameter_groups(module: nn.Module, decay_all: bool) -> list[dict[str, Any]]:
+def parameter_groups(module: nn.Module, decay_all: bool) -> list[dict[str, object]]:
     """Groups of parameters that share a learning rate and weight decay.
 
     Frozen ones too: they may be trained later, and an optimizer passes over parameters without a gradient.
@@ -66,7 +65,7 @@ class Schedule(LRScheduler):
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             group["lr"] = rate
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Take up where a checkpoint was; the plan itself is that of the training at hand."""
         super().load_state_dict({name: state_dict[name] for name in ("last_epoch", "_step_count")})
 

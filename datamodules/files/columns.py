@@ -64,7 +64,7 @@ def csv_columns(path: Path, separator: str | None, encoding: str | None, faults:
     return {name: text_column(columns.pop(name)) for name in list(columns)}
 
 
-def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> dict[str, Any] | None:
+def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> dict[str, object] | None:
     """The columns of a UTF-8 file without quotation marks or any fault, several times as fast; None for others."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -136,7 +136,7 @@ def is_absent(value: object) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
-def column_of(values: list[Any]) -> "Series[Any]":
+def column_of(values: list[object]) -> "Series[Any]":
     """A column of what JSON, Excel or Parquet hold: numbers, dates, or texts if it is neither throughout."""
     import pandas as pd
     import pyarrow as pa

@@ -244,7 +244,7 @@ def _form(found: re.Match[str]) -> str:
     return form + text[at:].partition("[")[0]
 
 
-def write_dates(times: "DatetimeIndex", form: str) -> list[Any]:
+def write_dates(times: "DatetimeIndex", form: str) -> list[object]:
     """Write times as ``Dates.form`` says; whole numbers if that is how they were given."""
     if not form:
         return list(times)

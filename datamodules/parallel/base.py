@@ -85,7 +85,7 @@ class ParallelData(Data[Pairs, ParallelFacts]):
         """Byte pairs (Sennrich et al. 2016), which can spell any script; the case is kept."""
         return Tokens.learn(texts, "bpe", self.num_tokens, lowercase=False)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Take the vocabularies from a checkpoint."""
         super().load_state_dict(state_dict)
         if self.facts.languages != [self.source, self.target]:

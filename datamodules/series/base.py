@@ -146,7 +146,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         super().setup(stage)
         self._whole = None
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Take the facts from a checkpoint, if it was trained for what is asked of it now."""
         super().load_state_dict(state_dict)
         trained = self.facts

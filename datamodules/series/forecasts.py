@@ -1,7 +1,7 @@
 """Forecasts as the user wants them: a table that goes on where the file ends, and a picture."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datamodules.files.dates import write_dates
 from datamodules.series.figures import Panel
@@ -36,7 +36,7 @@ def forecast_table(
         times = segment.times[-facts.horizon :]
         dates = write_dates(times, date_form)
         # Rows put together may be at times that the form of the file does not show.
-        columns: dict[str, Any] = {facts.time: dates if len({*dates}) == len(dates) else list(times)}
+        columns: dict[str, object] = {facts.time: dates if len({*dates}) == len(dates) else list(times)}
         if id is not None:
             columns[id] = segment.name
         for k, target in enumerate(facts.targets):

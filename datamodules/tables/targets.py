@@ -107,7 +107,7 @@ def read_labels(reader: CellReader, target: LabelTarget) -> list[Any]:
     rows = reader.rows
     columns = [rows.column(name).astype("object") for name in target.columns]
     cells = [column.where(column.notna(), None).tolist() for column in columns]
-    values: list[Any] = []
+    values: list[object] = []
     for k, row in enumerate(zip(*cells, strict=True)):
         place = f"{rows.source}, row {rows.frame.index[rows.where[k]] + 1}"
         try:

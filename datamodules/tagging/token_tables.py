@@ -137,7 +137,7 @@ def _are_lists(cells: Sequence[object]) -> bool:
     return all(isinstance(cell, list) or _literal(cell) is not None for cell in cells)
 
 
-def _literal(cell: object) -> list[Any] | None:
+def _literal(cell: object) -> list[object] | None:
     """A list as JSON or Python writes it, None if it is none."""
     if not isinstance(cell, str) or cell[:1] != "[" or cell[-1:] != "]":
         return None

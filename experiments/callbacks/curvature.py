@@ -44,7 +44,7 @@ class Curvature(Callback):
     ) -> None:
         self.every_n_epochs, self.num_batches, self.max_exact = every_n_epochs, num_batches, max_exact
         self.num_eigenvalues, self.num_probes, self.num_steps = num_eigenvalues, num_probes, num_steps
-        self.batches: list[Any] = []
+        self.batches: list[object] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a network of which each process has a part only."""
@@ -82,7 +82,7 @@ class Curvature(Callback):
         scores |= {f"eigenvalue_{i}": value for i, value in enumerate(largest[1:], start=2)}
         for logger in trainer.loggers:
             logger.log_metrics({f"curvature/{name}": value for name, value in scores.items()}, trainer.global_step)
-            board: Any = getattr(logger, "experiment", None)
+            board: object = getattr(logger, "experiment", None)
             if exact and hasattr(board, "add_histogram"):
                 board.add_histogram("curvature/spectrum", eigenvalues, trainer.global_step)
         self.batches = []
@@ -97,7 +97,7 @@ class Curvature(Callback):
         return eigenvalues, hutchinson(product, parameters, self.num_probes), False
 
 
-def loss_of(task: Task[Any], batches: list[Any]) -> tuple[Loss, Tensor]:
+def loss_of(task: Task[Any], batches: list[object]) -> tuple[Loss, Tensor]:
     """The loss of a task over some batches as a function of its trained parameters, as one vector.
 
     Args:
@@ -126,7 +126,7 @@ class _Loss(nn.Module):
         super().__init__()
         self.task = task
 
-    def forward(self, batches: list[Any]) -> Tensor:
+    def forward(self, batches: list[object]) -> Tensor:
         steps = [self.task.step(batch) for batch in batches]
         total = torch.stack([step.loss * step.size for step in steps]).sum()
         return total / sum(step.size for step in steps)

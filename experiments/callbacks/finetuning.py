@@ -127,11 +127,11 @@ class FineTuning(BaseFinetuning):
             rank_zero_info(f"epoch {epoch}: training {len(self.stages) - self.first} of {len(self.stages)} stages")
         self._fix_statistics()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Nothing: everything follows from the epoch."""
         return {}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Nothing to load."""
 
     # ---- what they do

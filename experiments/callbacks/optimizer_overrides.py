@@ -36,13 +36,13 @@ class OptimizerOverrides(Callback):
         self.groups = [dict(group) for group in _groups(trainer)]
         self.schedulers = [dict(vars(config.scheduler)) for config in trainer.lr_scheduler_configs]
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, object]) -> None:
         """Leave out the state of another optimizer or scheduler."""
         if trainer.state.fn == "fit":
             self._leave_out(checkpoint, "optimizer_states", "optimizer", self.other_optimizer)
             self._leave_out(checkpoint, "lr_schedulers", "scheduler", self.other_scheduler)
 
-    def _leave_out(self, checkpoint: dict[str, Any], part: str, what: str, other: bool) -> None:
+    def _leave_out(self, checkpoint: dict[str, object], part: str, what: str, other: bool) -> None:
         if other and checkpoint[part]:
             rank_zero_info(f"The {what} is another one than in the checkpoint, and begins without its state")
             checkpoint[part] = []
@@ -58,7 +58,7 @@ class OptimizerOverrides(Callback):
                 group[name] = asked[name]
         rates = [group["initial_lr"] for group in groups]
         for config, asked in zip(trainer.lr_scheduler_configs, self.schedulers, strict=True):
-            scheduler: Any = config.scheduler
+            scheduler: object = config.scheduler
             if isinstance(scheduler, Schedule):
                 stands = trainer.global_step if config.interval == "step" else trainer.current_epoch
                 scheduler.base_lrs = [*rates]

@@ -36,7 +36,7 @@ def take_up(trainer: Trainer, pl_module: LightningModule, resume: dict[str, Any]
     set_random_state(state["random"])
 
 
-def random_state() -> dict[str, Any]:
+def random_state() -> dict[str, object]:
     """The states of all random number generators, as plain lists and tensors."""
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()

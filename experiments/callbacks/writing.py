@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -27,7 +26,7 @@ class DirectCheckpointIO(TorchCheckpointIO):
         self.is_kept = False
         self.error: OSError | None = None
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, object], path: str | Path, storage_options: object = None) -> None:
         """Write.
 
         Raises:
@@ -41,7 +40,7 @@ class DirectCheckpointIO(TorchCheckpointIO):
             self.error = error
 
 
-def _save(checkpoint: dict[str, Any], path: Path) -> None:
+def _save(checkpoint: dict[str, object], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:
         try:

@@ -132,7 +132,7 @@ class _Value:
     def __ror__(self, other: object) -> object:
         return other | self._find()
 
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[object, ...]:
         return (self._find(),)
 
 

@@ -113,10 +113,10 @@ class Settings:
     def _make(self, **specs: object) -> Any:
         return self._parser.instantiate_classes(Namespace({SECTION: Namespace(specs)})).study
 
-    def fixed(self) -> dict[str, Any]:
+    def fixed(self) -> dict[str, object]:
         """What must not change while a study is under way: all but how many runs, where and for how long."""
         search = {name: str(space) for name, space in self.spaces.items()}
-        kept: dict[str, Any] = {"folds": self.folds, "gap": self.gap, "search": search}
+        kept: dict[str, object] = {"folds": self.folds, "gap": self.gap, "search": search}
         if self.trials:
             kept |= {name: _plain(self._parsed[name]) for name in ("sampler", "pruner")}
         return kept
@@ -152,7 +152,7 @@ def read_options(words: Sequence[str]) -> Given:
         MisconfigurationException: If there is nothing to do, or something contradicts itself.
     """
     rest, mine, search = list[str](), list[str](), dict[str, Any]()
-    section: dict[str, Any] = {}
+    section: dict[str, object] = {}
     stem = name = None
     pairs = list(_pairs(words))
     for option, value in pairs:

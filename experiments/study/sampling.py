@@ -1,7 +1,7 @@
 """Suggestions that depend on the number of the trial, not on which process asks."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optuna.samplers import BaseSampler, BruteForceSampler, GridSampler, QMCSampler
 
@@ -41,7 +41,7 @@ class SeededByNumber(BaseSampler):
 
     def sample_relative(
         self, study: "Study", trial: "FrozenTrial", search_space: dict[str, "BaseDistribution"]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Sample together."""
         return self.inner.sample_relative(study, trial, search_space)
 

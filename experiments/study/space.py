@@ -36,7 +36,7 @@ class Range(NamedTuple):
             return trial.suggest_int(option, int(self.low), int(self.high))
         return trial.suggest_float(option, self.low, self.high, log=self.kind == "log")
 
-    def samples(self) -> list[Any]:
+    def samples(self) -> list[object]:
         """Values to try an option with: both ends."""
         return [int(x) if self.kind == "int" else x for x in (self.low, self.high)]
 
@@ -53,7 +53,7 @@ class Choices(NamedTuple):
         """What a trial takes; the same again if it is asked again."""
         return trial.suggest_categorical(option, self.values)
 
-    def samples(self) -> list[Any]:
+    def samples(self) -> list[object]:
         """Values to try an option with: all."""
         return list(self.values)
 

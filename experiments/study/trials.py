@@ -39,7 +39,7 @@ class StudyRun(LeydenCLI):
         self.config[self.subcommand].name = self.folder.parent.name
         self.run_folder = self.folder
 
-    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, object]:
         silent = {"verbose": False} if subcommand == "test" else {}
         return super()._prepare_subcommand_kwargs(subcommand) | silent
 

@@ -132,7 +132,7 @@ class Distinct(ScoresMetric):
 
     def compute(self) -> dict[str, Tensor]:
         """``distinct_1`` and ``distinct_2``; NaN without any n-gram."""
-        states: list[Any] = [self.ngrams_1, self.ngrams_2]
+        states: list[object] = [self.ngrams_1, self.ngrams_2]
         # A tensor once the processes have come together, a list before.
         joined = [torch.cat(state) if isinstance(state, list) and state else torch.as_tensor(state) for state in states]
         different = torch.stack([numbers.unique().numel() * torch.ones((), device=self.device) for numbers in joined])

@@ -42,8 +42,8 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        config: Any = yaml_limits.read(folder / runs.CONFIG)
-        self.options: dict[str, Any] = dict(leaves(config)) if isinstance(config, dict) else {}
+        config: object = yaml_limits.read(folder / runs.CONFIG)
+        self.options: dict[str, object] = dict(leaves(config)) if isinstance(config, dict) else {}
         self.scores = runs.read_scores(folder)
 
     @property
@@ -52,7 +52,7 @@ class Run:
         return self.options.get("seed_everything"), self.options.get("data.fold.index")
 
     @cached_property
-    def tested_on(self) -> dict[str, Any]:
+    def tested_on(self) -> dict[str, object]:
         """What says which examples the run was tested on."""
         known = {name: self.options[name] for name in _TESTED if self.options.get(name) is not None}
         seed = self.options.get("data.split_seed")
@@ -82,7 +82,7 @@ class Group:
         self.runs = [Run(folder) for folder in _folders(path)]
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, object]:
         """The options of all runs; of one in which they differ all values."""
         names = dict.fromkeys(name for run in self.runs for name in run.options)
         found = {}

@@ -50,7 +50,7 @@ def draw(search: Stage, score: str) -> "dict[str, Figure]":
     plots = visualization.matplotlib
     with warnings.catch_warnings(), plt.style.context("default"):
         warnings.simplefilter("ignore", ExperimentalWarning)
-        axes: dict[str, Any] = {"history": plots.plot_optimization_history(search.study, target_name=score)}
+        axes: dict[str, object] = {"history": plots.plot_optimization_history(search.study, target_name=score)}
         if len(values) > 1:  # without any difference nothing can be of importance
             axes["importance"] = plots.plot_param_importances(search.study, target_name=score)
         axes["slices"] = plots.plot_slice(search.study, target_name=score)

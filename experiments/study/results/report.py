@@ -53,7 +53,7 @@ def write_report(work: Work) -> str:
 
 def _facts(
     work: Work, ended: Sequence[FrozenTrial], found: Mapping[str, Spread], best: Mapping[int | None, FrozenTrial]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     plan = work.plan
     return {
         "name": plan.folder.name,
@@ -99,7 +99,7 @@ def _rows(work: Work) -> Iterator[dict[str, Any]]:
     stages = [*((fold, search) for fold, search in work.searches.items()), (None, work.final)]
     for fold, stage in stages:
         for trial in stage.trials():
-            row: dict[str, Any] = {"run": stage.run_folder(trial.number).name, "state": trial.state.name.lower()}
+            row: dict[str, object] = {"run": stage.run_folder(trial.number).name, "state": trial.state.name.lower()}
             row |= work.plan.label(trial.number) if stage is work.final else {"seed": work.plan.seed, "fold": fold}
             row |= {"seconds": round(trial.user_attrs.get("seconds", 0.0), 2), **trial.params}
             row |= trial.user_attrs.get("scores", {})
