@@ -104,6 +104,8 @@ class Distinct(ScoresMetric):
     """
 
     higher_is_better = {"distinct_1": True, "distinct_2": True}  # noqa: RUF012
+    ngrams_1: list[Tensor]
+    ngrams_2: list[Tensor]
     size: Tensor
 
     def __init__(self) -> None:
@@ -120,14 +122,14 @@ class Distinct(ScoresMetric):
             ngrams = [" ".join(text[i : i + n]) for text in words for i in range(len(text) - n + 1)]
             hashes = [hashlib.blake2b(ngram.encode(), digest_size=8).digest() for ngram in set(ngrams)]
             numbers = [int.from_bytes(digest, "little", signed=True) for digest in hashes]
-            kept.append(torch.tensor(numbers, dtype=torch.long, device=self.device))  # type: ignore[union-attr,operator]
+            kept.append(torch.tensor(numbers, dtype=torch.long, device=self.device))
             self.size[n - 1] += len(ngrams)
 
     def _sync_dist(self, *args: Any, **kwargs: Any) -> None:
         # A process without texts must send integers like the others.
         for kept in (self.ngrams_1, self.ngrams_2):
             if not kept:
-                kept.append(torch.empty(0, dtype=torch.long, device=self.device))  # type: ignore[union-attr,operator]
+                kept.append(torch.empty(0, dtype=torch.long, device=self.device))
         super()._sync_dist(*args, **kwargs)
 
     def compute(self) -> dict[str, Tensor]:

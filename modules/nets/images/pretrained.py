@@ -116,7 +116,8 @@ def _torchvision_model(name: str, weights: str | None) -> nn.Module:
     if isinstance(model, torchvision.models.Inception3 | torchvision.models.GoogLeNet):  # heads on the side: of no use
         model.aux_logits = False
         model.AuxLogits = model.aux1 = model.aux2 = None
-    return model  # type: ignore[no-any-return]
+    net: nn.Module = model
+    return net
 
 
 def _timm_model(name: str, in_channels: int, num_classes: int, weights: str | None) -> tuple[nn.Module, str]:
@@ -150,7 +151,8 @@ def _published(name: str, weights: str, in_channels: int) -> dict[str, Tensor]:
             f"the weights {weights} of {name} cannot be downloaded ({reason}); without them: "
             "configs/own/images_from_scratch.yaml, or --model.net.weights null"
         ) from None
-    return model.state_dict()  # type: ignore[no-any-return]
+    state: dict[str, Tensor] = model.state_dict()
+    return state
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
