@@ -181,11 +181,16 @@ def test_predictions(name: str, leyden: Callable[..., int]) -> None:
         margin = content("run")["calibration"]["margin"]
         assert margin.shape == (7, 1)
         ends = ("sales_0.1", "sales_0.9") if name == "quantiles" else ("sales", "sales")
+        seen = compared(model, "val")
+        assert seen.spread is not None
+        off = torch.maximum(seen.outputs[..., 0] - seen.target, seen.target - seen.outputs[..., -1]) / seen.spread
+        rank = -(-(len(off) + 1) * 9 // 10)
+        np.testing.assert_allclose(margin, off.sort(0).values[rank - 1], rtol=1e-4, atol=1e-5)
         context = np.log(pd.read_csv(inputs)["sales"].tail(28))
         spread = np.sqrt(context.var(ddof=0) + (0.1 * float(model.data.facts.std[0, 0])) ** 2)
-        off = spread * margin[:, 0].numpy()
-        np.testing.assert_allclose(found["sales_lower"], found[ends[0]] * np.exp(-off), rtol=1e-5)
-        np.testing.assert_allclose(found["sales_upper"], found[ends[1]] * np.exp(off), rtol=1e-5)
+        wide = spread * margin[:, 0].numpy()
+        np.testing.assert_allclose(found["sales_lower"], found[ends[0]] * np.exp(-wide), rtol=1e-5)
+        np.testing.assert_allclose(found["sales_upper"], found[ends[1]] * np.exp(wide), rtol=1e-5)
         assert tested["test/interval_coverage"] > 0.75
 
 
