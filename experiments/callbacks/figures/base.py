@@ -133,7 +133,7 @@ def heat_map(
         axis_names: What the rows and the columns are.
         limits: Values of the palest and of the darkest colour; the least and the greatest value if not given.
         numbers: Whole numbers ``(rows, columns)`` to write into the cells but for zeros, in place of a colour bar;
-            below them the values as percentages, where there is room.
+            thousands as 12k; below them the values as percentages, where there is room.
 
     Returns:
         A matplotlib figure.
@@ -167,6 +167,8 @@ def heat_map(
     room = min(width / len(columns), height / len(rows))  # inches
     for i, j in numbers.nonzero().tolist() if max(numbers.shape) <= 25 else []:
         colour = "white" if values[i, j] > middle else "black"
-        said = f"{int(numbers[i, j])}\n{float(values[i, j]):.0%}" if room > 0.3 else str(int(numbers[i, j]))
+        count = int(numbers[i, j])
+        said = str(count) if count < 10_000 else f"{count / 1000:.0f}k"
+        said += f"\n{float(values[i, j]):.0%}" if room > 0.3 else ""
         axes.text(j, i, said, ha="center", va="center", color=colour, fontsize=9 if room > 0.4 else 7.5)
     return figure

@@ -141,11 +141,11 @@ def test_heat_map_names_rows_and_columns_and_has_a_colour_bar() -> None:
 
 
 def test_heat_map_with_numbers_in_its_cells() -> None:
-    values, numbers = torch.tensor([[0.9, 0.1], [0.0, 1.0]]), torch.tensor([[9, 1], [0, 7]])
+    values, numbers = torch.tensor([[0.9, 0.1], [0.0, 1.0]]), torch.tensor([[9999, 1], [0, 12345]])
     figure = heat_map(values, ["a", "b"], ["a", "b"], limits=(0, 1), numbers=numbers)
     assert len(figure.axes) == 1
     cells = {text.get_position(): (text.get_text(), text.get_color()) for text in figure.axes[0].texts}
-    assert cells == {(0, 0): ("9\n90%", "white"), (1, 0): ("1\n10%", "black"), (1, 1): ("7\n100%", "white")}
+    assert cells == {(0, 0): ("9999\n90%", "white"), (1, 0): ("1\n10%", "black"), (1, 1): ("12k\n100%", "white")}
 
 
 def test_heat_map_leaves_out_what_is_no_number_and_numbers_of_many_classes() -> None:
