@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from torch import nn
+from torch import Tensor, nn
 
 from datamodules.text import TextTable
 from experiments.deployment.model import Model
@@ -88,10 +88,13 @@ def test_some_texts_of_a_batch_are_done_again(options: dict[str, object], monkey
     found = model(partial(PretrainedClassifier, name=TINY) if "column" in options else NETS["lstm"], **options)
     done: list[int] = []
 
-    def some(score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], vectors: torch.Tensor, _: object) -> object:
+    def some(score: Callable[[Tensor, Tensor], Tensor], vectors: Tensor, reference: Tensor) -> Tensor:
         rows = torch.tensor([2, 0, 2])
         torch.testing.assert_close(score(vectors[rows], rows), score(vectors, torch.arange(len(vectors)))[rows])
         done.extend(rows.tolist())
+        stay = (reference == vectors).all(2)
+        assert stay[:, 0].all() == ("column" in options)  # what the tokenizer adds
+        assert not stay[:, 1].any()
         return vectors
 
     monkeypatch.setattr(texts, "integrated_gradients", some)
@@ -115,7 +118,7 @@ def test_pieces_of_a_word_are_added_up(trained_layers: int | None) -> None:
     embedding = found.task.net.encoder.model.get_input_embeddings()
     assert embedding_of(found.task, 93) is embedding
 
-    def blank(module: nn.Module, inputs: tuple[torch.Tensor], vectors: torch.Tensor) -> torch.Tensor:
+    def blank(module: nn.Module, inputs: tuple[Tensor], vectors: Tensor) -> Tensor:
         vectors = vectors.clone()
         vectors[:, 1:-1] = embedding.weight[embedding.padding_idx]
         return vectors
@@ -140,6 +143,11 @@ def test_both_texts_of_a_pair_are_explained() -> None:
     words = [[word for word, _ in parts] for parts in answers["contributions"]]
     assert words == [["good", "film", "bad"], ["fine", "poor", "indeed"]]
     assert all(value for parts in answers["contributions"] for word, value in parts if word in "good bad fine poor")
+
+
+def test_words_that_the_model_does_not_read_are_left_out() -> None:
+    (parts,) = model(NETS["bag"], max_length=2).predict("a good film", explain=True)["contributions"]
+    assert [word for word, _ in parts] == ["a", "good"]
 
 
 def test_a_word_that_is_there_twice_counts_as_one() -> None:
