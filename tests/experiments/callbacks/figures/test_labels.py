@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 from sklearn.metrics import precision_recall_fscore_support
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.callbacks.figures.labels import label_rows
+from experiments.callbacks.figures.labels import LabelFigures, label_rows
 from experiments.commands.configs import CONFIGS
 from modules.metrics import LabelScores
+from modules.task import Step
 
 
 def test_a_fit_shows_the_scores_of_each_label(leyden: Callable[..., int], tmp_path: Path) -> None:
@@ -39,3 +41,12 @@ def test_rows_are_the_scores_of_each_label() -> None:
     expected = precision_recall_fscore_support(target.numpy(), (preds >= 0.5).numpy())
     assert label_rows(scores.counts).T.numpy() == pytest.approx(np.array(expected))
     assert label_rows(torch.zeros(3, 1)).isnan()[0].tolist() == [True, True, True, False]
+
+
+def test_a_label_is_predicted_from_the_threshold_of_the_task_on() -> None:
+    figures = LabelFigures()
+    task = SimpleNamespace(labels=["a", "b"], threshold=0.2, device="cpu")
+    output = Step(torch.zeros(()), 1, torch.tensor([[0.3, 0.1]]), torch.tensor([[1, 1]]))
+    figures.see(None, task, output, None, 0, 1)  # type: ignore[arg-type]
+    assert figures._scores is not None
+    assert figures._scores.counts.tolist() == [[1, 0], [1, 0], [1, 1]]
