@@ -71,6 +71,11 @@ class TextExplainer(Explainer[ExplainedText]):
         owners = torch.full(_tokens_of(inputs).shape, -1)  # (batch, length)
         for row, (_, numbers) in zip(owners, written, strict=True):
             row[: len(numbers)] = torch.tensor(numbers, dtype=torch.long)
+        if [one.shape[:-1] for one in vectors] != [owners.shape]:
+            raise MisconfigurationException(
+                f"the {type(self.layer).__name__} of this network does not make one vector of each token, once, so it "
+                "cannot be said which words decide"
+            )
         of_words = (owners >= 0).to(vectors[0].device)[:, :, None]
         reference = torch.where(of_words, _padding(self.layer, vectors[0]), vectors[0])
 

@@ -160,6 +160,23 @@ def test_a_network_without_embedding_is_refused() -> None:
         embedding_of(nn.Sequential(nn.Linear(1, 1), nn.Embedding(5, 2)), 6)
 
 
+class Twice(nn.Module):
+    """Looks at its words twice."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(num_inputs, num_outputs)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        vectors: Tensor = self.words(tokens) * self.words(tokens)
+        return vectors.sum(1)
+
+
+def test_a_network_of_another_make_is_refused() -> None:
+    with pytest.raises(MisconfigurationException, match="the Embedding of this network does not make one vector of"):
+        model(Twice).predict("good", explain=True)
+
+
 def test_the_words_that_decide_are_drawn() -> None:
     explainer = TextExplainer(*model(NETS["bag"]))
     long = ExplainedText("$x$", [f"w{k}" for k in range(200)], [0.0] * 150 + [1.0, -2.0] + [0.0] * 48)
