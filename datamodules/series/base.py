@@ -339,5 +339,6 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         path = folder / "predictions.csv"
         self.frame(rows).to_csv(path, index=False)
         panels = list(islice(forecast_panels(rows, self._asked, self.facts), 8))
-        draw_forecasts(panels, levels=list(rows[0]["quantiles"])).savefig(path.with_suffix(".png"), dpi=110)
+        levels = list(rows[0]["quantiles"]) or list(rows[0].get("interval", {}))
+        draw_forecasts(panels, levels=levels).savefig(path.with_suffix(".png"), dpi=110)
         return path

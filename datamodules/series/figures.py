@@ -29,7 +29,7 @@ class Panel(NamedTuple):
 def draw_forecasts(
     panels: Sequence[Panel],
     columns: int = 1,
-    levels: Sequence[float] = (),
+    levels: Sequence[float | str] = (),
     size: tuple[float, float] | None = None,
     unit: str = "",
 ) -> Any:
@@ -38,7 +38,7 @@ def draw_forecasts(
     Args:
         panels: The forecasts, row by row.
         columns: Panels in a row.
-        levels: Levels of the quantiles, if the outputs are quantiles.
+        levels: Levels of the quantiles, if the outputs are quantiles, or names of the ends of an interval.
         size: Width and height of a panel, in inches.
         unit: What the times are, if they do not say it themselves.
 

@@ -54,6 +54,8 @@ def forecast_panels(rows: Sequence[Row], segments: Sequence[Segment], facts: Ser
     for row, segment in zip(rows, segments, strict=True):
         before, ahead = segment.times[: -facts.horizon][-3 * facts.horizon :], segment.times[-facts.horizon :]
         outputs = list(row["quantiles"].values()) or [row["forecast"]]
+        if len(outputs) == 1 and "interval" in row:
+            outputs = [row["interval"]["lower"], row["forecast"], row["interval"]["upper"]]
         for k, target in enumerate(facts.targets):
             title = " ".join(filter(None, [segment.name, target]))
             forecast = [[steps[step][k] for steps in outputs] for step in range(facts.horizon)]

@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
+from datamodules.series.figures import draw_forecasts
 from experiments import load
 from experiments.callbacks import Calibrate
 from experiments.callbacks.checkpointing import RunCheckpoint
@@ -146,8 +147,15 @@ MORE = [pytest.param(name, marks=pytest.mark.slow) for name in ("number", "forec
 
 @pytest.mark.parametrize("name", ["class", "numbers", "quantiles", *MORE])
 @pytest.mark.usefixtures("tables")
-def test_predictions(name: str, leyden: Callable[..., int]) -> None:
+def test_predictions(name: str, leyden: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
     words, inputs = TABLES[name]
+    drawn: list[Any] = []
+
+    def draw(panels: Any, levels: Any) -> Any:
+        drawn.append((panels, levels))
+        return draw_forecasts(panels, levels=levels)
+
+    monkeypatch.setattr("datamodules.series.base.draw_forecasts", draw)
     model = train(leyden, *words)
     written, found = predicted(leyden, inputs), model.predict(inputs)
     pd.testing.assert_frame_equal(as_written(found), written)
@@ -178,6 +186,12 @@ def test_predictions(name: str, leyden: Callable[..., int]) -> None:
         assert list(found)[-2:] == ["sales_lower", "sales_upper"]
         assert (found["sales_lower"] < found["sales"]).all()
         assert (found["sales"] < found["sales_upper"]).all()
+        (panel,), levels = drawn[0]
+        low, middle, high = np.array(panel.forecast).T
+        assert levels == ([0.1, 0.5, 0.9] if name == "quantiles" else ["lower", "upper"])
+        np.testing.assert_allclose(middle, found["sales"])
+        np.testing.assert_allclose(high, found["sales_0.9" if name == "quantiles" else "sales_upper"])
+        np.testing.assert_allclose(low, found["sales_0.1" if name == "quantiles" else "sales_lower"])
         margin = content("run")["calibration"]["margin"]
         assert margin.shape == (7, 1)
         ends = ("sales_0.1", "sales_0.9") if name == "quantiles" else ("sales", "sales")
