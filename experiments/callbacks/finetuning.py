@@ -13,8 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-from modules.nets.building import set_rate
-from modules.nets.loading import PretrainedNet
+from modules.nets.loading import PretrainedNet, set_rate
 
 
 class FineTuning(BaseFinetuning):

@@ -68,7 +68,7 @@ class ImageExplainer(Explainer[ExplainedImage]):
             left.set_axis_off()
             right.set_axis_off()
             left.imshow(one.pixels.expand(3, -1, -1).permute(1, 2, 0))
-            left.set_title(shortened(one.answer, 26), fontsize=9, loc="left", pad=3, parse_math=False)
+            left.set_title(shortened(one.answer, 26), fontsize=9, loc="left", pad=3)
             heat = smoothed(one.contributions)
             most = float(heat.abs().max()) or 1.0
             right.imshow(one.pixels.mean(0), cmap="gray", vmin=-1.5, vmax=1)  # pale, to find one's way

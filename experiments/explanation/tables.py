@@ -81,9 +81,9 @@ class TableExplainer(Explainer[ExplainedRow]):
             axes = figure.add_axes(place)
             values = [value for _, value in bars]
             axes.barh(range(len(bars)), values, color=[FOR if value > 0 else AGAINST for value in values])
-            axes.set_yticks(range(len(bars)), some, parse_math=False)
+            axes.set_yticks(range(len(bars)), some)
             axes.locator_params(axis="x", nbins=4)
-            axes.set_title(shortened(one.answer, 24), fontsize=9, pad=3, parse_math=False)
+            axes.set_title(shortened(one.answer, 24), fontsize=9, pad=3)
             axes.axvline(0, color="black", linewidth=0.6)
             axes.tick_params(labelsize=8, length=2, pad=2)
         return figure

@@ -109,10 +109,9 @@ class TextExplainer(Explainer[ExplainedText]):
         across = 0.2 + width * max(longest, 40)
         figure = Figure(figsize=(across, total))
         y = total - 0.1 - height / 2
-        style: dict[str, Any] = {"va": "center", "parse_math": False}
 
         def write(x: float, text: str, **further: Any) -> None:
-            figure.text((0.1 + width * x) / across, y / total, text, **style, **further)
+            figure.text((0.1 + width * x) / across, y / total, text, va="center", **further)
 
         for answer, lines in texts:
             write(0, shortened(answer, 40), fontsize=9, fontweight="bold")

@@ -1,6 +1,6 @@
 """Making a network of what the data knows, and asking it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -32,9 +32,3 @@ def run_net(net: nn.Module, inputs: object) -> Tensor:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
     outputs: Tensor = net(inputs)
     return outputs
-
-
-def set_rate(parameters: Iterable[nn.Parameter], rate: float) -> None:
-    """Let parameters be trained at a multiple of the learning rate of the others."""
-    for parameter in parameters:
-        parameter.rate = rate  # type: ignore[attr-defined]  # groups of parameters are made by it

@@ -2,6 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -93,3 +94,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MisconfigurationException(f"{path} is not a file of weights ({reason})") from None
     return tensors
+
+
+def set_rate(parameters: Iterable[nn.Parameter], rate: float) -> None:
+    """Let parameters be trained at a multiple of the learning rate of the others."""
+    for parameter in parameters:
+        parameter.rate = rate  # type: ignore[attr-defined]  # groups of parameters are made by it

@@ -10,8 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.types import SegmentTokens
-from modules.nets.building import set_rate
-from modules.nets.loading import PretrainedNet
+from modules.nets.loading import PretrainedNet, set_rate
 
 
 class PretrainedEncoder(PretrainedNet):

@@ -91,6 +91,10 @@ def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
         tag: Its name there.
         figure: A matplotlib figure.
     """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):  # names of the user, in which $ is no formula
+        text.set_parse_math(False)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
     board = trainer.logger  # its folder is the run's

@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.types import PAD, PieceTokens, TaggingFacts
-from modules.nets.building import set_rate
+from modules.nets.loading import set_rate
 from modules.nets.pretrained import PretrainedEncoder
 from modules.nets.tagging.bilstm import CharacterCNN
 

@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.callbacks.figures import ClassificationFigures, RegressionFigures
-from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, is_due, plain
+from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, is_due, plain, show_figure
 from experiments.cli import LeydenCLI
 from experiments.commands.configs import CONFIGS
 
@@ -138,6 +138,14 @@ def test_heat_map_names_rows_and_columns_and_has_a_colour_bar() -> None:
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("written", "source")
     assert axes.images[0].get_clim() == (0, 1)
     assert bar.get_position().x0 > axes.get_position().x1
+
+
+def test_dollars_in_names_are_no_formulas(tmp_path: Path) -> None:
+    trainer = Trainer(logger=False, default_root_dir=tmp_path, accelerator="cpu", enable_model_summary=False)
+    figure = heat_map(torch.eye(2), ["$a$", r"$\x"], ["up to $5", r"$\frac$"])  # not all of them are formulas even
+    show_figure(trainer, "val/confusion", figure)
+    assert (tmp_path / "pictures" / "val_confusion.png").exists()
+    assert [label.get_parse_math() for label in figure.axes[0].get_yticklabels()] == [False, False]
 
 
 def test_heat_map_with_numbers_in_its_cells() -> None:
