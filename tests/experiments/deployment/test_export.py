@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import math
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from datamodules.corpus.base import CorpusData
 from datamodules.data import Data
 from datamodules.dialogue.base import DialogueData
 from datamodules.files.numbers import NumberFormat, parse
+from datamodules.files.opening import read_lines
 from datamodules.images.base import Images
 from datamodules.series.base import SeriesData
 from datamodules.tables.base import TableData
@@ -30,7 +32,8 @@ from experiments.deployment.export import command
 from experiments.deployment.export.command import composed, export
 from experiments.deployment.export.formats import write_onnx, write_torch
 from experiments.deployment.export.graphs import Graph
-from experiments.deployment.export.scripts import images, sequences, table
+from experiments.deployment.export.scripts import files, images, replies, sequences, series, table, tags, words
+from experiments.deployment.export.scripts import text as texts
 from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
 
 REFUSED = {
@@ -111,8 +114,6 @@ def test_every_network_is_exported_or_refused(
         return
     given, same = inputs_of(data)
     wanted, found = model.predict(given), pd.DataFrame(predict(same, folder))
-    names = {"class": "prediction"} if isinstance(data, TableData) else {}
-    found = found.rename(columns=names)
     assert len(found) == len(wanted)
     for name in found:
         if isinstance(found[name].iloc[0], float) or "probability" in name:
@@ -161,7 +162,8 @@ def test_program_needs_nothing_else(people: str) -> None:
     )
     Path("found.csv").write_text(done.stdout)
     found, wanted = pd.read_csv("found.csv"), load(people).predict("tables/people.csv")
-    assert found["class"].tolist() == wanted["prediction"].tolist()
+    assert found["prediction"].tolist() == wanted["prediction"].tolist()
+    assert set(found) == set(wanted)
     np.testing.assert_allclose(found["probability"], wanted["probability"], atol=1e-5)
     known = json.loads((folder / "preprocess.json").read_text())
     assert known["networks"] == {"model": {"inputs": ["inputs"], "outputs": ["logits"]}}
@@ -275,3 +277,86 @@ def test_numbers_are_read_alike(how: NumberFormat) -> None:
         except ValueError:
             found = math.nan
         assert found == wanted or (found != found and wanted != wanted), text
+
+
+@pytest.fixture
+def ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[str, str]]:
+    """Runs the program of an export, and tells its output and with which sentence it ended."""
+
+    def run(program: Any, facts: dict[str, Any], *given: str) -> tuple[str, str]:
+        (tmp_path / "preprocess.json").write_text(json.dumps(facts))
+        (tmp_path / "predict.py").write_text(composed(program, "onnx"))
+        monkeypatch.setattr(sys, "argv", ["predict.py", *given])
+        monkeypatch.chdir(tmp_path)
+        said = ""
+        try:
+            runpy.run_path("predict.py", run_name="__main__")
+        except SystemExit as end:
+            said = str(end)
+        return capsys.readouterr().out, said
+
+    return run
+
+
+WRONG = [
+    (texts, "a.csv"),
+    (words, "a.parquet"),
+    (replies, "a.jsonl"),
+    (sequences, "a.tsv"),
+    (tags, "a.conll"),
+]
+
+
+@pytest.mark.parametrize(("program", "name"), WRONG)
+def test_other_files_are_no_lines_of_text(program: Any, name: str, tmp_path: Path, ended: Any) -> None:
+    (tmp_path / name).write_text("text,label\ngood,1\n")
+    found, said = ended(program, {}, name)
+    assert not found
+    assert said.startswith(f"{name} is no .txt: give a text file")
+
+
+def test_programs_name_what_they_cannot_read(tmp_path: Path, ended: Any) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "old.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "rows.xlsx").write_bytes(b"PK")
+    (tmp_path / "rows.csv").write_text("a;b\n1;2\n1;2;3\n")
+    column = {"name": "a", "kind": "number", "format": [".", "", ""], "needs_unit": False}
+    facts: dict[str, Any] = {
+        "columns": [column],
+        "missing": [],
+        "not_written": [],
+        "mean": [0],
+        "std": [1],
+        "channels": 1,
+    }
+    facts |= {"time": "day", "targets": ["a"], "past": [], "known": [], "id": None}
+    for program in (images, texts, table, series):
+        assert ended(program, facts, "folder")[1] == "folder is a folder: name the files in it"
+        assert ended(program, facts, "none")[1] == "there is no file none"
+        assert "python predict.py " in ended(program, facts)[1]
+    assert "python predict.py texts.txt" in ended(texts, facts, "old.txt", "b.txt")[1]  # which would be left out
+    assert ended(texts, facts, "old.txt")[1] == "old.txt is no text in UTF-8: save it as such"
+    assert ended(table, facts, "rows.xlsx")[1] == "rows.xlsx is no .csv: save the table as CSV"
+    assert ended(table, facts, "rows.csv")[1] == "rows.csv has a row with more cells than columns"
+    assert ended(series, facts, "rows.csv")[1] == "rows.csv has no column day (but a, b)"
+
+
+def test_lines_end_where_the_run_ends_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one\u2028still one\r\n\ntwo\x0c", encoding="utf-8", newline="")
+    assert files.lines_of(str(path)) == ["one\u2028still one", "", "two\x0c"] == list(read_lines(path))
+
+
+def test_own_columns_stay_in_the_table_of_a_program() -> None:
+    assert files.joined({"set": 1, "a": 2}, {"set": "x"}) == {"given_set": 1, "a": 2, "set": "x"}
+
+
+def test_a_fault_ends_a_program_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "notes.jpg").write_text("no image")
+    column = {"name": "x", "format": [".", "", ""], "needs_unit": False}
+    with pytest.raises(SystemExit, match="cannot identify image file"):
+        files.run(lambda path: [{"pixels": images.pixels_of(path, 1)}], tmp_path / "notes.jpg")
+    with pytest.raises(SystemExit, match="x: 'many' is not a number"):
+        files.run(lambda cell: [{"number": table.number(cell, column, ())}], "many")

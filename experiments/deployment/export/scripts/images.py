@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.deployment.export.scripts.files import checked, run, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import answers_of, read_json, write_csv
+from experiments.deployment.export.scripts.shared import answers_of, read_json
 
 
 def weights(size: int, wanted: int, bicubic: bool) -> np.ndarray:
@@ -85,5 +86,6 @@ def predict(images: Sequence[object], folder: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    found = predict(sys.argv[1:], Path(__file__).parent)
-    write_csv([{"path": path, **row} for path, row in zip(sys.argv[1:], found, strict=True)])
+    paths = [checked(path) for path in sys.argv[1:]] or sys.exit(__doc__)
+    found = run(predict, paths, Path(__file__).parent)
+    write_csv([{"path": path, **row} for path, row in zip(paths, found, strict=True)])

@@ -1,6 +1,5 @@
 """Chooses replies: ``python predict.py said.txt > predictions.csv``; a line is something said."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from experiments.deployment.export.scripts.contexts import context_of
+from experiments.deployment.export.scripts.files import given_file, lines_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import lines_of, padded, read_json, write_csv
+from experiments.deployment.export.scripts.shared import padded, read_json
 from experiments.deployment.export.scripts.tokens import Tokenizer
 
 
@@ -30,6 +30,6 @@ def predict(dialogues: Sequence[Sequence[str]], folder: Path) -> list[dict[str, 
 
 
 if __name__ == "__main__":
-    lines = lines_of(sys.argv[1])
+    lines = lines_of(given_file())
     found = predict([[line] for line in lines], Path(__file__).parent)
     write_csv([{"text": text, **row} for text, row in zip(lines, found, strict=True)])

@@ -1,7 +1,6 @@
 """Translates, or replies: ``python predict.py sentences.txt``; a text a line."""
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from experiments.deployment.export.scripts.contexts import context_of
+from experiments.deployment.export.scripts.files import given_file, lines_of
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import lines_of, read_json
+from experiments.deployment.export.scripts.shared import read_json
 from experiments.deployment.export.scripts.tokens import Tokenizer
 
 BEGIN, END = 2, 3
@@ -72,5 +72,5 @@ def predict(inputs: Sequence[Any], folder: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    for row in predict(lines_of(sys.argv[1]), Path(__file__).parent):
+    for row in predict(lines_of(given_file()), Path(__file__).parent):
         print(*row.values())

@@ -1,7 +1,5 @@
 """Forecasts series: ``python predict.py series.csv > predictions.csv``; it goes on where the file ends."""
 
-import csv
-import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.deployment.export.scripts.files import run, table_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import read_json, time_of, write_csv
+from experiments.deployment.export.scripts.shared import read_json, time_of
 
 PERIODS = {"minute": 60, "hour": 24, "weekday": 7, "day": 31, "day_of_year": 365.25, "month": 12}
 
@@ -51,6 +50,8 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     """
     facts = read_json(folder)
     targets, context, horizon = facts["targets"], facts["context"], facts["horizon"]
+    if name not in facts["series"]:
+        raise ValueError(f"training had no series {name!r}")
     own = facts["series"].index(name)
     given = [row for row in rows if str(row[targets[0]] or "").strip()]
     if len(given) < context:
@@ -93,14 +94,14 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
-        head = file.readline()
-        file.seek(0)
-        table = list(csv.DictReader(file, delimiter=max(",;\t|", key=head.count)))
-    column, here = read_json(Path(__file__).parent)["id"], Path(__file__).parent
+    here = Path(__file__).parent
+    known = read_json(here)
+    column = known["id"]
+    needed = [known["time"], *known["targets"], *known["past"], *known["known"], *([] if column is None else [column])]
+    table = table_of(needed)
     if column is None:
-        write_csv(predict(table, here))
+        write_csv(run(predict, table, here))
     else:
         names = list(dict.fromkeys(row[column] for row in table))
         groups = {name: [row for row in table if row[column] == name] for name in names}
-        write_csv([{column: name, **row} for name in names for row in predict(groups[name], here, name)])
+        write_csv([{column: name, **row} for name in names for row in run(predict, groups[name], here, name)])

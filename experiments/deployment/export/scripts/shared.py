@@ -1,9 +1,7 @@
 """What several of the programs have in common."""
 
-import csv
 import json
 import re
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -87,15 +85,3 @@ def padded(sequences: Sequence[Sequence[int]]) -> np.ndarray:
     for row, ids in zip(filled, sequences, strict=True):
         row[: len(ids)] = ids
     return filled
-
-
-def write_csv(rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows as CSV."""
-    writer = csv.DictWriter(sys.stdout, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-
-
-def lines_of(path: str) -> list[str]:
-    """The lines of a text file."""
-    return Path(path).read_text(encoding="utf-8-sig").splitlines()

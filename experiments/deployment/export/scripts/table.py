@@ -1,8 +1,6 @@
 """Predicts from rows of a table: ``python predict.py table.csv > predictions.csv``."""
 
-import csv
 import re
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.deployment.export.scripts.files import joined, run, table_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import answers_of, read_json, time_of, write_csv
+from experiments.deployment.export.scripts.shared import answers_of, read_json, time_of
 
 WAVES = ((3, 7.0), (0, 365.25), (0, 1.0))  # shift and period, in days: week, year, day
 
@@ -30,7 +29,10 @@ def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
             raise ValueError(f"{column['name']}: {text!r} is not a number in {unit}")
         text = bare
     text = re.sub(r"\s|'", "", text) if thousands in (" ", "'") else text.replace(thousands, "") if thousands else text
-    return float(text.replace(decimal, ".").strip())
+    try:
+        return float(text.replace(decimal, ".").strip())
+    except ValueError:
+        raise ValueError(f"{column['name']}: {cell!r} is not a number") from None
 
 
 def days(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
@@ -83,13 +85,13 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]
     """What the network says of each row, a dictionary of cells."""
     facts = read_json(folder)
     found = Network(folder)(inputs=encode(rows, facts))
-    return answers_of(found, facts)
+    # Beside the user's own columns the class is the prediction, as in the run's own tables.
+    rows_of = answers_of(found, facts)
+    return [{"prediction" if name == "class" else name: x for name, x in row.items()} for row in rows_of]
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
-        head = file.readline()
-        file.seek(0)
-        table = list(csv.DictReader(file, delimiter=max(",;\t|", key=head.count)))
-    predictions = predict(table, Path(__file__).parent)
-    write_csv([row | found for row, found in zip(table, predictions, strict=True)])
+    here = Path(__file__).parent
+    table = table_of([column["name"] for column in read_json(here)["columns"]])
+    predictions = run(predict, table, here)
+    write_csv([joined(row, found) for row, found in zip(table, predictions, strict=True)])

@@ -1,7 +1,6 @@
 """Tags the words of sentences: ``python predict.py sentences.txt``, a sentence a line, its words between blanks."""
 
 import re
-import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.deployment.export.scripts.files import given_file, lines_of
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import lines_of, padded, read_json
+from experiments.deployment.export.scripts.shared import padded, read_json
 from experiments.deployment.export.scripts.tokens import Tokenizer
 
 
@@ -88,7 +88,7 @@ def predict(sentences: Sequence[Sequence[str]], folder: Path) -> list[dict[str, 
 
 
 if __name__ == "__main__":
-    texts = [line.split() for line in lines_of(sys.argv[1]) if line.split()]
+    texts = [line.split() for line in lines_of(given_file()) if line.split()]
     for words, row in zip(texts, predict(texts, Path(__file__).parent), strict=True):
         for line in zip(words, row["prediction"], row["probability"], strict=True):
             print(*line, sep="\t")

@@ -1,6 +1,5 @@
 """Predicts from texts: ``python predict.py texts.txt > predictions.csv``, a text a line."""
 
-import sys
 import unicodedata
 import zlib
 from collections.abc import Sequence
@@ -9,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.deployment.export.scripts.files import given_file, lines_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import answers_of, lines_of, padded, read_json, write_csv
+from experiments.deployment.export.scripts.shared import answers_of, padded, read_json
 from experiments.deployment.export.scripts.tokens import Tokenizer, cut
 
 
@@ -50,6 +50,6 @@ def predict(texts: Sequence[str], folder: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    lines = lines_of(sys.argv[1])
+    lines = lines_of(given_file())
     found = predict(lines, Path(__file__).parent)
     write_csv([{"text": text, **row} for text, row in zip(lines, found, strict=True)])

@@ -1,14 +1,14 @@
 """Finds the nearest neighbours of words: ``python predict.py words.txt > predictions.csv``, a word a line."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.deployment.export.scripts.files import given_file, lines_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import lines_of, read_json, write_csv
+from experiments.deployment.export.scripts.shared import read_json
 
 
 def predict(words: Sequence[str], folder: Path) -> list[dict[str, Any]]:
@@ -30,6 +30,6 @@ def predict(words: Sequence[str], folder: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    lines = lines_of(sys.argv[1])
+    lines = lines_of(given_file())
     found = predict(lines, Path(__file__).parent)
     write_csv([{"word": word, **row} for word, row in zip(lines, found, strict=True)])
