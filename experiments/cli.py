@@ -103,9 +103,8 @@ class LeydenCLI(LightningCLI):
         switch: dict[str, Any] = {"type": bool, "nargs": "?", "const": True, "default": False}
         parser.add_argument("--compile", help="Compile the network by torch.compile", **switch)
         parser.add_argument("--explain", help="With predict: say which words, pixels or columns decide", **switch)
-        parser.add_argument(
-            "--figures", type=bool, default=True, help="Show pictures and texts of the task on the board"
-        )
+        figures = switch | {"default": True}
+        parser.add_argument("--figures", help="Show pictures and texts of the task on the board", **figures)
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -190,7 +189,8 @@ class LeydenCLI(LightningCLI):
         settings = self._get(self.config_init, "trainer")
         summary = [] if settings.enable_model_summary is False else [Summary()]
         compiled = [Compile()] if self._get(self.config, "compile") else []
-        explaining = self._explaining()
+        draws = self.draws and bool(self._get(self.config, "figures"))
+        explaining = self._explaining(draws)
         own = [PredictionWriter(), self._optimizer_overrides(), *summary, *compiled, *explaining, *self.callbacks]
         self.trainer_defaults["callbacks"] = own
         kwargs["default_root_dir"] = str(self.run_folder)
@@ -199,7 +199,7 @@ class LeydenCLI(LightningCLI):
             rank_zero_only(events.rewind)(self.run_folder, self.content["events"] if self.content else {})
         if explaining:
             kwargs["inference_mode"] = False  # it allows no gradients
-        if settings.logger in (None, True) and self.subcommand == "predict" and not explaining:
+        if settings.logger in (None, True) and self.subcommand == "predict" and not (explaining and draws):
             kwargs["logger"] = False  # there is nothing to log
         elif settings.logger is not False:
             suffix = events.SUFFIX if self.subcommand == "fit" else f".{self.subcommand}"
@@ -209,7 +209,7 @@ class LeydenCLI(LightningCLI):
         off: tuple[type, ...] = (ProgressBar,) if settings.enable_progress_bar is False else ()
         off += (LearningRateMonitor, Curves) if settings.logger is False else ()
         settings.callbacks = [callback for callback in settings.callbacks or [] if not isinstance(callback, off)]
-        if self.draws and self._get(self.config, "figures") and self.subcommand != "predict":
+        if draws and self.subcommand != "predict":
             offered = figures_of(self.model, self.datamodule)
             settings.callbacks += [f for f in offered if not any(isinstance(c, type(f)) for c in settings.callbacks)]
         if any(isinstance(callback, StochasticWeightAveraging) for callback in settings.callbacks):
@@ -233,12 +233,13 @@ class LeydenCLI(LightningCLI):
             show_at(trainer, int(self.content["global_step"]))
         return trainer
 
-    def _explaining(self) -> list[Callback]:
+    def _explaining(self, draws: bool) -> list[Callback]:
         if not self._get(self.config, "explain"):
             return []
         from experiments.explanation.callback import explaining
 
-        return explaining(str(self.subcommand), bool(self._get(self.config, "compile")))
+        compiled = bool(self._get(self.config, "compile"))
+        return explaining(str(self.subcommand), compiled, draws, self.model, self.datamodule)
 
     def _optimizer_overrides(self) -> OptimizerOverrides:
         if self.content is None or self.subcommand != "fit":  # only training has an optimizer to restore

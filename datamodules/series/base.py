@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from datamodules.data import Data
 from datamodules.files.fetch import fetch
 from datamodules.files.objects import GIVEN, is_frame, tidy_frame
+from datamodules.optional import optional
 from datamodules.series.figures import draw_forecasts
 from datamodules.series.forecasts import forecast_panels, forecast_table
 from datamodules.series.reading import Layout, Reading, SeriesReader
@@ -340,5 +341,6 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         self.frame(rows).to_csv(path, index=False)
         panels = list(islice(forecast_panels(rows, self._asked, self.facts), 8))
         levels = list(rows[0]["quantiles"]) or list(rows[0].get("interval", {}))
-        draw_forecasts(panels, levels=levels).savefig(path.with_suffix(".png"), dpi=110)
+        with optional("predictions.png", folder):
+            draw_forecasts(panels, levels=levels).savefig(path.with_suffix(".png"), dpi=110)
         return path

@@ -13,6 +13,7 @@ from torch import nn
 
 from datamodules.data import data_of
 from datamodules.files.vectors import read_vectors, write_vectors
+from datamodules.optional import optional
 from datamodules.tokens import Tokens
 from datamodules.types import CorpusFacts, Facts, TaggingFacts, TextFacts
 from modules.distributed import part_of, whole
@@ -75,12 +76,14 @@ class WordVectors(Callback):
         shown = [index for index, word in enumerate(words) if word and not (word[0] == "<" and word[-1] == ">")]
         if self.write:
             path = Path(trainer.default_root_dir) / "vectors.txt"
-            write_vectors(path, [words[index] for index in shown], vectors[shown])
-            rank_zero_info(f"{len(shown)} vectors in {path}")
+            with optional(path.name, path.parent, "The checkpoints have the vectors"):
+                write_vectors(path, [words[index] for index in shown], vectors[shown])
+                rank_zero_info(f"{len(shown)} vectors in {path}")
         if self.num_projected and isinstance(trainer.logger, TensorBoardLogger):
             first = shown[: self.num_projected]
             board: Any = trainer.logger.experiment
-            board.add_embedding(vectors[first], [words[index] for index in first], tag="words")
+            with optional("the projector of the board", Path(trainer.logger.log_dir)):
+                board.add_embedding(vectors[first], [words[index] for index in first], tag="words")
 
 
 def matching(

@@ -6,11 +6,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.data import data_of
+from datamodules.data import Data, data_of
 from experiments.callbacks.figures.base import show_figure
 from experiments.explanation.base import Explanation
-from experiments.explanation.choice import explainer_of
+from experiments.explanation.choice import check_explained, explainer_of
 from modules.distributed import from_all
+from modules.task import Task
 
 
 class Explain(Callback):
@@ -55,15 +56,19 @@ class Explain(Callback):
                 show_figure(trainer, f"predict/because{name}", drawn)
 
 
-def explaining(subcommand: str, is_compiled: bool) -> list[Callback]:
+def explaining(subcommand: str, is_compiled: bool, draws: bool, task: Task[Any], data: Data) -> list[Callback]:
     """The callback of ``--explain``.
 
     Args:
         subcommand: What ``leyden`` does.
         is_compiled: Whether the network is to be compiled.
+        draws: Whether to draw.
+        task: The task, before it has a network.
+        data: Its data.
 
     Raises:
-        MisconfigurationException: If it does not predict, or the network is to be compiled.
+        MisconfigurationException: If it does not predict, the network is to be compiled, or nothing is explained of
+            such a task and data.
     """
     if subcommand != "predict":
         raise MisconfigurationException(f"--explain is of predictions, not of {subcommand}: leyden predict --explain")
@@ -71,4 +76,5 @@ def explaining(subcommand: str, is_compiled: bool) -> list[Callback]:
         raise MisconfigurationException(
             "--explain looks into the network, which --compile hides: leave one of them out"
         )
-    return [Explain()]
+    check_explained(task, data.makes)
+    return [Explain() if draws else Explain(num_pictures=0)]

@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from datamodules.optional import optional
 
 
 def has_board(trainer: Trainer) -> bool:
@@ -24,19 +27,27 @@ def show_picture(trainer: Trainer, tag: str, png: bytes) -> None:
         png: The picture, as a file.
     """
     for logger in trainer.loggers:
-        _picture(logger, tag, png, trainer.global_step)
+        with _optional(trainer, logger, tag):
+            _picture(logger, tag, png, trainer.global_step)
 
 
 def show_text(trainer: Trainer, tag: str, markdown: str) -> None:
     """Show a text on every board; the arguments are those of ``show_picture``."""
     for logger in trainer.loggers:
-        _text(logger, tag, markdown, trainer.global_step)
+        with _optional(trainer, logger, tag):
+            _text(logger, tag, markdown, trainer.global_step)
 
 
 def show_options(trainer: Trainer, options: Mapping[str, str]) -> None:
     """Show the options of a run beside its scores on every board."""
     for logger in trainer.loggers:
-        _options(logger, options)
+        with _optional(trainer, logger, "the table of options"):
+            _options(logger, options)
+
+
+def _optional(trainer: Trainer, logger: Logger, name: str) -> AbstractContextManager[None]:
+    folder = Path(logger.log_dir or trainer.default_root_dir)
+    return optional(f"{name} of the board", folder, "--trainer.logger false leaves the board out")
 
 
 @singledispatch

@@ -1,5 +1,6 @@
 """Calibration of what a task predicts, on the validation split."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
+from experiments.runs import command
 from modules.calibration import Calibrator, Compared, check_coverage, fewest
 from modules.task import Task
 
@@ -35,6 +37,7 @@ class Calibrate(Callback):
         self.coverage = coverage
         self.seen: list[Compared] = []
         self.before: Calibrator | None = None
+        self.validated = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot be calibrated.
@@ -45,6 +48,13 @@ class Calibrate(Callback):
         _calibrator_of(pl_module, self.coverage)
         if not trainer.enable_validation:
             raise MisconfigurationException("Calibrate needs a validation: leave it out, or let there be one")
+        most, every = trainer.max_epochs, trainer.check_val_every_n_epoch
+        if most is not None and every is not None and 0 <= most < every:
+            raise MisconfigurationException(
+                f"Calibrate needs a validation, and with trainer.check_val_every_n_epoch {every} there is none in "
+                f"trainer.max_epochs {most}: leave it out, or validate more often"
+            )
+        self.validated = False
         _check_number(len(trainer.datamodule.datasets["val"]), self.coverage)  # type: ignore[attr-defined]
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -71,6 +81,7 @@ class Calibrate(Callback):
         """Fit, before the task reports its scores."""
         if trainer.state.fn != "fit":
             return
+        self.validated |= not trainer.sanity_checking
         calibrator = _calibrator_of(pl_module, self.coverage)
         state = self._fitted(trainer, calibrator)
         if state is None:
@@ -82,6 +93,40 @@ class Calibrate(Callback):
             calibrator.update(compared)
         self.seen = []
         pl_module.calibration = calibrator
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Say it if training ended before any validation."""
+        if not self.validated and pl_module.calibration is None:
+            rank_zero_warn(
+                "Calibrate: this training ended without a validation, so nothing is calibrated: train longer "
+                "(--trainer.max_epochs), or validate more often (--trainer.val_check_interval, "
+                "--trainer.check_val_every_n_epoch)"
+            )
+
+    def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Say it if this cannot calibrate."""
+        if trainer.state.fn == "validate":
+            self._tell(trainer, pl_module)
+
+    def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Likewise."""
+        self._tell(trainer, pl_module)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Likewise."""
+        self._tell(trainer, pl_module)
+
+    def _tell(self, trainer: Trainer, task: Any) -> None:
+        _calibrator_of(task, self.coverage)
+        kept: Calibrator | None = task.calibration
+        if kept is not None and kept.coverage == self.coverage:
+            return
+        has = "this run is not calibrated" if kept is None else f"this run is calibrated to {kept.coverage}"
+        again = command("fit --ckpt_path", Path(trainer.default_root_dir))
+        rank_zero_warn(
+            f"Calibrate changes nothing here, since only fit calibrates, and {has}: "
+            f"{again} --config configs/trainer/calibrate.yaml --trainer.max_epochs N"
+        )
 
     def _fitted(self, trainer: Trainer, calibrator: Calibrator) -> dict[str, Any] | None:
         """The state that the first process has fitted to what all of them have seen; None if that is not finite."""

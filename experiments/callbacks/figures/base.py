@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
+from datamodules.optional import optional
 from experiments.callbacks.board.loggers import has_board, show_picture
 
 PICTURES = "pictures"  # in the folder of a run
@@ -84,7 +85,7 @@ def is_due(trainer: Trainer, every_n_epochs: int | None) -> bool:
 
 
 def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
-    """Show a figure on the boards, and put it into the run's folder as ``pictures/TAG.png``.
+    """Show a figure on the boards, and put it into the run's folder as ``pictures/TAG.png``, if that can be written.
 
     Args:
         trainer: Has the boards.
@@ -100,8 +101,9 @@ def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
     board = trainer.logger  # its folder is the run's
     folder = board.log_dir if isinstance(board, TensorBoardLogger) else trainer.default_root_dir
     path = Path(folder) / PICTURES / f"{tag.replace('/', '_')}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(drawn.getvalue())
+    with optional(path.name, path.parent, "--figures false leaves pictures out"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(drawn.getvalue())
     show_picture(trainer, tag, drawn.getvalue())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
+from datamodules.optional import optional
 from experiments import runs
 from experiments.study.claims import LOCK, FileLock
 from experiments.study.results.folds import POOLED, pooled, write_pooled
@@ -37,9 +38,10 @@ def write_report(work: Work) -> str:
         best = {fold: work.best(search) for fold, search in work.searches.items()}
         following = [_write_best(work, fold, trial) for fold, trial in best.items()]
         if best:
-            from experiments.study.results.pictures import write_pictures
+            from experiments.study.results.pictures import FOLDER, write_pictures
 
-            write_pictures(work)
+            with optional("the pictures of the search", folder / FOLDER):
+                write_pictures(work)
         together = _pool(work)
         told = _table(found, together)
         facts = _facts(work, ended, found, best) | {

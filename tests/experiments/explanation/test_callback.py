@@ -1,16 +1,22 @@
 """``leyden predict --explain`` writes what ``predict`` writes, and why; what it cannot explain is refused at once."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from datamodules.series import ETT
+from datamodules.tables import Iris
 from experiments.explanation.callback import explaining
+from modules.classification import Classifier
+from modules.tagging import HMMTagger
 from tests.processes import run_on
 from tests.small_tasks import fit
 
@@ -34,7 +40,7 @@ def test_tables(people: None, leyden: Callable[..., int]) -> None:
     assert leyden(*words) == 0
     assert not list(Path("runs/run/0").glob("*.predict"))
     plain = written()
-    assert leyden(*words, "--explain", "--data.batch_size=7") == 0
+    assert leyden(*words, "--explain", "--data.batch_size=7", "--figures") == 0
     found = written()
     pd.testing.assert_frame_equal(found[list(plain)], plain, atol=1e-5)
     names = [name.removeprefix("contribution_") for name in found if name.startswith("contribution_")]
@@ -49,11 +55,34 @@ def test_tables(people: None, leyden: Callable[..., int]) -> None:
     assert Image.open("runs/run/0/pictures/predict_because.png").size[0] > 500
 
 
+def test_pictures_can_be_left_out(people: None, leyden: Callable[..., int]) -> None:
+    assert leyden(*PREDICT, "--data.predict_path=new.csv", "--explain", "--figures=false") == 0
+    assert "because" in written()
+    assert not Path("runs/run/0/pictures/predict_because.png").exists()
+    assert not list(Path("runs/run/0").glob("*.predict"))
+
+
+def test_a_picture_that_cannot_be_written_costs_nothing(
+    people: None, leyden: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree("runs/run/0/pictures", ignore_errors=True)
+    Path("runs/run/0/pictures").touch()
+    with pytest.warns(UserWarning, match=r"predict_because.png cannot be written into .*--figures false leaves pictu"):
+        assert leyden(*PREDICT, "--data.predict_path=new.csv", "--explain", "--figures") == 0
+    (events,) = Path("runs/run/0").glob("*.predict")
+    assert b"predict/because" in events.read_bytes()
+
+
 def test_what_else_it_is_not_for() -> None:
+    task, data = Classifier(net=torch.nn.Linear), Iris()
     with pytest.raises(MisconfigurationException, match="--explain is of predictions, not of fit"):
-        explaining("fit", is_compiled=False)
+        explaining("fit", False, True, task, data)
     with pytest.raises(MisconfigurationException, match="--explain looks into the network, which --compile hides"):
-        explaining("predict", is_compiled=True)
+        explaining("predict", True, True, task, data)
+    with pytest.raises(MisconfigurationException, match="the predictions of HMMTagger cannot be explained"):
+        explaining("predict", False, True, HMMTagger(), data)  # before a network is built
+    with pytest.raises(MisconfigurationException, match="predictions from series in time cannot be explained"):
+        explaining("predict", False, True, task, ETT())
 
 
 def test_captum_is_missed_before_anything_is_predicted(
@@ -72,14 +101,14 @@ def test_images(samples: Path, leyden: Callable[..., int], digits: Path) -> None
     Path("images").mkdir()
     for k in range(3):
         Image.new("L", (8, 8), 80 * k).save(f"images/{k}.png")
-    assert leyden(*PREDICT, "--data.predict_path=images", "--explain=true", "--trainer.logger=false") == 0
+    assert leyden(*PREDICT, "--data.predict_path=images", "--explain=true", "--figures", "--trainer.logger=false") == 0
     assert not [name for name in written() if name.startswith(("because", "contribution"))]
     assert Path("runs/run/0/pictures/predict_because.png").is_file()
 
 
 @pytest.mark.slow
 def test_several_processes(people: None, leyden: Callable[..., int], samples: Path) -> None:
-    words = [*PREDICT, "--data.predict_path=new.csv", "--explain", "--data.batch_size=3"]
+    words = [*PREDICT, "--data.predict_path=new.csv", "--explain", "--data.batch_size=3", "--figures=true"]
     assert leyden(*words) == 0
     alone = written()
     picture = Path("runs/run/0/pictures/predict_because.png")

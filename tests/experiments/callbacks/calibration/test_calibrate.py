@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -303,10 +304,33 @@ def test_what_cannot_be_calibrated_is_refused(
     assert "Calibrate: it is not known how a HMMTagger is calibrated; modules.classification" in capsys.readouterr().err
     assert leyden("fit", "--config", digits, CALIBRATE, "--trainer.limit_val_batches=0") == 1
     assert "Calibrate needs a validation" in capsys.readouterr().err
+    assert leyden("fit", "--config", digits, CALIBRATE, "--trainer.check_val_every_n_epoch=3") == 1
+    assert "with trainer.check_val_every_n_epoch 3 there is none in trainer.max_epochs 2" in capsys.readouterr().err
     step = Classifier.step
     monkeypatch.setattr(Classifier, "step", lambda self, batch: step(self, batch)._replace(compared=None))
     assert leyden("fit", "--config", digits, CALIBRATE) == 1
     assert "Classifier.step returns no Step with `compared`" in capsys.readouterr().err
+
+
+def test_training_without_a_validation_says_so(leyden: Callable[..., int], digits: Path) -> None:
+    words = ["--trainer.check_val_every_n_epoch=null", "--trainer.val_check_interval=9", "--trainer.max_epochs=1"]
+    with pytest.warns(UserWarning, match="this training ended without a validation, so nothing is calibrated"):
+        assert leyden("fit", "--config", digits, CALIBRATE, *words) == 0
+    assert content("digits", "last").get("calibration") is None
+
+
+def test_only_training_calibrates(leyden: Callable[..., int], digits: Path) -> None:
+    assert leyden("fit", "--config", digits, "--trainer.max_epochs=1") == 0
+    for command in ("validate", "test"):
+        with pytest.warns(UserWarning, match=r"only fit calibrates, and this run is not calibrated: .*/0 --config con"):
+            assert leyden(command, "--ckpt_path=runs/digits/0", CALIBRATE) == 0
+    words = [CALIBRATE, "--trainer.callbacks.coverage=0.8"]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Calibrate")
+        assert leyden("fit", "--ckpt_path=runs/digits/0", *words, "--trainer.max_epochs=2") == 0
+        assert leyden("test", "--ckpt_path=runs/digits/0", *words) == 0
+    with pytest.warns(UserWarning, match="this run is calibrated to 0.8"):
+        assert leyden("test", "--ckpt_path=runs/digits/0", CALIBRATE) == 0
 
 
 def test_too_few_examples_are_refused(

@@ -1,6 +1,8 @@
+import errno
 import html
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +14,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.utils.tensorboard import SummaryWriter
 
+from experiments import runs
 from experiments.callbacks.figures import ClassificationFigures, RegressionFigures
 from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, is_due, plain, show_figure
 from experiments.cli import LeydenCLI
@@ -146,6 +150,30 @@ def test_dollars_in_names_are_no_formulas(tmp_path: Path) -> None:
     show_figure(trainer, "val/confusion", figure)
     assert (tmp_path / "pictures" / "val_confusion.png").exists()
     assert [label.get_parse_math() for label in figure.axes[0].get_yticklabels()] == [False, False]
+
+
+def test_pictures_and_texts_that_cannot_be_written_cost_no_scores(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def claim_beside_a_file(root: Path, name: str) -> runs.Claim:
+        claimed = claim(root, name)
+        (claimed.folder / "pictures").touch()
+        return claimed
+
+    claim = runs.claim
+    monkeypatch.setattr(runs, "claim", claim_beside_a_file)
+    monkeypatch.setattr(SummaryWriter, "add_text", full)
+    with pytest.warns(UserWarning, match="cannot be written into") as told:
+        assert leyden("fit", "--config", digits, "--trainer.max_epochs=2", "--figures") == 0
+    said = [str(one.message) for one in told if "cannot be written" in str(one.message)]
+    assert [(one.split()[0], one.partition("all else goes on. ")[2]) for one in said] == [
+        ("run", "--trainer.logger false leaves the board out"),
+        ("train_inputs.png", "--figures false leaves pictures out"),
+    ]
+    assert "val/accuracy" in Path("runs/digits/0/metrics.json").read_text()
 
 
 def test_heat_map_with_numbers_in_its_cells() -> None:
