@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
 from datamodules.files.columns import as_text
 from datamodules.files.dialect import find_dialect
 from datamodules.files.faults import Faults
 from datamodules.files.forms import EXCEL, JSON, PARQUET
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import csv_cells, read_rows
+from datamodules.types import own_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,7 +31,8 @@ def write_with(
 
     Args:
         source: The table, in any form that ``read_rows`` takes. The cells of a CSV are copied as they are written.
-        extra: The further columns, a row for each that can be read; those of the same name in the file are replaced.
+        extra: The further columns, with the numbers of the rows that can be read, from 0 and ascending, as the index;
+            others are left out. A column of the file that has the name of such is called ``given_...``.
         folder: Where to write ``predictions.csv``, or ``predictions.parquet`` if the source is one.
         separator: Of the source; told from its head if None.
         encoding: Of the source; what its byte-order mark says, else UTF-8, if None.
@@ -39,7 +43,7 @@ def write_with(
     suffix = suffix_of(source)
     if suffix in PARQUET:
         frame = pd.read_parquet(source)
-        kept = frame.drop(columns=[name for name in extra if name in frame])
+        kept = frame.iloc[extra.index].rename(columns=own_names(frame.columns, extra.columns))
         path = folder / "predictions.parquet"
         pd.concat([kept, extra.set_axis(kept.index)], axis=1).to_parquet(path)
         return path
@@ -48,15 +52,16 @@ def write_with(
     path = folder / "predictions.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=mark, lineterminator="\n")
-        header: list[str] | None = None
-        for (names, cells), more in zip(
-            _copied(source, encoding, separator, faults), extra.itertuples(index=False), strict=True
-        ):
-            if header is None:
-                header = names
-                writer.writerow([*(name for name in header if name not in extra), *extra])
-            row = dict(zip(names, cells, strict=True))
-            writer.writerow([*(row.get(name, "") for name in header if name not in extra), *more])
+        wanted = zip(extra.index, extra.itertuples(index=False), strict=True)
+        number, more = next(wanted, (-1, ()))
+        for place, (names, cells) in enumerate(_copied(source, encoding, separator, faults)):
+            if place == 0:
+                writer.writerow([*own_names(names, extra.columns).values(), *extra])
+            if place == number:
+                writer.writerow([*cells, *more])
+                number, more = next(wanted, (-1, ()))
+    if number >= 0:
+        raise MisconfigurationException(f"{source} has fewer rows than were predicted: it was changed meanwhile")
     return path
 
 

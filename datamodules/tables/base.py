@@ -31,10 +31,12 @@ from datamodules.tables.targets import (
     read_numbers,
 )
 from datamodules.targets import Kind, LabelTarget
-from datamodules.types import Array, TableClassFacts, TableFacts, TableLabelFacts, TableNumberFacts
+from datamodules.types import Array, TableClassFacts, TableFacts, TableLabelFacts, TableNumberFacts, own_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+NUMBER = "row number"  # in what was predicted of a row
 
 
 class TableData(Data[Rows, TableFacts]):
@@ -236,8 +238,8 @@ class TableData(Data[Rows, TableFacts]):
         return frame
 
     def describe(self, index: int) -> Row:
-        """Nothing: ``write`` copies the whole row."""
-        return {}
+        """The number of the row among those that can be read: ``write`` copies the whole row."""
+        return {NUMBER: index}
 
     def frame(self, rows: Sequence[Row]) -> "DataFrame":
         """The rows as they were, with the prediction (and its probability) in further columns."""
@@ -245,26 +247,31 @@ class TableData(Data[Rows, TableFacts]):
 
         assert self._asked is not None
         extra = self._extra(rows)
-        own = self._asked.drop(columns=[name for name in extra if name in self._asked])
+        own = self._asked.iloc[extra.index]
+        own = own.rename(columns=own_names(own.columns, extra.columns))
         texts = {n: "str" for n, values in own.items() if isinstance(values.dtype, pd.CategoricalDtype)}
         return pd.concat([own.astype(texts), extra.set_axis(own.index).infer_objects()], axis=1)
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write the rows as they were, with the prediction (and its probability) in further columns.
 
-        The row of a cell that could not be read has no prediction.
+        The row of a cell that could not be read has no prediction. If not all rows were asked for
+        (``--trainer.limit_predict_batches``), those that were predicted are written.
         """
         faults = Faults("skip", str(self.predict_path))  # what there is to say of them has been said
         path = Path(str(self.predict_path))
         return write_with(path, self._extra(rows), folder, self.separator, self.encoding, faults)
 
     def _extra(self, rows: Sequence[Row]) -> "DataFrame":
-        """What is told of each row."""
+        """What is told of each row, with its number in the table as the index."""
         import pandas as pd
 
+        assert self._predicted is not None
         extra = pd.DataFrame(list(rows), dtype="object")
-        if self._predicted is not None and not self._predicted.all():
-            whole = extra.set_axis(np.flatnonzero(self._predicted)).reindex(range(len(self._predicted)))
+        where, numbers = np.flatnonzero(self._predicted), extra.pop(NUMBER)
+        extra = extra.set_axis(where[numbers.to_numpy("int64")])
+        if len(where) == len(extra) < len(self._predicted):
+            whole = extra.reindex(range(len(self._predicted)))
             extra = whole.where(pd.Series(self._predicted), None)
         if self.kind == "class":
             names = {"class": "prediction"} | {f"class_{k}": f"prediction_{k}" for k in range(2, len(extra.columns))}

@@ -22,7 +22,7 @@ from datamodules.tagging.token_tables import WORD, find_column
 from datamodules.tagging.writing import Answer, cells_by_row, write_columns, write_table
 from datamodules.targets import warn_of_case
 from datamodules.tokens import Tokens
-from datamodules.types import Row, TaggingFacts
+from datamodules.types import Row, TaggingFacts, joined
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -184,7 +184,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
             own = [{"words": answer.sentence.words} for answer in answers] if own is None else own
             cells = [(answer.tags, answer.probabilities) for answer in answers]
         extra = [dict(zip(("prediction", "probability"), pair, strict=True)) for pair in cells]
-        return pd.DataFrame([row | more for row, more in zip(own, extra, strict=True)])
+        return pd.DataFrame([joined(row, more) for row, more in zip(own, extra, strict=True)])
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write what was predicted: the rows of a table with further columns, other sentences as columns."""

@@ -12,6 +12,7 @@ from datamodules.files.rows import read_rows
 from datamodules.files.writing import write_with
 from datamodules.tagging.conll import Sentence, split
 from datamodules.tagging.reading import ReadOptions
+from datamodules.types import joined
 
 
 class Answer(NamedTuple):
@@ -58,7 +59,7 @@ def write_table(answers: Sequence[Answer], source: Path, folder: Path, options: 
         with path.open("w", encoding="utf-8") as file:
             for number, (_, row) in enumerate(read_rows(source, options.encoding, faults=faults)):
                 tag, probability = found.get(number, (None, None))
-                row = {**row, "prediction": tag, "probability": probability}
+                row = joined(row, {"prediction": tag, "probability": probability})
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
         return path
     size = sum(1 for _ in read_rows(source, options.encoding, faults=faults))

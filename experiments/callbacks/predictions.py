@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from datamodules.data import Data, data_of
-from datamodules.types import Row
+from datamodules.types import Row, joined
 from modules.distributed import from_all
 from modules.task import check_rows
 
@@ -66,8 +66,3 @@ def in_order(data: Data, rows: Iterable[tuple[int, Row]]) -> list[Row]:
         rows: Number of an input, and what was predicted of it.
     """
     return [joined(data.describe(index), row) for index, row in sorted(rows, key=lambda pair: pair[0])]
-
-
-def joined(given: Row, predicted: Row) -> Row:
-    """The user's own columns and those of the prediction; one that has the name of such is called ``given_...``."""
-    return {f"given_{name}" if name in predicted else name: value for name, value in given.items()} | predicted

@@ -4,6 +4,7 @@ import gzip
 
 import pandas as pd
 import pytest
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files import columns as module
 from datamodules.files.faults import Faults
@@ -94,7 +95,7 @@ EXTRA = pd.DataFrame({"prediction": ["x", "y"], "kept": [1, 2]})
     ("name", "content", "wanted"),
     [
         ("t.csv", 'id,a\n001,"1,50"\n\n002,\n', 'id,a,prediction,kept\n001,"1,50",x,1\n002,,y,2\n'),
-        ("t.csv", "id;kept\n1;1,50\n2;\n", "id;prediction;kept\n1;x;1\n2;y;2\n"),
+        ("t.csv", "id;kept\n1;1,50\n2;\n", "id;given_kept;prediction;kept\n1;1,50;x;1\n2;;y;2\n"),
         ("t.jsonl", '{"id": "1", "a": [1]}\n{"id": 2}\n', "id,a,prediction,kept\n1,[1],x,1\n2,,y,2\n"),
     ],
 )
@@ -111,7 +112,23 @@ def test_rows_of_packed_and_other_files_are_written_as_they_were(tmp_path):
     table = pd.DataFrame({"n": [1.5, 2.5], "kept": [7, 8]}, index=[4, 6])
     table.to_parquet(tmp_path / "t.parquet")
     back = pd.read_parquet(write_with(tmp_path / "t.parquet", EXTRA, tmp_path))
-    assert back.to_dict("list") == {"n": [1.5, 2.5], "prediction": ["x", "y"], "kept": [1, 2]}
+    assert back.to_dict("list") == {
+        "n": [1.5, 2.5],
+        "given_kept": [7, 8],
+        "prediction": ["x", "y"],
+        "kept": [1, 2],
+    }
+
+
+def test_rows_that_were_not_predicted_are_left_out(tmp_path):
+    (tmp_path / "t.csv").write_text("a\n1\n2\n3\n4\n")
+    extra = EXTRA.set_axis([1, 3])
+    assert write_with(tmp_path / "t.csv", extra, tmp_path).read_text() == "a,prediction,kept\n2,x,1\n4,y,2\n"
+    pd.DataFrame({"a": [1, 2, 3, 4]}).to_parquet(tmp_path / "t.parquet")
+    back = pd.read_parquet(write_with(tmp_path / "t.parquet", extra, tmp_path))
+    assert back.to_dict("list") == {"a": [2, 4], "prediction": ["x", "y"], "kept": [1, 2]}
+    with pytest.raises(MisconfigurationException, match="changed meanwhile"):
+        write_with(tmp_path / "t.csv", EXTRA.set_axis([3, 4]), tmp_path)
 
 
 def test_rows_that_could_not_be_read_are_left_out_there_too(tmp_path):

@@ -257,11 +257,19 @@ def test_rows_added_after_training_are_refused(tmp_path):
 # ---- predictions
 
 
+def asked(folder, path, kind="number"):
+    table = "c,x,y\n" + "".join(f"{'ab'[k % 2]},{k % 7}.5,{k % 3}\n" for k in range(40))
+    data = Tabular(write(folder, table), "y", kind, predict_path=str(path))
+    for stage in ("fit", "predict"):
+        data.setup(stage)
+    return data
+
+
 def test_predictions_come_beside_the_rows_as_they_were(tmp_path):
     text = '\ufeffname,c,x,class\r\n"Ann, B.",a,1.50,old\n\nBob,,2,\r\n'
-    data = people("active", "class", predict_path=write(tmp_path, text, "new.csv"))
-    data.read_predict(Path(data.predict_path))
-    predicted = [{"class": "yes", "probability": 0.9, "class_2": "no", "probability_2": 0.1}] * 2
+    data = asked(tmp_path, write(tmp_path, text, "new.csv"), "class")
+    row = {"class": "yes", "probability": 0.9, "class_2": "no", "probability_2": 0.1}
+    predicted = [data.describe(k) | row for k in range(2)]
     path = data.write(predicted, tmp_path)
     lines = path.read_bytes().decode().split("\n")
     assert lines == [
@@ -273,14 +281,40 @@ def test_predictions_come_beside_the_rows_as_they_were(tmp_path):
 
 
 def test_predictions_for_parquet(tmp_path):
-    table = pd.DataFrame({"x": [1, 2], "d": pd.to_datetime(["2024-01-01", "2024-02-01"])}, index=[5, 9])
+    table = pd.DataFrame(
+        {"x": [1, 2], "c": ["a", "b"], "d": pd.to_datetime(["2024-01-01", "2024-02-01"])}, index=[5, 9]
+    )
     table.to_parquet(tmp_path / "new.parquet")
-    data = people(predict_path=str(tmp_path / "new.parquet"))
-    data.read_predict(Path(data.predict_path))
-    path = data.write([{"prediction": 1.5}, {"prediction": 2.5}], tmp_path)
+    data = asked(tmp_path, tmp_path / "new.parquet")
+    path = data.write([data.describe(k) | {"prediction": k + 1.5} for k in range(2)], tmp_path)
     back = pd.read_parquet(path)
     assert back["prediction"].tolist() == [1.5, 2.5]
     assert back["d"].tolist() == table["d"].tolist()
+
+
+def test_no_column_of_the_users_is_lost_to_one_of_the_prediction(tmp_path):
+    table = pd.DataFrame({"c": ["a", "b"], "set": [7, 8], "given_set": [5, 6], "x": [1.5, 2.5], "prediction": [3, 4]})
+    names = ["c", "given_given_set", "given_set", "x", "given_prediction", "prediction", "set"]
+    table.to_csv(tmp_path / "new.csv", index=False)
+    table.to_parquet(tmp_path / "new.parquet")
+    for given in ("new.csv", "new.parquet", table):
+        data = asked(tmp_path, tmp_path / "new.csv", "class")
+        data.ask(tmp_path / given if isinstance(given, str) else given)
+        data.setup("predict")
+        predicted = [data.describe(k) | {"class": "no", "set": "no|yes"} for k in range(2)]
+        wanted = dict(zip(names, [*table.astype(str).values.T.tolist(), ["no"] * 2, ["no|yes"] * 2], strict=True))
+        assert data.frame(predicted).astype(str).to_dict("list") == wanted
+        if isinstance(given, str):
+            path = data.write(predicted, tmp_path)
+            back = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+            assert back.astype(str).to_dict("list") == wanted
+
+
+def test_only_rows_that_were_predicted_are_written(tmp_path):
+    data = asked(tmp_path, write(tmp_path, "i,c,x\n" + "".join(f"{k},a,{k}\n" for k in range(6)), "new.csv"))
+    some = [data.describe(k) | {"prediction": k / 2} for k in (1, 2, 4)]  # as two processes leave them
+    assert data.write(some, tmp_path).read_text() == "i,c,x,prediction\n1,a,1,0.5\n2,a,2,1.0\n4,a,4,2.0\n"
+    assert data.frame(some)["i"].tolist() == ["1", "2", "4"]
 
 
 def test_parquet_and_tsv_and_semicolons_read_the_same(tmp_path):

@@ -273,7 +273,7 @@ def test_rows_that_cannot_be_predicted_stay_without_prediction(tmp_path):
     new = write(tmp_path, ["7,1,a", "8,many,b", "9,2,b"], "new.csv", "id,x,c")
     with pytest.warns(UserWarning, match=r"new.csv: left out 1 of 3 rows; the first: .*row 2, column `x`: 'many'"):
         assert len(predicted(data, new)) == 2
-    path = data.write([{"prediction": 1.5}, {"prediction": 2.5}], tmp_path)
+    path = data.write([data.describe(k) | {"prediction": k + 1.5} for k in range(2)], tmp_path)
     with path.open() as file:
         assert [(row["id"], row["prediction"]) for row in csv.DictReader(file)] == [
             ("7", "1.5"),

@@ -3,7 +3,7 @@
 import csv
 
 from datamodules.text import TextTable
-from experiments.callbacks.predictions import joined
+from datamodules.types import joined
 
 
 def test_a_column_of_the_users_is_not_lost_to_one_of_the_same_name():
@@ -15,6 +15,7 @@ def test_a_column_of_the_users_is_not_lost_to_one_of_the_same_name():
         ("class", "yes"),
         ("probability", 0.9),
     ]
+    assert joined({"set": 1, "given_set": 2}, {"set": "x"}) == {"given_given_set": 1, "given_set": 2, "set": "x"}
 
 
 def test_rows_with_keys_of_their_own(tmp_path):
