@@ -96,6 +96,7 @@ def _shapes(graph: Graph) -> Any:
 def _told(graph: Graph) -> Iterator[None]:
     """Say what cannot be exported in one sentence; leave out what the exporters say of themselves."""
     names = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+    torch._dynamo.reset()  # what it keeps of earlier exports of a process fixes sizes of later ones
     try:
         with less_logged(*names, level=logging.ERROR), warnings.catch_warnings():
             warnings.simplefilter("ignore")
