@@ -152,6 +152,12 @@ class Tokens:
         own = fitted.pop("leyden", {})
         return Tokenizer.from_str(json.dumps(fitted)), own.get("pad", PAD), own.get("max_length")
 
+    @cached_property
+    def _unknown(self) -> int | None:
+        """Id of what has no token of its own, as the tokenizer counts; None if it can write everything."""
+        name = json.loads(self.json)["model"].get("unk_token")
+        return None if name is None else self._fitted[0].token_to_id(name)
+
     def __len__(self) -> int:
         return int(self._fitted[0].get_vocab_size())
 
@@ -294,9 +300,7 @@ class Tokens:
 
     def decode(self, texts: Sequence[Sequence[int]]) -> list[str]:
         """The text of each sequence of ids, without padding and the like; what has no token of its own is U+FFFD."""
-        tokenizer, pad, _ = self._fitted
-        name = json.loads(self.json)["model"].get("unk_token")
-        unknown = None if name is None else tokenizer.token_to_id(name)
+        (tokenizer, pad, _), unknown = self._fitted, self._unknown
         decoded = []
         for text in texts:
             runs = groupby((_exchange(index, pad) for index in text), key=lambda index: index == unknown)
