@@ -2,10 +2,9 @@
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from modules.metrics.classes import CalibrationError
-from modules.metrics.common import DOUBLE
+from modules.metrics.common import DOUBLE, ScoresMetric
 
 
 class SetScores(CalibrationError):
@@ -36,15 +35,14 @@ class SetScores(CalibrationError):
         return dict(zip(self.higher_is_better, found, strict=True))  # type: ignore[call-overload]
 
 
-class IntervalScores(Metric):
+class IntervalScores(ScoresMetric):
     """Scores of intervals, over all numbers.
 
     ``interval_coverage`` is the share of the truths that lie in their interval, ends included; ``interval_width`` the
     mean width.
     """
 
-    full_state_update = False
-    higher_is_better = {"interval_coverage": None, "interval_width": False}  # type: ignore[assignment]  # noqa: RUF012
+    higher_is_better = {"interval_coverage": None, "interval_width": False}  # noqa: RUF012
     inside: Tensor
     width: Tensor
     count: Tensor
