@@ -39,6 +39,20 @@ def be_quiet() -> None:
 
 
 @contextmanager
+def needing(what: str, extra: str) -> Iterator[None]:
+    """Say which extra has a package that is imported here, if it is not installed.
+
+    Args:
+        what: What needs the package.
+        extra: Of this package.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MisconfigurationException(f"{what} ({error}): pip install 'leyden[{extra}]'") from error
+
+
+@contextmanager
 def less_logged(*names: str, level: int = logging.WARNING) -> Iterator[None]:
     """Let loggers say nothing below a level, for a while."""
     loggers = [logging.getLogger(name) for name in names]

@@ -8,6 +8,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
+from experiments.messages import needing
+
 STEPS = (32, 128, 512, 2048)  # points between reference and input; more where fewer do not add up
 CLOSE = 0.05  # share of all contributions that may be missing from their sum
 
@@ -18,10 +20,8 @@ def check_captum() -> None:
     Raises:
         MisconfigurationException: If it is not installed.
     """
-    try:
+    with needing("explanations need captum", "explain"):
         import captum  # noqa: F401
-    except ImportError as error:
-        raise MisconfigurationException(f"explanations need captum ({error}): pip install 'leyden[explain]'") from error
 
 
 def integrated_gradients(score: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, reference: Tensor) -> Tensor:

@@ -41,9 +41,10 @@ def explainer_of(task: Task[Any], data: Any) -> Explainer[Any]:
         data: Its data.
 
     Raises:
-        MisconfigurationException: If nothing does.
+        MisconfigurationException: If nothing does, or captum is not installed.
     """
     check_task(task)
+    check_captum()
     for facts, explainer in _EXPLAINERS:
         if isinstance(task.facts, facts):
             return explainer(task, data)

@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments import yaml_limits
+from experiments.messages import needing
 from experiments.parsing import LeydenParser
 from experiments.study.space import Space, read_space
 
@@ -215,11 +216,9 @@ def make_parser() -> LeydenParser:
     Raises:
         MisconfigurationException: If Optuna is not installed.
     """
-    try:
+    with needing("a study needs Optuna", "study"):
         from optuna.pruners import BasePruner
         from optuna.samplers import BaseSampler
-    except ModuleNotFoundError as error:
-        raise MisconfigurationException(f"a study needs {error.name}: pip install 'leyden[study]'") from error
     parser = LeydenParser(prog="leyden study", usage=USAGE, description=None)
     add = parser.add_argument
     add("--config", action="config", help="Config of the runs; a section `study` in it is for the study")

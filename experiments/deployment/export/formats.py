@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from experiments.deployment.export.graphs import Graph
-from experiments.messages import less_logged
+from experiments.messages import less_logged, needing
 
 
 def write_onnx(graph: Graph, arguments: tuple[Tensor, ...], folder: Path) -> Path:
@@ -27,12 +27,10 @@ def write_onnx(graph: Graph, arguments: tuple[Tensor, ...], folder: Path) -> Pat
     Raises:
         MisconfigurationException: If a package is missing, or the network cannot be written so; says why.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        try:
-            __import__(package)
-        except ImportError:
-            raise MisconfigurationException(f"ONNX needs the package {package}: pip install leyden[export]") from None
-    import onnx
+    with needing("ONNX needs onnx, onnxruntime and onnxscript", "export"):
+        import onnx
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
 
     path = folder / f"{graph.name}.onnx"
     with _told(graph), torch.no_grad():

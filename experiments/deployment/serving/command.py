@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.deployment.model import load
+from experiments.messages import needing
 from experiments.parsing import LeydenParser
 
 PATH = "/predict"
@@ -93,13 +94,11 @@ def make_server(
     timeout: float,
 ) -> Any:
     """The server, not started; the arguments are those of ``serve``."""
-    try:
+    with needing("serving needs LitServe", "serve"):
         import litserve
 
         from experiments.deployment.serving.api import PredictionAPI
         from experiments.deployment.serving.gate import Gate
-    except ImportError as error:
-        raise MisconfigurationException(f"serving needs LitServe ({error}): pip install leyden[serve]") from error
     api = PredictionAPI(path, trust, max_inputs, max_requests, wait)
     gate = (Gate, {"path": PATH, "max_bytes": int(max_megabytes * 1e6), "seconds": timeout})
     server = litserve.LitServer(
