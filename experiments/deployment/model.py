@@ -1,7 +1,5 @@
 """A trained model in Python: asked, scored, described."""
 
-import json
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +14,9 @@ from tqdm.auto import tqdm  # type: ignore[import-untyped]
 from datamodules.data import Data
 from experiments import checkpoint
 from experiments.callbacks.predictions import in_order
-from experiments.messages import be_quiet
+from experiments.messages import be_quiet, less_logged
 from experiments.parsing import instantiate
-from experiments.runs import SCORES
+from experiments.runs import read_scores
 from experiments.signatures import trusted
 from experiments.untrusted import read_carried
 from modules.faults import told
@@ -34,7 +32,7 @@ class Pair(NamedTuple):
     """A task and its data: ``task, data = model``."""
 
     task: Task[Any]
-    data: Data[Any, Any]
+    data: Data
 
 
 class Model(Pair):
@@ -116,7 +114,11 @@ class Model(Pair):
         data.datasets.pop("test", None)
         device = task.device
         try:
-            with _batches_of(data, batch_size), _products_as_in_the_program(), _silent():
+            with (
+                _batches_of(data, batch_size),
+                _products_as_in_the_program(),
+                less_logged("lightning.pytorch.utilities.rank_zero"),
+            ):
                 trainer = Trainer(
                     accelerator="gpu" if device.type == "cuda" else device.type,
                     devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -136,13 +138,10 @@ class Model(Pair):
     @property
     def scores(self) -> dict[str, float]:
         """The scores in ``metrics.json`` of the run."""
-        path = None if self.folder is None else self.folder / SCORES
         try:
-            found = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return {} if self.folder is None else read_scores(self.folder)
+        except (OSError, MisconfigurationException):
             return {}
-        numbers = found.items() if isinstance(found, dict) else ()
-        return {str(name): float(value) for name, value in numbers if isinstance(value, int | float)}
 
     def __repr__(self) -> str:
         task, data = self
@@ -185,7 +184,7 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Model:
 
 
 @contextmanager
-def _batches_of(data: Data[Any, Any], size: int | None) -> Iterator[None]:
+def _batches_of(data: Data, size: int | None) -> Iterator[None]:
     """Batches of another size, for a while."""
     kept = data.batch_size, data.global_batch_size, data.max_tokens
     if size is not None and size < 1:
@@ -207,15 +206,3 @@ def _products_as_in_the_program() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without the trainer's lines about the machine."""
-    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 
+from datamodules.data import data_of
 from datamodules.types import ClassFacts
 from experiments import __version__
 from experiments.commands.configs import CONFIGS
@@ -21,7 +22,7 @@ def card(trainer: Trainer, task: Any, words: Sequence[str], config: str) -> str:
         words: The command line.
         config: The configuration, as YAML.
     """
-    data = trainer.datamodule  # type: ignore[attr-defined]
+    data = data_of(trainer)
     sizes = [f"{len(data.datasets[split]):,} {split}" for split in ("train", "val", "test") if split in data.datasets]
     total = sum(parameter.numel() for parameter in task.parameters())
     trained = sum(parameter.numel() for parameter in task.parameters() if parameter.requires_grad)

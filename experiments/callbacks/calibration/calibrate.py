@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
+from datamodules.data import data_of
 from experiments.runs import command
 from modules.calibration import Calibrator, Compared, check_coverage, fewest
 from modules.task import Task
@@ -55,7 +56,7 @@ class Calibrate(Callback):
                 f"trainer.max_epochs {most}: leave it out, or validate more often"
             )
         self.validated = False
-        _check_number(len(trainer.datamodule.datasets["val"]), self.coverage)  # type: ignore[attr-defined]
+        _check_number(len(data_of(trainer).datasets["val"]), self.coverage)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew."""

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-def figures_of(task: Task[Any], data: Data[Any, Any]) -> list[Callback]:
+def figures_of(task: Task[Any], data: Data) -> list[Callback]:
     """What there is to show of a task, unless its configuration says it.
 
     Args:

@@ -5,6 +5,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from datamodules.data import data_of
 from datamodules.text.base import TextData
 from experiments.callbacks.board.loggers import has_board, show_text
 from experiments.callbacks.figures.base import plain, shortened, show_figure
@@ -31,7 +32,7 @@ class TrainingInputs(Callback):
         if not trainer.is_global_zero or not isinstance(pl_module, Classifier):
             return
         inputs, target = batch.inputs, batch.target
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         number = min(self.num_examples, len(target))
         names = [pl_module.classes[index] for index in target[:number].tolist()]
         if isinstance(inputs, Tensor) and inputs.ndim == 4:

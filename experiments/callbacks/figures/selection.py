@@ -6,6 +6,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics import CatMetric
 
+from datamodules.data import data_of
 from datamodules.dialogue.base import DialogueData
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, plain, show_figure
@@ -36,7 +37,7 @@ class SelectionFigures(EvaluationFigures):
         self._ranks = self._ranks or CatMetric().to(pl_module.device)
         self._ranks.update(ranks(output.preds, output.target))
         self._num_candidates = max(self._num_candidates, output.preds.shape[1])
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         if batch_idx == 0 and trainer.is_global_zero and isinstance(data, DialogueData):
             num = min(self.num_contexts, len(output.preds))
             for i in (k * len(output.preds) // num for k in range(num)):

@@ -5,6 +5,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.data import data_of
 from datamodules.text.base import TextData
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, plain
@@ -25,7 +26,7 @@ class TextMistakes(EvaluationFigures):
 
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Look for mistakes."""
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         if not isinstance(data, TextData):
             raise MisconfigurationException(f"TextMistakes is of texts, not of {type(data).__name__}")
         probability, predicted = output.preds.max(1)

@@ -5,6 +5,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+from datamodules.data import data_of
 from datamodules.sampling import BatchIndices
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, plain, show_figure
@@ -32,7 +33,7 @@ class TranslationSamples(EvaluationFigures):
         """Write the samples, with the weights that are evaluated (an average, maybe)."""
         if not trainer.is_global_zero:
             return
-        examples = trainer.datamodule.datasets[stage]  # type: ignore[attr-defined]
+        examples = data_of(trainer).datasets[stage]
         num = min(self.num_samples, len(examples))
         source, target, references = examples.__getitems__(BatchIndices([i * len(examples) // num for i in range(num)]))
         source, target = source.to(pl_module.device), target.to(pl_module.device)
