@@ -1,7 +1,7 @@
 """What crosses from data to task: the facts and the batches of every kind, and the numbers that mark positions."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, NewType, Self, get_type_hints
 
 import numpy as np
@@ -76,7 +76,7 @@ class Facts:
 
     def state(self) -> dict[str, Any]:
         """The fields by name, for the checkpoint."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
@@ -85,9 +85,10 @@ class Facts:
         Raises:
             MisconfigurationException: If a field is missing or of another form, or there are others.
         """
-        known = {field.name for field in fields(cls)}
-        if state.keys() != known:
-            there = ", ".join(sorted(known ^ state.keys()))
+        known = {one.name for one in fields(cls)}
+        later = {one.name for one in fields(cls) if one.default_factory is not MISSING}  # older runs lack them
+        if state.keys() | later != known:
+            there = ", ".join(sorted(known ^ (state.keys() | later)))
             raise MisconfigurationException(
                 f"the checkpoint was trained on another kind of data: "
                 f"it does not hold the facts of {cls.__name__} ({there})"
@@ -418,6 +419,7 @@ class SeriesFacts(Facts):
         date_order: ``dmy``, ``mdy`` or ``ymd`` where the dates do not say themselves which number is what.
         zone: Zone or offset of the times; empty if the file says none.
         decimal: Decimal sign; empty if the numbers have none.
+        units: Currency, percent sign or word in the cells of those columns that have one.
         season: Steps of a season.
         context: Steps a forecast looks at.
         horizon: Steps forecast.
@@ -442,6 +444,7 @@ class SeriesFacts(Facts):
     date_order: str
     zone: str
     decimal: str
+    units: dict[str, str] = field(default_factory=dict)
     season: int
     context: int
     horizon: int

@@ -105,7 +105,10 @@ def parquet_rows(path: Path, encoding: str | None, separator: str | None, faults
 
 
 def excel_rows(path: Path, encoding: str | None, separator: str | None, faults: Faults) -> Placed:
-    """Rows of the first sheet of an Excel file; formulas by their values, errors as nothing."""
+    """Rows of the first sheet of an Excel file; formulas by their values, errors as nothing.
+
+    Empty rows are left out, but in a sheet of one column, where one among others is an empty text.
+    """
     import openpyxl
 
     check_archive(path)
@@ -116,10 +119,14 @@ def excel_rows(path: Path, encoding: str | None, separator: str | None, faults: 
             if len(book.worksheets) > 1:
                 rank_zero_warn(f"{path} has {len(book.worksheets)} sheets; the first, `{sheet.title}`, is read")
             header: list[str] = []
+            last = 0  # row that was told
             for number, line in enumerate(sheet.iter_rows(), start=1):
                 row = [None if cell.data_type == "e" else cell.value for cell in line]
                 if all(cell is None for cell in row):
                     continue
+                if len(header) == 1:
+                    yield from ((f"row {empty}", {header[0]: None}) for empty in range(last + 1, number))
+                last = number
                 if not header:
                     while row[-1] is None:  # formatted, but empty
                         row.pop()

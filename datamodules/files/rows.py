@@ -133,7 +133,7 @@ def csv_cells(
             if row is None:
                 break
             line = reader.line_num
-            if not is_row(row):
+            if not is_row(row) and not (row and len(header) == 1):  # of one column: an empty text, in quotes
                 continue
             if not header:
                 header = header_of(row, path)

@@ -186,7 +186,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
     def _layout(self) -> Layout:
         """What was told from the training file."""
         facts = self.facts
-        return Layout(facts.time, facts.targets, facts.frequency, facts.date_order, facts.zone, facts.decimal)
+        return Layout(**{name: getattr(facts, name) for name in Layout._fields})
 
     def ends(self, segment: Segment, split: str) -> list[int]:
         """The row after the last one of training, validation and test, as far as a split needs them."""

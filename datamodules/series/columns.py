@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -19,28 +19,43 @@ if TYPE_CHECKING:
     from pandas import Series as Column
 
 
+class Numbers(NamedTuple):
+    """What was read.
+
+    Attributes:
+        frame: Targets and covariates in double precision, not-a-number where a cell is empty.
+        targets: Names of the targets.
+        decimal: Decimal sign; empty if the numbers have none.
+        units: Currency, percent sign or word in the cells of those columns that have one.
+    """
+
+    frame: "DataFrame"
+    targets: list[str]
+    decimal: str
+    units: dict[str, str]
+
+
 def read_numbers(
     frame: "DataFrame",
     targets: Sequence[str],
     covariates: Sequence[str],
     decimal: str | None,
+    units: dict[str, str] | None,
     separator: str | None,
     path: Path,
     on_error: OnError,
-) -> tuple["DataFrame", list[str], str]:
-    """The columns of numbers in double precision, not-a-number where a cell is empty.
+) -> Numbers:
+    """Read the columns of numbers.
 
     Args:
         frame: The columns but for times and names of series; its index holds the numbers of the rows.
         targets: Columns to forecast; all columns of numbers but the covariates if there are none.
         covariates: Further columns.
         decimal: Decimal sign, if it is known.
+        units: Units of the columns that have one, if they are known: a later file is held to them.
         separator: Between the cells of a CSV.
         path: The file, for messages.
         on_error: What to do about cells that are no numbers.
-
-    Returns:
-        Targets and covariates, the names of the targets, and the decimal sign.
 
     Raises:
         MisconfigurationException: If a cell is no number, or none of the columns holds any.
@@ -50,7 +65,9 @@ def read_numbers(
     names = [*targets, *covariates] if targets else [str(name) for name in frame.columns]
     texts = {name: frame[name] for name in names if is_text(frame[name])}
     formats = find_formats(texts, decimal, separator, str(path))
-    formats = {n: how for n, how in formats.items() if not how.has_word}  # nothing holds a later file to the unit
+    plain = NumberFormat(decimal or ".")
+    if units is not None:
+        formats = {name: formats.get(name, plain)._replace(unit=units.get(name, "")) for name in names}
     if not targets:
         names = [name for name in names if name not in covariates]
         targets = [name for name in names if name not in texts or name in formats or _mostly_numbers(texts[name])]
@@ -62,10 +79,10 @@ def read_numbers(
             rank_zero_info(f"{path}: columns without numbers are not forecast: {', '.join(left)}")
     used = [*targets, *covariates]
     faults = Faults(on_error, str(path))
-    plain = NumberFormat(decimal or ".")
     columns = {name: _to_numbers(frame[name], formats.get(name, plain), path, faults) for name in used}
     faults.report(len(frame) * len(used), "numbers")
-    return pd.DataFrame(columns, index=frame.index), list(targets), decimal or _sign(texts, formats)
+    units = {name: formats[name].unit for name in used if name in formats and formats[name].unit}
+    return Numbers(pd.DataFrame(columns, index=frame.index), list(targets), decimal or _sign(texts, formats), units)
 
 
 def _without_empty(frame: "DataFrame", names: list[str], path: Path) -> list[str]:
@@ -80,6 +97,7 @@ def _to_numbers(column: "Column[Any]", how: NumberFormat, path: Path, faults: Fa
     if not is_text(column):
         numbers = column.to_numpy(dtype=float, na_value=np.nan)
         absent = np.isnan(numbers)
+        numbers = np.full_like(numbers, np.nan) if how.needs_unit else numbers
     elif {text.lower() for text in texts_of(column).unique().to_pylist()[:9]} <= {"true", "false"}:
         return np.asarray(column.astype("str").str.lower().map({"true": 1.0, "false": 0.0}), dtype=float)
     else:
@@ -88,7 +106,8 @@ def _to_numbers(column: "Column[Any]", how: NumberFormat, path: Path, faults: Fa
     wrong = np.isinf(numbers) | (np.isnan(numbers) & ~absent)
     for k in np.flatnonzero(wrong).tolist():
         where = f"{path}, row {column.index[k]}, column `{column.name}`"
-        faults.add(MisconfigurationException(f"{where}: `{column.iloc[k]}` is not a finite number"))
+        unit = f" in {how.unit} (write the unit in each cell)" if how.needs_unit else ""
+        faults.add(MisconfigurationException(f"{where}: `{column.iloc[k]}` is not a finite number{unit}"))
     return np.where(wrong, np.nan, numbers)
 
 
@@ -103,7 +122,7 @@ def _sign(texts: "dict[str, Column[Any]]", formats: dict[str, NumberFormat]) -> 
     """The decimal sign that the numbers show; nothing if they are all whole."""
     import pyarrow.compute as pc
 
-    for name, how in formats.items():
+    for name, how in ((name, formats[name]) for name in texts if name in formats):
         signs = how.decimal + how.thousands.strip(" '")
         if any(pc.any(pc.match_substring(texts_of(texts[name]), sign)).as_py() for sign in signs):
             return how.decimal

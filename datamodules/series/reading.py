@@ -34,6 +34,7 @@ class Layout(NamedTuple):
         date_order: Order of day, month and year, where the dates do not say it themselves.
         zone: Zone or offset of the times; empty if the file says none.
         decimal: Decimal sign; empty if the numbers have none.
+        units: Currency, percent sign or word in the cells of those columns that have one.
     """
 
     time: str
@@ -42,6 +43,7 @@ class Layout(NamedTuple):
     date_order: str
     zone: str
     decimal: str
+    units: dict[str, str]
 
 
 class Reading(NamedTuple):
@@ -106,7 +108,9 @@ class SeriesReader(NamedTuple):
             separator = find_dialect(path, None, self.encoding).separator
         table = frame.drop(columns=[name for name in (time, self.id) if name is not None])
         covariates = [*self.past, *self.known]
-        numbers, targets, decimal = read_numbers(table, named, covariates, decimal, separator, path, self.on_error)
+        units = told.units if told else None
+        read = read_numbers(table, named, covariates, decimal, units, separator, path, self.on_error)
+        numbers, targets = read.frame, read.targets
         rows = [(name, where, self._clock(dates, where, zone, path)) for name, where in self._groups(frame)]
         freq = told.frequency if told else self.rules.freq
         if self.rules.resample is None and not freq:
@@ -124,7 +128,7 @@ class SeriesReader(NamedTuple):
                     raise
                 apart.add(error)
         apart.report(len(rows), "series")
-        layout = Layout(time, targets, str(self.rules.resample or freq), dates.order, zone, decimal)
+        layout = Layout(time, targets, str(self.rules.resample or freq), dates.order, zone, read.decimal, read.units)
         return Reading(segments, layout, dates.form)
 
     # ---- times

@@ -117,9 +117,8 @@ class TableData(Data[Rows, TableFacts]):
             self._told = self.kinds.tell(rows, self.inputs(table))
         columns = self.facts.columns if self.known else self._told.values()
         formats = {c["name"]: NumberFormat(*c["format"]) for c in columns if c["kind"] == "number"}
-        for name in formats:
-            rows.column(name)
-        return rows._replace(frame=with_numbers(table, formats))
+        read = {name for name in formats if is_text(rows.column(name))}
+        return rows._replace(frame=with_numbers(table, formats), read=read)
 
     def with_target(self, rows: Rows) -> Rows:
         """Leave out the rows whose target is missing."""

@@ -1,5 +1,6 @@
 """Cells of a table as numbers, days and categories; what does not fit is named by file, row, column and value."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,12 +28,14 @@ class Rows(NamedTuple):
         where: Numbers of the rows, counted from 0.
         source: Where the table is from, for messages.
         labelled: Whether the target is there.
+        read: Columns of texts that were made numbers.
     """
 
     frame: "DataFrame"
     where: Array
     source: str
     labelled: bool = True
+    read: Collection[str] = ()
 
     def column(self, name: str) -> "Series[Any]":
         """One column of these rows.
@@ -74,7 +77,8 @@ class CellReader:
             how: How they are written, where they are texts.
 
         Raises:
-            MisconfigurationException: If a cell is not a finite number; tells the row and the value.
+            MisconfigurationException: If a cell is not a finite number, or a bare one where numbers have a unit; tells
+                the row and the value.
         """
         values = self.rows.column(name)
         if is_text(values):
@@ -88,9 +92,13 @@ class CellReader:
         else:
             array = _to_numeric(values)
             wrong = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
+        if how.needs_unit and not is_text(values) and name not in self.rows.read:
+            wrong |= ~np.isnan(array)
         sign = "" if how._replace(unit="") == PLAIN else f" with the decimal sign `{how.decimal}`"
         unit = f" in {how.unit}" if how.unit else ""
-        self._check(values, wrong, f"number{unit}{sign} (are they categories? then list `{name}` under categorical)")
+        hint = f"are they categories? then list `{name}` under categorical"
+        hint = "write the unit in each cell" if how.needs_unit else hint
+        self._check(values, wrong, f"number{unit}{sign} ({hint})")
         return np.where(wrong, np.nan, array)
 
     def days(self, name: str, order: str = "", form: str | None = None) -> tuple[Array, str]:

@@ -74,9 +74,10 @@ class NumberTarget(Target[WrittenNumberFacts]):
 
         def encode(cells: tuple[str | float, ...]) -> list[float]:
             numbers = [_number(cell, how) for cell, how in zip(cells, formats, strict=True)]
-            for name, cell, number in zip(facts.targets, cells, numbers, strict=True):
+            for name, cell, number, how in zip(facts.targets, cells, numbers, formats, strict=True):
                 if math.isnan(number):
-                    raise MisconfigurationException(f"column `{name}`: {cell!r:.40} is not a number")
+                    unit = f" in {how.unit} (write the unit in each cell)" if how.needs_unit else ""
+                    raise MisconfigurationException(f"column `{name}`: {cell!r:.40} is not a number{unit}")
             return numbers
 
         return encode
@@ -89,9 +90,9 @@ class NumberTarget(Target[WrittenNumberFacts]):
 
 
 def _number(cell: str | float, how: NumberFormat) -> float:
-    """Not-a-number where a text is none."""
+    """Not-a-number where a text is none, and where a bare number is none in the unit."""
     if isinstance(cell, float):
-        return cell
+        return math.nan if how.needs_unit else cell
     if how == PLAIN and "_" not in cell:  # the usual case, quickly
         try:
             number = float(cell)

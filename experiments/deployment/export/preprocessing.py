@@ -205,6 +205,13 @@ def _(data: SeriesData, task: Any) -> Preprocessing:
     values = {
         name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in facts.state().items()
     }
+    formats = {
+        name: NumberFormat(facts.decimal or ".", "", facts.units.get(name, ""))
+        for name in (*facts.targets, *facts.past, *facts.known)
+    }
+    values["columns"] = {
+        name: {"name": name, "format": list(how), "needs_unit": how.needs_unit} for name, how in formats.items()
+    }
     months = {"M": 1, "Q": 3, "Y": 12}
     unit = facts.frequency.lstrip("0123456789")
     count = int(facts.frequency.removesuffix(unit) or 1)

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files import opening
 from datamodules.files.faults import Faults
+from datamodules.files.frame import read_texts
 from datamodules.files.rows import column_names, read_rows, require
 
 CELLS = [
@@ -173,6 +174,24 @@ def test_says_that_there_is_no_file(tmp_path):
         list(read_rows(tmp_path / "t.csv", "klingon"))
     with pytest.raises(MisconfigurationException, match="a separator is one character"):
         list(read_rows(tmp_path / "t.csv", separator="::"))
+
+
+def test_one_column_keeps_its_empty_cells(tmp_path):
+    cells = ["one", "", "two, or so", "", ""]
+    frame = pd.DataFrame({"text": cells})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_csv(tmp_path / "quoted.csv", index=False, quoting=1)
+    (tmp_path / "blank.csv").write_text('text\n\none\n\n""\n"two, or so"\n""\n""\n\n')  # as people write it
+    for name in ("t.csv", "quoted.csv", "blank.csv"):
+        assert [row["text"] for _, row in read_rows(tmp_path / name)] == cells
+        frame = read_texts(tmp_path / name)
+        assert frame["text"].astype("object").fillna("").tolist() == cells
+    pd.DataFrame({"text": cells}).to_excel(tmp_path / "t.xlsx", index=False)  # those at the end cannot be seen
+    assert list(read_rows(tmp_path / "t.xlsx")) == [
+        ("row 2", {"text": "one"}),
+        ("row 3", {"text": None}),
+        ("row 4", {"text": "two, or so"}),
+    ]
 
 
 def test_excel_cells_keep_their_types(tmp_path):

@@ -97,6 +97,29 @@ def test_the_decimal_sign_of_training_holds_for_later_files(tmp_path):
     assert one(read(later, told._replace(decimal="."))).frame.y.iloc[1] == 1.001
 
 
+@pytest.mark.parametrize("unit", ["{} kg", "{}%", "€{}", "{} EUR"])
+def test_the_unit_of_training_holds_for_later_files(tmp_path, unit):
+    def write_as(form, name="later.csv"):
+        return write(tmp_path, daily().assign(y=[form.format(v) for v in waves()]), name)
+
+    told = read(write_as(unit)).layout
+    assert told.units == {"y": unit.strip(" {}")}
+    assert one(read(write_as(unit), told)).frame.y.tolist() == waves().tolist()
+    bare = write_as("{}"), tmp_path / "later.parquet"
+    daily().to_parquet(bare[1])
+    for path in bare:
+        if unit in ("{} kg", "{}%"):
+            with pytest.raises(MisconfigurationException, match=r"`10.0` is not a finite number in .* \(write the"):
+                read(path, told)
+        else:
+            assert one(read(path, told)).frame.y.tolist() == waves().tolist()
+    for form in {"{} kg", "{} g", "{}%", "${}", "{} CHF"} - {unit}:
+        with pytest.raises(MisconfigurationException, match=r"column `y`: .*10\.0.* is not a finite number"):
+            read(write_as(form), told)
+        with pytest.raises(MisconfigurationException, match=r"column `y`: .*10\.0.* is not a finite number"):
+            read(write_as(form), read(write_as("{}", "f.csv")).layout)  # training had none
+
+
 def test_large_levels_keep_every_digit(tmp_path):
     y = [12345678 + k % 7 + 0.125 for k in range(60)]
     assert one(read(write(tmp_path, daily().assign(y=y)))).frame.y.tolist() == y
@@ -225,7 +248,7 @@ def test_one_offset_stays(tmp_path):
     assert found.layout.zone == "+05:30"
     assert list(one(found).times) == list(times)
     with pytest.raises(MisconfigurationException, match="have a UTC offset, those of training had none"):
-        read(tmp_path / "f.csv", Layout("t", ["y"], "h", "", "", ""))
+        read(tmp_path / "f.csv", Layout("t", ["y"], "h", "", "", "", {}))
 
 
 def test_days_of_a_place_are_not_days_of_utc(tmp_path):

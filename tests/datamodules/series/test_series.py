@@ -107,9 +107,9 @@ def hours(k, time):
         ({"b": [*[1.0] * 42, *[2.0] * 18]}, {}, "column `b` is constant in the training part"),
         ({"b": ["x", *[2.0] * 59]}, {"target": ["a", "b"]}, "row 1, column `b`: `x` is not a finite number"),
         (
-            {"b": [f"{k % 9} kg" for k in range(60)]},
+            {"b": ["0", *(f"{k % 9} kg" for k in range(59))]},
             {"target": ["a", "b"]},
-            "row 1, column `b`: `0 kg` is not a finite",
+            "row 2, column `b`: `0 kg` is not a finite",
         ),
         ({}, {"target": "c"}, "has no column `c`; there are: time, a, b"),
         ({}, {"context": 40}, "the train part has 42 rows, which is too short for a context of 40 and a horizon of 3"),

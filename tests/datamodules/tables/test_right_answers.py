@@ -70,8 +70,31 @@ def test_numbers_with_a_unit_are_numbers_in_this_unit_only(tmp_path):
     known = predicted(data, new[0])
     assert known.equal(predicted(data, write(tmp_path, ["0.5,12 kg"], "new.csv", "x,c")))
     for path in new[1:]:
-        with pytest.raises(MisconfigurationException, match=r"column `c`: '12.*' is not a number in kg"):
+        with pytest.raises(MisconfigurationException, match=r"column `c`: '12.*' is not a number in kg \(write"):
             predicted(data, path)
+
+
+@pytest.mark.parametrize("unit", [" kg", "%"])
+@pytest.mark.parametrize("name", ["new.xlsx", "new.parquet", "new.jsonl", ""])
+def test_a_bare_number_is_none_in_a_unit(tmp_path, unit, name):
+    data = ready(write(tmp_path, [f"{NOISE[k]},{k % 7 + 10}{unit},{k % 5}" for k in range(60)]))
+    for cells, number in (([f"12{unit}", None], True), ([12, None], False), ([12.5, 13], False)):
+        given = frame = pd.DataFrame({"x": [0.5, 1.5], "c": cells})
+        if name:
+            given = tmp_path / name
+            if name == "new.xlsx":
+                frame.to_excel(given, index=False)
+            elif name == "new.parquet":
+                frame.to_parquet(given)
+            else:
+                frame.to_json(given, orient="records", lines=True)
+        if number:
+            data.ask(given)
+            data.setup("predict")
+            continue
+        with pytest.raises(MisconfigurationException, match=rf"`c`: {cells[0]}.* is not a number in {unit.strip()}"):
+            data.ask(given)
+            data.setup("predict")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,17 @@ def test_what_is_no_number_or_could_be_two_is_refused(cells, message):
         target.learn([target.read({"price": cell}, "t.csv, line 2") for cell in cells], "t.csv")
 
 
+@pytest.mark.parametrize("unit", [" kg", "%"])
+def test_a_bare_number_is_none_in_a_unit(unit):
+    facts, _ = learned([f"{k}{unit}" for k in range(5)])
+    encode = NumberTarget(["price"]).encoder(facts)
+    assert encode((f"7{unit}",)) == [7.0]
+    with pytest.raises(MisconfigurationException, match=rf"`price`: 7.0 is not a number in {unit.strip()} \(write the"):
+        encode((7.0,))
+    with pytest.raises(MisconfigurationException, match="is not a number in"):
+        learned([*(f"{k}{unit}" for k in range(5)), 7])
+
+
 def test_a_format_holds_for_later_files(tmp_path):
     (tmp_path / "t.csv").write_text("text;price\n" + "".join(f"t {k % 3};{k},5\n" for k in range(20)))
     (tmp_path / "other.csv").write_text("text;price\nx;3,5\ny;1.003,5\n")

@@ -27,6 +27,7 @@ from datamodules.images.base import Images
 from datamodules.series.base import SeriesData
 from datamodules.tables.base import TableData
 from datamodules.tagging.base import Tagging
+from datamodules.types import joined
 from experiments import load
 from experiments.deployment.export import command
 from experiments.deployment.export.command import composed, export
@@ -34,6 +35,7 @@ from experiments.deployment.export.formats import write_onnx, write_torch
 from experiments.deployment.export.graphs import Graph
 from experiments.deployment.export.scripts import files, images, replies, sequences, series, table, tags, words
 from experiments.deployment.export.scripts import text as texts
+from experiments.deployment.export.scripts.shared import number
 from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
 
 REFUSED = {
@@ -270,10 +272,11 @@ def test_images_are_cropped_alike(size: list[int]) -> None:
 )
 def test_numbers_are_read_alike(how: NumberFormat) -> None:
     column = {"name": "x", "format": list(how), "needs_unit": how.needs_unit}
-    for text in ("12 m", "12m", "12 mm", "-1", "-€ 1.234,5", "1,5€", "12 %", "7", "m"):
-        wanted = parse(pa.array([text], pa.large_string()), how)[0]
+    for text in ("12 m", "12m", "12 mm", "-1", "-€ 1.234,5", "1,5€", "12 %", "7", "m", 12, 1.5):
+        wanted = float("nan" if how.needs_unit else text) if not isinstance(text, str) else None
+        wanted = parse(pa.array([text], pa.large_string()), how)[0] if wanted is None else wanted
         try:
-            found = table.number(text, column, ())
+            found = number(text, column, ())
         except ValueError:
             found = math.nan
         assert found == wanted or (found != found and wanted != wanted), text
@@ -350,7 +353,10 @@ def test_lines_end_where_the_run_ends_them(tmp_path: Path) -> None:
 
 
 def test_own_columns_stay_in_the_table_of_a_program() -> None:
-    assert files.joined({"set": 1, "a": 2}, {"set": "x"}) == {"given_set": 1, "a": 2, "set": "x"}
+    for given in ({"set": 1, "a": 2}, {"set": 1, "given_set": 2}, {"given_set": 1, "set": 2}, {"a": 1}):
+        found = files.joined(given, {"set": "x"})
+        assert found == joined(given, {"set": "x"})
+    assert files.joined({"set": 1, "given_set": 2}, {"set": "x"}) == {"given_given_set": 1, "given_set": 2, "set": "x"}
 
 
 def test_a_fault_ends_a_program_with_a_sentence(tmp_path: Path) -> None:
@@ -359,4 +365,4 @@ def test_a_fault_ends_a_program_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="cannot identify image file"):
         files.run(lambda path: [{"pixels": images.pixels_of(path, 1)}], tmp_path / "notes.jpg")
     with pytest.raises(SystemExit, match="x: 'many' is not a number"):
-        files.run(lambda cell: [{"number": table.number(cell, column, ())}], "many")
+        files.run(lambda cell: [{"number": number(cell, column, ())}], "many")

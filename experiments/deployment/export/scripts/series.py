@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.deployment.export.scripts.files import run, table_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import read_json, time_of
+from experiments.deployment.export.scripts.shared import number, read_json, time_of
 
 PERIODS = {"minute": 60, "hour": 24, "weekday": 7, "day": 31, "day_of_year": 365.25, "month": 12}
 
@@ -61,8 +61,10 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
         raise ValueError(f"{', '.join(facts['known'])} must be given for {horizon} rows after the last target")
 
     def columns(some: Sequence[dict[str, Any]], names: Sequence[str]) -> np.ndarray:
-        cells = [[str(row[name]).replace(facts["decimal"] or ".", ".") for name in names] for row in some]
-        return np.array(cells, dtype=float).reshape(len(some), len(names))
+        numbers = [[number(row[name], facts["columns"][name], ()) for name in names] for row in some]
+        if any(x != x for row in numbers for x in row):
+            raise ValueError(f"a cell of {', '.join(names)} is empty")
+        return np.array(numbers, dtype=float).reshape(len(some), len(names))
 
     values = columns(given, [*targets, *facts["past"]])
     values = np.log(values) if facts["scale"] == "log" else values

@@ -27,6 +27,27 @@ def time_of(text: str, order: str = "") -> datetime:
     return datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
 
 
+def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
+    """A cell as a number, not-a-number where it is missing."""
+    if cell is None or cell != cell:
+        return float("nan")
+    text = cell.strip() if isinstance(cell, str) else str(cell)
+    if not text or text.lower() in missing:
+        return float("nan")
+    decimal, thousands, unit = column["format"]
+    bare = re.sub(rf"^([+-]?)\s*{re.escape(unit)}\s*|\s*{re.escape(unit)}$", r"\1", text) if unit else text
+    if bare == text and column["needs_unit"]:
+        raise ValueError(f"{column['name']}: {cell!r} is not a number in {unit} (write the unit in each cell)")
+    if not isinstance(cell, str):
+        return float(cell)
+    text = bare
+    text = re.sub(r"\s|'", "", text) if thousands in (" ", "'") else text.replace(thousands, "") if thousands else text
+    try:
+        return float(text.replace(decimal, ".").strip())
+    except ValueError:
+        raise ValueError(f"{column['name']}: {cell!r} is not a number") from None
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities ``(rows, classes)``."""
     powers = np.exp(logits - logits.max(1, keepdims=True))

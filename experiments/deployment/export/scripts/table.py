@@ -1,6 +1,5 @@
 """Predicts from rows of a table: ``python predict.py table.csv > predictions.csv``."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,29 +9,9 @@ import numpy as np
 
 from experiments.deployment.export.scripts.files import joined, run, table_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import answers_of, read_json, time_of
+from experiments.deployment.export.scripts.shared import answers_of, number, read_json, time_of
 
 WAVES = ((3, 7.0), (0, 365.25), (0, 1.0))  # shift and period, in days: week, year, day
-
-
-def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
-    """A cell as a number, not-a-number where it is missing."""
-    if cell is None or isinstance(cell, int | float):
-        return float("nan") if cell is None else float(cell)
-    decimal, thousands, unit = column["format"]
-    text = cell.strip()
-    if not text or text.lower() in missing:
-        return float("nan")
-    if unit:
-        bare = re.sub(rf"^([+-]?)\s*{re.escape(unit)}\s*|\s*{re.escape(unit)}$", r"\1", text)
-        if bare == text and column["needs_unit"]:
-            raise ValueError(f"{column['name']}: {text!r} is not a number in {unit}")
-        text = bare
-    text = re.sub(r"\s|'", "", text) if thousands in (" ", "'") else text.replace(thousands, "") if thousands else text
-    try:
-        return float(text.replace(decimal, ".").strip())
-    except ValueError:
-        raise ValueError(f"{column['name']}: {cell!r} is not a number") from None
 
 
 def days(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
