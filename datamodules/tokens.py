@@ -21,6 +21,7 @@ __all__ = ["BEGIN", "END", "PAD", "SPECIAL", "UNKNOWN", "Kind", "Tokens", "find_
 
 Kind = Literal["words", "bpe", "wordpiece"]
 
+LETTERS = 64  # in a token, at most on average: what is beyond need not be tokenized
 BLANK = "\u2423"  # how blanks are written where they can be seen
 SPECIAL = ["<pad>", "<unk>", "<bos>", "<eos>"]  # of tokenizers fitted here; pretrained ones have their own
 
@@ -48,7 +49,12 @@ class Tokens:
 
     Args:
         text: The tokenizer as JSON, as ``json`` returns it.
+
+    Attributes:
+        num_cut: How many of the texts, or pairs of texts, that it has encoded were longer than it was let read.
     """
+
+    num_cut = 0
 
     def __init__(self, text: str) -> None:
         self.json = text
@@ -180,7 +186,7 @@ class Tokens:
 
     def encode(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """Token ids of each text; of at most ``max_length`` tokens, those that a pretrained tokenizer adds included."""
-        return [ids for ids, _ in self._encode([_cut(text, max_length) for text in texts], max_length, False)]
+        return [ids for ids, _ in self._encode(texts, max_length, False)]
 
     def encode_pairs(
         self, pairs: Sequence[tuple[str, str]], max_length: int | None = None
@@ -192,7 +198,9 @@ class Tokens:
         """
         self._limit(max_length)
         _, pad, _ = self._fitted
-        for encoding in self._pairing.encode_batch([tuple(_cut(text, max_length) for text in pair) for pair in pairs]):
+        cut = [tuple(_cut(text, max_length) for text in pair) for pair in pairs]
+        for pair, encoding in zip(pairs, self._pairing.encode_batch(cut), strict=True):
+            self._count_cut(pair, encoding, max_length)
             kept = [place for place, index in enumerate(encoding.ids) if pad or index != PAD]
             ids = [_exchange(encoding.ids[place], pad) for place in kept]
             yield ids, sum(encoding.type_ids[place] == 0 for place in kept)
@@ -253,9 +261,11 @@ class Tokens:
         def composed(text: str) -> str:  # offsets are those of composed characters
             return unicodedata.normalize("NFC", _cut(text, max_length))
 
-        parts = [tuple(map(composed, (text,) if isinstance(text, str) else text)) for text in texts]
+        given = [(text,) if isinstance(text, str) else text for text in texts]
+        parts = [tuple(map(composed, text)) for text in given]
         written = [text[0] if len(text) == 1 else text for text in parts]
-        for text, encoding in zip(parts, self._pairing.encode_batch(written), strict=True):
+        for whole, text, encoding in zip(given, parts, self._pairing.encode_batch(written), strict=True):
+            self._count_cut(whole, encoding, max_length)
             places = zip(encoding.ids, encoding.sequence_ids, encoding.word_ids, encoding.offsets, strict=True)
             kept = [place for place in places if pad or place[0] != PAD]
             yield text, [(_exchange(index, pad), part, word, span) for index, part, word, span in kept]
@@ -283,16 +293,34 @@ class Tokens:
     ) -> Iterable[tuple[list[int], list[int | None]]]:
         self._limit(max_length)
         tokenizer, pad, _ = self._fitted
-        for encoding in tokenizer.encode_batch(texts, is_pretokenized=are_words):
+        cut = texts if are_words else [_cut(text, max_length) for text in texts]
+        for text, encoding in zip(texts, tokenizer.encode_batch(cut, is_pretokenized=are_words), strict=True):
+            if not are_words:
+                self._count_cut((text,), encoding, max_length)
             ids, owners = encoding.ids, encoding.word_ids
             if not pad and PAD in ids:  # somebody wrote `<pad>` into the text, which would end there
                 kept = [place for place, index in enumerate(ids) if index != PAD]
                 ids, owners = [ids[place] for place in kept], [owners[place] for place in kept]
             yield [_exchange(index, pad) for index in ids] if pad else ids, owners
 
+    def is_cut(self, text: str | tuple[str, str], max_length: int | None) -> bool:
+        """Whether a text, or a pair of texts, is longer than what is read of it."""
+        before = self.num_cut
+        list(self._places([text], max_length))
+        return self.num_cut > before
+
+    def _count_cut(self, texts: Sequence[str], encoding: Any, max_length: int | None) -> None:
+        limit = self.limit(max_length)
+        # What overflows is copied when it is asked for.
+        overflows = limit is not None and len(encoding.ids) >= limit and bool(encoding.overflowing)
+        self.num_cut += overflows or any(_is_cut(text, max_length) for text in texts)
+
+    def limit(self, max_length: int | None) -> int | None:
+        """Most tokens that are read of a text: at most ``max_length``, and what the pretrained model takes."""
+        return min(filter(None, (max_length, self.max_length)), default=None)
+
     def _limit(self, max_length: int | None) -> None:
-        tokenizer, _, longest = self._fitted
-        limit = min(filter(None, (max_length, longest)), default=None)
+        tokenizer, limit = self._fitted[0], self.limit(max_length)
         if limit is None:
             tokenizer.no_truncation()
         else:
@@ -324,7 +352,12 @@ def num_unspaced(text: str) -> int:
 
 def _cut(text: str, max_length: int | None) -> str:
     """The beginning of a text: it spares the tokenizer a line of megabytes."""
-    return _valid(text if max_length is None else text[: 64 * max_length])
+    return _valid(text if max_length is None else text[: LETTERS * max_length])
+
+
+def _is_cut(text: str, max_length: int | None) -> bool:
+    """Whether ``_cut`` leaves out anything but blanks."""
+    return max_length is not None and bool(text[LETTERS * max_length :].strip())
 
 
 def _valid(text: str) -> str:

@@ -156,10 +156,12 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
             if train:
                 pairs = not_too_long(pairs, ids, self.max_length)
             contexts, texts = [turns for turns, _ in pairs], [reply for _, reply in pairs]
+        code.tell_cut([ids[turns[-1]] for turns in contexts], "last turns")
         inputs = Ragged(code.context([ids[turn] for turn in turns]) for turns in contexts)
         if not self.candidates:
             target = Ragged([BEGIN, *ids[reply], END] for reply in texts) if texts else None
             return PairExamples(inputs, target, texts if texts and not train else None)
+        code.tell_cut([ids[reply] for reply in texts], "replies")
         replies = Ragged(code.reply(ids[reply]) for reply in texts) if texts else None
         return ChoiceExamples(inputs, replies, texts, self.candidates if texts and not train else 0)
 

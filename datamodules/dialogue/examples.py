@@ -67,6 +67,16 @@ class DialogueTokenizer:
             decoded.append(" ".join(f"{starts[a][0]}: {turn}" for a, turn in zip(ends[:-1], turns, strict=True)))
         return decoded
 
+    def tell_cut(self, turns: Sequence[list[int]], what: str) -> None:
+        """Warn of turns, of which ``what`` is the name, that are cut as they are too long."""
+        room = self.max_length - len(self.first) - len(self.last) - max(len(self.you), len(self.me))
+        cut = sum(len(turn) > room for turn in turns)
+        if cut:
+            rank_zero_warn(
+                f"{cut} of {len(turns)} {what} are longer than {room} tokens: what follows is not read "
+                f"(--data.max_length {self.max_length})"
+            )
+
     def context(self, turns: Sequence[list[int]]) -> list[int]:
         """A context: as many of the last turns as fit, of which the very last is ``you``; cut if it is too long."""
         room = self.max_length - len(self.first) - len(self.last)

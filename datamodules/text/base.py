@@ -211,9 +211,17 @@ class TextData(Data[Texts, TextFacts], ABC):
         empty = int((encoded.lengths == 0).sum())
         if empty:
             rank_zero_warn(f"{raw.source}: {empty} of {len(encoded)} texts are empty")
+        if tokens.num_cut and (train or rows):
+            self._tell_cut(tokens, len(encoded), raw.source)
         target = None if rows else self.target.tensor(labels, facts)
         subwords = None if ngrams is None else ngrams.rows()
         return TextExamples(encoded, target, subwords, rows, torch.tensor(first) if first else None)
+
+    def _tell_cut(self, tokens: Tokens, total: int, source: str) -> None:
+        limit = tokens.limit(self.max_length)
+        why = "--data.max_length" if limit == self.max_length else "the most that the pretrained model takes"
+        longer = f"{tokens.num_cut} of {total} texts are longer than {limit} tokens"
+        rank_zero_warn(f"{source}: {longer}: what follows is not read ({why})")
 
     def decode(self, inputs: Tensor | SegmentTokens | SubwordTokens, rows: Sequence[int]) -> list[str]:
         """The texts of some rows of a batch's inputs, as far as the tokens tell."""

@@ -32,10 +32,12 @@ class ExplainedText(Explanation):
     Attributes:
         words: The words as they are written, as far as the model reads.
         contributions: What each adds.
+        is_cut: Whether the text goes on after the words.
     """
 
     words: list[str]
     contributions: list[float]
+    is_cut: bool = False
 
     def columns(self, name: str) -> Row:
         """``because``; a word that stands in the text several times counts as one."""
@@ -65,7 +67,8 @@ class TextExplainer(Explainer[ExplainedText]):
 
     def attribute(self, quantity: Quantity, inputs: Any, indices: Sequence[int]) -> list[ExplainedText]:
         """What each word adds."""
-        written = self.tokens.written_words([self._text(index) for index in indices], self.data.max_length)
+        texts = [self._text(index) for index in indices]
+        written = self.tokens.written_words(texts, self.data.max_length)
         with torch.no_grad(), _seen(self.layer) as vectors:
             self.task(inputs)
         owners = torch.full(_tokens_of(inputs).shape, -1)  # (batch, length)
@@ -85,9 +88,9 @@ class TextExplainer(Explainer[ExplainedText]):
 
         parts = integrated_gradients(score, vectors[0], reference).sum(2).double().cpu()  # (batch, length)
         found = []
-        for answer, (words, _), row, numbers in zip(quantity.answers, written, parts, owners, strict=True):
+        for answer, text, (words, _), row, numbers in zip(quantity.answers, texts, written, parts, owners, strict=True):
             total = row.new_zeros(len(words)).index_add(0, numbers[numbers >= 0], row[numbers >= 0])
-            found.append(ExplainedText(answer, words, total.tolist()))
+            found.append(ExplainedText(answer, words, total.tolist(), self.tokens.is_cut(text, self.data.max_length)))
         return found
 
     def _text(self, index: int) -> str | tuple[str, str]:
@@ -140,7 +143,7 @@ def _lines(one: ExplainedText) -> Iterator[list[tuple[str, float]]]:
             yield line
             line = []
         line.append((shown, value))
-    yield [*line, *([("\u2026", 0.0)] if begin + WORDS < len(one.words) else [])]
+    yield [*line, *([("\u2026", 0.0)] if begin + WORDS < len(one.words) or one.is_cut else [])]
 
 
 def embedding_of(task: nn.Module, num_inputs: int) -> nn.Module:

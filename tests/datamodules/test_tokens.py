@@ -87,6 +87,25 @@ def test_cut_and_pretrained_limit():
     assert len(tokens.encode(["a b c"])[0]) == 5  # the limit is gone again
 
 
+def test_what_is_cut_is_counted():
+    tokens = Tokens.learn(TEXTS)
+    assert not tokens.is_cut("the dog's bark", 3)
+    assert tokens.is_cut("the dog's bark it", 3)
+    assert tokens.is_cut(("the dog's", "bark it"), 4)  # which has a token between
+    assert tokens.is_cut("the" + " " * 300 + "bark", 3)
+    assert not tokens.is_cut("the bark it" + " " * 300, 3)
+    pretrained = Tokens.pretrained(TINY)
+    length = len(pretrained.encode(["a cat"])[0])  # with the tokens that it adds
+    assert not pretrained.is_cut("a cat", length)
+    assert pretrained.is_cut("a cat", length - 1)
+    for some in (tokens, pretrained):
+        some.num_cut = 0
+        some.encode(["a", "the dog's bark it sees"], 3)
+        list(some.encode_pairs([("a", "the dog's bark it sees")], 5))
+        some.encode_surface(["the dog's bark it sees"], 4)
+        assert some.num_cut == 3
+
+
 def test_padding_that_is_not_zero_is_exchanged(tmp_path):
     from transformers import PreTrainedTokenizerFast
 

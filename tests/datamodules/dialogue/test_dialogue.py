@@ -273,3 +273,11 @@ def test_options_out_of_range(folder, options, message):
     (folder / "val.jsonl").unlink()
     with pytest.raises(MisconfigurationException, match=message):
         DialogueText(str(folder), **options).setup("fit")
+
+
+def test_what_is_cut_is_told(folder):
+    data = make(folder, max_length=32)
+    data.setup("fit")
+    data.ask(["hello", "so " * 200])
+    with pytest.warns(UserWarning, match="1 of 2 last turns are longer than 30 tokens: what follows is not read"):
+        data.setup("predict")

@@ -1,6 +1,7 @@
 """Texts to classify."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,21 @@ def test_empty_texts_are_counted(table):
     data = table("text,label\n" + 'x,a\n"",b\n' * 10)
     with pytest.warns(UserWarning, match="8 of 16 texts are empty"):
         data.setup("fit")
+
+
+@pytest.mark.parametrize("options", [{}, {"ngrams": 50}])
+def test_texts_that_are_cut_are_counted(table, tmp_path, options):
+    data = table("text,label\n" + "one two three,a\none two three four five six,b\n" * 20, max_length=5, **options)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        data.setup("fit")
+    said = [str(one.message) for one in told if "not read" in str(one.message)]
+    assert len(said) == 1  # of training
+    assert said[0].endswith("of 32 texts are longer than 5 tokens: what follows is not read (--data.max_length)")
+    (tmp_path / "new.txt").write_text("one two three\none two three four five" + " " * 400 + "\n" + "one " * 99)
+    data.ask(tmp_path / "new.txt")
+    with pytest.warns(UserWarning, match="new.txt: 1 of 3 texts are longer than 5 tokens"):
+        data.setup("predict")
 
 
 def test_ngrams_are_of_words():

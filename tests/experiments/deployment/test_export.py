@@ -27,6 +27,7 @@ from datamodules.images.base import Images
 from datamodules.series.base import SeriesData
 from datamodules.tables.base import TableData
 from datamodules.tagging.base import Tagging
+from datamodules.tokens import Tokens
 from datamodules.types import joined
 from experiments import load
 from experiments.deployment.export import command
@@ -35,7 +36,9 @@ from experiments.deployment.export.formats import write_onnx, write_torch
 from experiments.deployment.export.graphs import Graph
 from experiments.deployment.export.scripts import files, images, replies, sequences, series, table, tags, words
 from experiments.deployment.export.scripts import text as texts
+from experiments.deployment.export.scripts.contexts import context_of
 from experiments.deployment.export.scripts.shared import number
+from experiments.deployment.export.scripts.tokens import Tokenizer
 from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
 
 REFUSED = {
@@ -118,7 +121,7 @@ def test_every_network_is_exported_or_refused(
     wanted, found = model.predict(given), pd.DataFrame(predict(same, folder))
     assert len(found) == len(wanted)
     for name in found:
-        if isinstance(found[name].iloc[0], float) or "probability" in name:
+        if isinstance(found[name].iloc[0], float) or "probability" in str(name):
             tolerance = 0.02 if isinstance(data, Images) else 1e-4  # images are resized to the nearest of 256 shades
             for some, others in zip(found[name], wanted[name], strict=True):
                 if isinstance(some, str):
@@ -350,6 +353,23 @@ def test_lines_end_where_the_run_ends_them(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("one\u2028still one\r\n\ntwo\x0c", encoding="utf-8", newline="")
     assert files.lines_of(str(path)) == ["one\u2028still one", "", "two\x0c"] == list(read_lines(path))
+
+
+def test_programs_tell_what_they_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tokenizer.json").write_text(Tokens.learn(["one two three"], "words").json)
+    tokenizer = Tokenizer(tmp_path, 0, 2)
+    tokenizer.encode(["one two", "one"])
+    tokenizer.tell_cut(2)
+    assert capsys.readouterr().err == ""
+    tokenizer.encode(["one two", "one two three"])
+    tokenizer.tell_cut(2)
+    assert capsys.readouterr().err == "1 of 2 texts are too long: their ends are not read\n"
+    facts = {"first": [], "last": [], "room": 3, "num_turns": 9, "is_own": True, "special": 3, "me": [3], "you": [2]}
+    tokenizer = Tokenizer(tmp_path, 0, None)
+    for turns, cut in ((["one two three", "one two"], 0), (["one", "one two three"], 1)):
+        tokenizer.num_cut = 0
+        context_of(turns, tokenizer, facts)
+        assert tokenizer.num_cut == cut
 
 
 def test_own_columns_stay_in_the_table_of_a_program() -> None:

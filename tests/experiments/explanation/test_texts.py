@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
+from datamodules.sampling import BatchIndices
 from datamodules.text import TextTable
 from experiments.deployment.model import Model
 from experiments.explanation import texts
@@ -188,3 +189,15 @@ def test_the_words_that_decide_are_drawn() -> None:
     red, blue = (grounds[word].get_facecolor() for word in ("w150", "w151"))
     assert red[0] > red[2]
     assert blue[2] > blue[0]
+
+
+def test_a_text_that_goes_on_is_drawn_with_dots() -> None:
+    found = model(NETS["bag"], max_length=2)
+    explainer = TextExplainer(found.task, found.data)
+    found.data.ask(["good film", "good film is bad"])
+    found.data.setup("predict")
+    inputs = found.data.datasets["predict"].__getitems__(BatchIndices([0, 1]))[0]
+    (explained,) = explainer.complete([{}, {}], inputs, found.task(inputs), [0, 1]).values()
+    assert [one.is_cut for one in explained] == [False, True]
+    shown = [[text for line in texts._lines(one) for text, _ in line] for one in explained]
+    assert shown == [["good", "film"], ["good", "film", "\u2026"]]

@@ -21,4 +21,5 @@ def context_of(turns: Sequence[str], tokenizer: Tokenizer, facts: dict[str, Any]
         if place and len(kept) + len(marked) > room:
             break
         kept = marked + kept
+    tokenizer.num_cut += len(kept) > room
     return [*first, *kept[:room], *last]

@@ -18,6 +18,7 @@ def predict(dialogues: Sequence[Sequence[str]], folder: Path) -> list[dict[str, 
     facts, vectors = read_json(folder), np.load(folder / "replies.npy")
     tokenizer = Tokenizer(folder, facts["pad"], facts["limit"])
     contexts = padded([context_of(turns, tokenizer, facts) for turns in dialogues])
+    tokenizer.tell_cut(len(dialogues))
     rows = []
     for cosines in Network(folder)(tokens=contexts)["vectors"] @ vectors.T:
         best = np.argsort(-cosines, kind="stable")[: facts["top_k"]].tolist()

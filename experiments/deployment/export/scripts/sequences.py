@@ -64,10 +64,12 @@ def predict(inputs: Sequence[Any], folder: Path) -> list[dict[str, Any]]:
         else:
             longest = facts["longest"] - 1
             known = [k for k in source.encode(["" if given.isspace() else given])[0][0] if k > END]
+            source.num_cut += len(known) > longest
             ids = [*known[:longest], END]
         tokens = [] if ids[0] == END else search(ids, encoder, step, facts)
         text = LINE_ENDS.sub(" ", target.decode([token for token in tokens if token not in (0, END)]))
         rows.append({"reply" if facts["is_dialogue"] else "translation": text})
+    source.tell_cut(len(inputs))
     return rows
 
 

@@ -46,6 +46,7 @@ def predict(texts: Sequence[str], folder: Path) -> list[dict[str, Any]]:
         inputs = spelled(texts, tokenizer, facts)
     else:
         inputs = {"tokens": padded([ids for ids, _ in tokenizer.encode(texts)])}
+    tokenizer.tell_cut(len(texts))
     return answers_of(Network(folder)(**inputs), facts)
 
 

@@ -1,5 +1,6 @@
 """Texts to token ids, by the package tokenizers."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ class Tokenizer:
         import tokenizers
 
         self.tokenizer: Any = tokenizers.Tokenizer.from_file(str(folder / f"{name}.json"))
-        self.pad = pad
+        self.pad, self.num_cut = pad, 0
         if limit is not None:
             self.tokenizer.enable_truncation(limit)
 
@@ -20,9 +21,15 @@ class Tokenizer:
         """Ids of each text, or list of words, and what the tokenizer knows of it."""
         found = []
         for encoding in self.tokenizer.encode_batch(list(texts), is_pretokenized=words):
+            self.num_cut += bool(encoding.overflowing)
             ids = [self.exchange(index) for index in encoding.ids]
             found.append(([index for index in ids if self.pad or index], encoding))
         return found
+
+    def tell_cut(self, total: int) -> None:
+        """Say how many of ``total`` texts were too long."""
+        if self.num_cut:
+            print(f"{self.num_cut} of {total} texts are too long: their ends are not read", file=sys.stderr)
 
     def exchange(self, index: int) -> int:
         """Exchange 0 and the id of padding."""
