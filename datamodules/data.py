@@ -176,6 +176,9 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             writer.writerows(rows)
         return path
 
+    def draw(self, rows: Sequence[Row], folder: Path) -> None:
+        """Draw the predictions beside their file, if there is anything to see."""
+
     @property
     def sources(self) -> Sequence[Path]:
         """The user's files and folders that the splits are drawn from: that they have changed is told."""

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
+from datamodules.files.opening import nearby
 from experiments import parts
 from experiments.runs import CONFIG, FOLDER, FORMAT
 from experiments.untrusted import MOST, unfolded_size
@@ -43,7 +44,7 @@ def read(path: Path) -> dict[str, Any]:
         whole = not parts.is_one(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True) if whole else parts.read_rest(path)
     except FileNotFoundError:
-        raise MisconfigurationException(f"there is no checkpoint {path}") from None
+        raise MisconfigurationException(f"there is no checkpoint {path}{nearby(path)}") from None
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) or "weights_only" in str(error):
             raise MisconfigurationException(

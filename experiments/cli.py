@@ -191,7 +191,7 @@ class LeydenCLI(LightningCLI):
         compiled = [Compile()] if self._get(self.config, "compile") else []
         draws = self.draws and bool(self._get(self.config, "figures"))
         explaining = self._explaining(draws)
-        own = [PredictionWriter(), self._optimizer_overrides(), *summary, *compiled, *explaining, *self.callbacks]
+        own = [PredictionWriter(draws), self._optimizer_overrides(), *summary, *compiled, *explaining, *self.callbacks]
         self.trainer_defaults["callbacks"] = own
         kwargs["default_root_dir"] = str(self.run_folder)
         check_trainer(settings)

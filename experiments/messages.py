@@ -6,11 +6,13 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from datamodules.files.opening import nearby
 from experiments.callbacks.signals import Interrupted
 
 REPORT = "this is a fault of the program, not of yours: please report it with the command and all that follows"
@@ -155,6 +157,10 @@ def readable(texts: Sequence[str], words: Sequence[str] = ()) -> str:
         said = f"there is no class {name[1][:LONGEST]}"
     if other := re.match(r"(?:Not a valid subclass of|Does not implement) (\w+)\. Got value: (.*?) Subclass", said):
         said = f"{other[2][:LONGEST]} is no {other[1]}"
+    if absent := re.match(r"File does not exist: '(.*)'$", said):
+        path = Path(absent[1])
+        path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        return f"there is no file {path}{nearby(path)}"
     if expected := re.match(r"Expected an? (.*?)(?:\. Got value: (.*))?$", said):
         given = next((word.partition("=")[2] for word in words if word.startswith(f"--{option}=")), expected[2])
         said = f"{given[:LONGEST]} is not" if given else "it must be"

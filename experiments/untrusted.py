@@ -19,7 +19,8 @@ from experiments.runs import CONFIG
 from experiments.saved_config import leaves
 
 PACKAGES = ("datamodules", "experiments", "lightning", "modules", "timm", "torch", "torchmetrics", "torchvision")
-SECTIONS = ("seed_everything", "name", "model", "data", "trainer", "checkpoint", "figures")  # of a configuration
+EVALUATED = ("seed_everything", "name", "model", "data", "figures")  # sections of a configuration that hold for all
+SECTIONS = (*EVALUATED, "trainer", "checkpoint")
 LONGEST = 1 << 20  # characters of a configuration that a checkpoint carries
 MOST, DEEPEST = 100_000_000, 100  # values in a checkpoint, tensors counted as one, and levels
 
@@ -120,7 +121,7 @@ def read_config(text: str, source: Path, to_train: bool) -> dict[str, Any]:
         section = tree.get(part) if isinstance(tree, dict) else None
         if not isinstance(section, dict) or not isinstance(section.get("class_path"), str):
             raise MisconfigurationException(f"{source} holds a configuration that does not say its {part}")
-    config = {name: tree[name] for name in (SECTIONS if to_train else SECTIONS[:4]) if name in tree}
+    config = {name: tree[name] for name in (SECTIONS if to_train else EVALUATED) if name in tree}
     if "trainer" in config:
         left: list[str] = []
         config["trainer"] = _without_places(config["trainer"], source.parent, "trainer", left)

@@ -2,6 +2,7 @@
 
 import bz2
 import codecs
+import difflib
 import gzip
 import io
 import lzma
@@ -16,6 +17,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 MAX_LINE = 1 << 24  # characters of a line, and of a quoted cell
 UNPACKED = 1 << 30  # bytes that any packed file may unpack to; beyond, ``RATIO`` times its size
 RATIO = 100
+MANY, FEW = 10_000, 5  # files of a folder that are compared with a name, and that are named
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -39,11 +41,33 @@ def check_file(path: Path) -> None:
         MisconfigurationException: If there is no such file, it is a folder, a pipe, or empty.
     """
     if not path.exists():
-        raise MisconfigurationException(f"there is no file {path}")
+        raise MisconfigurationException(f"there is no file {path}{nearby(path)}")
     if not path.is_file():
         raise MisconfigurationException(f"{path} is a {'folder' if path.is_dir() else 'pipe or device'}, not a file")
     if path.stat().st_size == 0:
         raise MisconfigurationException(f"{path} is empty")
+
+
+def nearby(path: Path) -> str:
+    """What to say further of a path that is not there: the nearest one that is, or the few that lie beside it."""
+    folder = next((folder for folder in path.parents if folder.is_dir()), None)
+    if folder is None or folder == path:
+        return ""
+    missing, *rest = path.relative_to(folder).parts
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError:
+        return ""
+    if len(names) > MANY:
+        return ""
+    for name in difflib.get_close_matches(missing, [name for name in names if name != missing]):
+        found = folder.joinpath(name, *rest)
+        if found.exists():
+            return f"; did you mean {found}?"
+        if (folder / name).is_dir() and (deeper := nearby(found)):
+            return deeper
+    few = 0 < len(names) <= FEW and not rest and folder.name
+    return f"; in {folder} there is {', '.join(names)}" if few else ""
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from datamodules.data import Data
 from datamodules.files.fetch import fetch
 from datamodules.files.objects import GIVEN, is_frame, tidy_frame
 from datamodules.optional import optional
+from datamodules.pictures import drawn
 from datamodules.series.figures import draw_forecasts
 from datamodules.series.forecasts import forecast_panels, forecast_table
 from datamodules.series.reading import Layout, Reading, SeriesReader
@@ -336,11 +337,14 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         return forecast_table(rows, self._asked, self.facts, self.id, self._date_form)
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
-        """Write ``predictions.csv``, which goes on where the data ends, and ``predictions.png``."""
+        """Write ``predictions.csv``, which goes on where the data ends."""
         path = folder / "predictions.csv"
         self.frame(rows).to_csv(path, index=False)
+        return path
+
+    def draw(self, rows: Sequence[Row], folder: Path) -> None:
+        """Draw the forecasts of the first series into ``predictions.png``."""
         panels = list(islice(forecast_panels(rows, self._asked, self.facts), 8))
         levels = list(rows[0]["quantiles"]) or list(rows[0].get("interval", {}))
         with optional("predictions.png", folder):
-            draw_forecasts(panels, levels=levels).savefig(path.with_suffix(".png"), dpi=110)
-        return path
+            (folder / "predictions.png").write_bytes(drawn(draw_forecasts(panels, levels=levels), 110))

@@ -33,7 +33,14 @@ class RowCollector(Callback):
 
 
 class PredictionWriter(RowCollector):
-    """Lets the datamodule write what was predicted, in the order of the inputs, into the run folder."""
+    """Lets the datamodule write what was predicted, in the order of the inputs, into the run folder.
+
+    Args:
+        draws: Whether it may draw it too.
+    """
+
+    def __init__(self, draws: bool) -> None:
+        self.draws = draws
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Know the inputs."""
@@ -55,6 +62,8 @@ class PredictionWriter(RowCollector):
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             path = data.write(ordered, folder)
+            if self.draws:
+                data.draw(ordered, folder)
             rank_zero_info(f"{len(ordered)} predictions in {path}")
 
 

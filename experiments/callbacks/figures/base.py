@@ -1,6 +1,5 @@
 """When to look at evaluated batches, when to show what was seen, and the heat map that several figures are."""
 
-import io
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.optional import optional
+from datamodules.pictures import drawn
 from experiments.callbacks.board.loggers import has_board, show_picture
 
 PICTURES = "pictures"  # in the folder of a run
@@ -22,7 +22,7 @@ DPI = 160  # four inches are twice the width at which TensorBoard first shows a 
 class EvaluationFigures(Callback, ABC):
     """Base of the callbacks that show on the boards what they saw in the batches of validation and test.
 
-    That is in validation every ``every_n_epochs`` epochs and in the last one, and in a test.
+    That is in validation every ``every_n_epochs`` epochs and in the last of ``max_epochs``, and in a test.
 
     Args:
         every_n_epochs: Epochs between two showings; if None they are shown in the epochs 1, 2, 5, 10, 20, 50 and so on.
@@ -92,19 +92,14 @@ def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
         tag: Its name there.
         figure: A matplotlib figure.
     """
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):  # names of the user, in which $ is no formula
-        text.set_parse_math(False)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
+    picture = drawn(figure, DPI)
     board = trainer.logger  # its folder is the run's
     folder = board.log_dir if isinstance(board, TensorBoardLogger) else trainer.default_root_dir
     path = Path(folder) / PICTURES / f"{tag.replace('/', '_')}.png"
     with optional(path.name, path.parent, "--figures false leaves pictures out"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(drawn.getvalue())
-    show_picture(trainer, tag, drawn.getvalue())
+        path.write_bytes(picture)
+    show_picture(trainer, tag, picture)
 
 
 def shortened(name: str, longest: int = 14) -> str:

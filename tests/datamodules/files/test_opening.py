@@ -1,12 +1,14 @@
 """Lines of texts."""
 
 import gzip
+import re
+from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files import opening
-from datamodules.files.opening import read_lines
+from datamodules.files.opening import check_file, nearby, read_lines
 
 TEXT = "one\ntwo\r\n\nwith \r and \u2028 and \x85 inside\nlast ä"
 LINES = ["one", "two", "", "with \r and \u2028 and \x85 inside", "last ä"]
@@ -18,6 +20,29 @@ def test_only_line_feeds_end_a_line(tmp_path, encoding):
     assert list(read_lines(tmp_path / "t.txt")) == LINES
     (tmp_path / "t.txt.gz").write_bytes(gzip.compress(TEXT.encode(encoding), mtime=0))
     assert list(read_lines(tmp_path / "t.txt.gz")) == LINES
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("data/peple.csv", "; did you mean data/people.csv?"),
+        ("dta/peple.csv", "; did you mean data/people.csv?"),
+        ("data/people.csv/x", ""),
+        ("data/other", "; in data there is people.csv, runs"),
+        ("data/runs/digits/7", "; in data/runs/digits there is 0"),
+        ("data/runs/digit/0", "; did you mean data/runs/digits/0?"),
+        ("data/runs/digit/7", "; in data/runs/digits there is 0"),
+        ("nowhere/at/all", ""),
+    ],
+)
+def test_what_lies_nearby_is_named(tmp_path, monkeypatch, path, more):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "runs" / "digits" / "0").mkdir(parents=True)
+    (tmp_path / "data" / "people.csv").write_text("a")
+    (tmp_path / "data" / ".hidden").write_text("a")
+    assert nearby(Path(path)) == more
+    with pytest.raises(MisconfigurationException, match=re.escape(f"there is no file {path}{more}") + "$"):
+        check_file(Path(path))
 
 
 def test_a_single_nul_is_text(tmp_path):

@@ -165,6 +165,7 @@ def test_forecasts_go_on_where_the_file_ends(tmp_path):
     assert written.columns.tolist() == ["time", "a", "a_0.1", "a_0.9", "b", "b_0.1", "b_0.9"]
     assert written.time.tolist() == ["2020-01-03 12:00:00", "2020-01-03 13:00:00", "2020-01-03 14:00:00"]
     assert written.a.tolist() == [60, 61, 62]
+    data.draw([row], tmp_path)
     assert (tmp_path / "predictions.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -22,6 +22,8 @@ from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map,
 from experiments.cli import LeydenCLI
 from experiments.commands.configs import CONFIGS
 
+SHOPS = Path(__file__).parents[3] / "samples" / "series" / "shops.csv"
+
 
 class Recorder(EvaluationFigures):
     def __init__(self, every_n_epochs: int | None = 1) -> None:
@@ -121,6 +123,21 @@ def test_figures_can_be_left_out_also_of_a_run_that_goes_on(tmp_path: Path, monk
     assert figures_in(*line) == []
     assert not Path("runs/line/0/pictures").exists()
     assert figures_in("fit", "--ckpt_path", "runs/line/0", "--trainer.max_epochs=2") == []
+    assert figures_in("test", "--ckpt_path", "runs/line/0") == []
+    assert len(figures_in("test", "--ckpt_path", "runs/line/0", "--figures")) == 1
+
+
+def test_forecasts_are_drawn_beside_their_table_unless_figures_are_left_out(
+    tmp_path: Path, leyden: Callable[..., int]
+) -> None:
+    words = ["--data.path", SHOPS, "--data.id=shop", "--data.target=sales", "--trainer.max_epochs=1"]
+    assert leyden("fit", "--config", CONFIGS / "own" / "forecasting.yaml", *words) == 0
+    predict = ["predict", "--ckpt_path", "runs/forecasting/0", "--data.predict_path", SHOPS]
+    assert leyden(*predict) == 0
+    assert Path("runs/forecasting/0/predictions.csv").is_file()
+    assert not Path("runs/forecasting/0/predictions.png").exists()
+    assert leyden(*predict, "--figures") == 0
+    assert Path("runs/forecasting/0/predictions.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_texts_are_shown_as_they_are() -> None:
