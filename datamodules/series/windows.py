@@ -48,7 +48,7 @@ class Windows:
         stride: int = 1,
         truth: bool = True,
     ) -> None:
-        self.targets, self.context, self.truth = targets, context, truth
+        self.targets, self.context, self.horizon, self.truth = targets, context, horizon, truth
         length = context + horizon
         self.values = _view(torch.cat([segment.values for segment in segments]), length)
         self.known = _view(torch.cat([segment.known for segment in segments]), length)
@@ -63,6 +63,18 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @property
+    def num_apart(self) -> int:
+        """How many of the windows forecast no step that another of them forecasts."""
+        last: dict[int, int] = {}  # step behind the last window of a segment that was counted
+        count = 0
+        for start, segment in zip(
+            self.starts.tolist(), torch.searchsorted(self.ends, self.starts, right=True).tolist(), strict=True
+        ):
+            if start >= last.get(segment, start):
+                count, last[segment] = count + 1, start + self.horizon
+        return count
 
     def __getitems__(self, indices: BatchIndices) -> Batch:
         """The windows of these indices; no target without truth."""

@@ -1,5 +1,6 @@
 """Calibration of what a task predicts, on the validation split."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import data_of
+from datamodules.series.windows import Windows
 from experiments.runs import command
 from modules.calibration import Calibrator, Compared, check_coverage, fewest
 from modules.task import Task
+
+ROUGH = 0.03  # deviation of a coverage that is told
 
 
 class Calibrate(Callback):
@@ -56,7 +60,17 @@ class Calibrate(Callback):
                 f"trainer.max_epochs {most}: leave it out, or validate more often"
             )
         self.validated = False
-        _check_number(len(data_of(trainer).datasets["val"]), self.coverage)
+        examples = data_of(trainer).datasets["val"]
+        _check_number(len(examples), self.coverage)
+        number, what = len(examples), "validation examples"
+        if isinstance(examples, Windows):
+            number, what = examples.num_apart, "forecasts of the validation split that do not overlap"
+        deviation = math.sqrt(self.coverage * (1 - self.coverage) / number)
+        if deviation > ROUGH:
+            rank_zero_warn(
+                f"Calibrate: {number} {what} tell roughly what covers {self.coverage:.0%} of the truths: of others it "
+                f"may be {100 * deviation:.0f} of 100 more or less (one deviation; --data.val_fraction)"
+            )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew."""

@@ -1,3 +1,5 @@
+from itertools import combinations, pairwise
+
 import torch
 
 from datamodules.sampling import BatchIndices
@@ -26,6 +28,19 @@ def test_windows_are_those_cut_by_hand():
             assert torch.equal(known[k], by_hand[index][1])
             assert series[k] == by_hand[index][2]
             assert torch.equal(target[k], by_hand[index][3])
+
+
+def test_windows_that_forecast_no_step_twice():
+    for stride, horizon in ((1, 2), (1, 3), (2, 3), (5, 2), (1, 8)):
+        starts = [range(0, size - 1 - horizon + 1, stride) for size in (12, 9)]
+        apart = sum(len(starts_apart(some, horizon)) for some in starts)
+        assert Windows(segments(), 1, 1, horizon, stride).num_apart == apart
+
+
+def starts_apart(starts, horizon):
+    """The most of some windows, of which no two forecast the same step, by trying all sets of them."""
+    sets = (some for size in range(len(starts), 0, -1) for some in combinations(starts, size))
+    return next((some for some in sets if all(b - a >= horizon for a, b in pairwise(some))), ())
 
 
 def test_windows_take_no_memory_of_their_own():

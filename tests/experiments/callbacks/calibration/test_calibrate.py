@@ -81,7 +81,7 @@ def train(leyden: Callable[..., int], config: str, *words: str) -> Model:
 
 
 def predicted(leyden: Callable[..., int], path: str) -> pd.DataFrame:
-    assert leyden("predict", "--ckpt_path=runs/run/0", f"--data.predict_path={path}") == 0
+    assert leyden("predict", "--ckpt_path=runs/run/0", "--figures", f"--data.predict_path={path}") == 0
     return pd.read_csv("runs/run/0/predictions.csv", dtype=str, keep_default_na=False)
 
 
@@ -345,6 +345,14 @@ def test_too_few_examples_are_refused(
     assert leyden("fit", "--config", digits, CALIBRATE, *few, "--trainer.fast_dev_run=true") == 0
     with pytest.raises(MisconfigurationException, match="coverage is 90"):
         Calibrate(90)
+
+
+def test_what_rests_on_few_examples_is_told(leyden: Callable[..., int], digits: Path) -> None:
+    few = ["--trainer.limit_train_batches=1", "--trainer.max_epochs=1", "--data.val_fraction=0.03"]
+    with pytest.warns(
+        UserWarning, match=r"Calibrate: 54 validation examples tell roughly .* may be 4 of 100 more or less"
+    ):
+        assert leyden("fit", "--config", digits, CALIBRATE, *few) == 0
 
 
 def test_damaged(leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
