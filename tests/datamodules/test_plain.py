@@ -6,7 +6,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.plain import fits
-from datamodules.types import ImageClassFacts
+from datamodules.types import ImageClassFacts, SeriesFacts
 
 NAN = float("nan")
 
@@ -66,3 +66,18 @@ def test_facts_of_another_form_are_refused(name: str, value: Any) -> None:
     assert ImageClassFacts.from_state(FACTS).classes == ["a", "b"]
     with pytest.raises(MisconfigurationException, match=f"`{name}` is not a fact of ImageClassFacts"):
         ImageClassFacts.from_state({**FACTS, name: value})
+
+
+def test_what_older_runs_lack_is_empty() -> None:
+    size = {"season": 1, "context": 2, "horizon": 1}
+    texts = dict.fromkeys(("time", "frequency", "date_order", "zone", "decimal", "scale"), "")
+    lists: dict[str, list[str]] = {name: [] for name in ("targets", "past", "known", "calendar", "series")}
+    scaling = ("mean", "std", "known_mean", "known_std", "seasonal_error", "usual_range")
+    facts = SeriesFacts(**size, **texts, **lists, **dict.fromkeys(scaling, torch.zeros(0)), units={"y": "kg"})
+    state = facts.state()
+    assert SeriesFacts.from_state(state).units == {"y": "kg"}
+    del state["units"]
+    assert SeriesFacts.from_state(state).units == {}
+    del state["zone"]
+    with pytest.raises(MisconfigurationException, match=r"does not hold the facts of SeriesFacts \(zone\)"):
+        SeriesFacts.from_state(state)

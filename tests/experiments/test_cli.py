@@ -97,6 +97,7 @@ def test_bfloat16_that_the_processor_lacks_stays_in_the_configuration_only(
         (["fit", "--config", "digits.yaml", "--checkpoint.monitor=val/acc"], 1, "val/accuracy"),
         (["test", "--config", "digits.yaml"], 2, "test needs a trained model: --ckpt_path"),
         (["test", "--ckpt_path", "runs/none/0"], 1, "there is no checkpoint runs/none/0"),
+        (["test", "--ckpt_path", "digit.yaml"], 1, "there is no checkpoint digit.yaml; did you mean digits.yaml?"),
     ],
 )
 def test_errors_are_one_sentence(

@@ -7,7 +7,7 @@ import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.types import TypedText
-from experiments.messages import for_the_user, last_sentence
+from experiments.messages import for_the_user, last_sentence, readable
 from experiments.parsing import LeydenParser
 from modules.faults import told
 
@@ -133,3 +133,11 @@ class Texts:
         names: list[str] | None = None,
     ) -> None:
         pass
+
+
+def test_a_file_that_is_not_there_has_its_nearest_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "digits.yaml").write_text("")
+    said = ['Parser key "config"', f"File does not exist: '{tmp_path / 'configs' / 'digit.yml'}'"]
+    assert readable(said) == "there is no file configs/digit.yml; did you mean configs/digits.yaml?"

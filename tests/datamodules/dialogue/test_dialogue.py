@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 
 import pytest
 import torch
@@ -273,6 +274,15 @@ def test_options_out_of_range(folder, options, message):
     (folder / "val.jsonl").unlink()
     with pytest.raises(MisconfigurationException, match=message):
         DialogueText(str(folder), **options).setup("fit")
+
+
+def test_replies_that_are_cut_are_told(folder):
+    (folder / "val.jsonl").write_text(json.dumps({"turns": ["hello", "so " * 200, "yes"]}) + "\n")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        make(folder, max_length=32, candidates=2)
+    said = [str(one.message) for one in told if "not read" in str(one.message)]
+    assert [one.split(" are longer")[0] for one in said] == ["1 of 2 last turns", "1 of 2 replies"]
 
 
 def test_what_is_cut_is_told(folder):

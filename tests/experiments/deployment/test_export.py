@@ -372,6 +372,47 @@ def test_programs_tell_what_they_cut(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert tokenizer.num_cut == cut
 
 
+def test_whole_programs_tell_what_they_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("tokenizer", "source_tokenizer", "target_tokenizer"):
+        (tmp_path / f"{name}.json").write_text(Tokens.learn(["one two three"], "words").json)
+    facts = {"classes": ["a"], "calibration": None, "buckets": 0, "pad": 0, "max_length": 2, "limit": 2}
+    (tmp_path / "preprocess.json").write_text(json.dumps(facts))
+    monkeypatch.setattr(texts, "Network", lambda folder: lambda tokens: {"logits": np.zeros((len(tokens), 1))})
+    assert len(texts.predict(["one two three", "two", "one two"], tmp_path)) == 3
+    assert capsys.readouterr().err == "1 of 3 texts are too long: their ends are not read\n"
+    facts = {"is_dialogue": False, "longest": 3, "pad": 0, "limit": None}
+    (tmp_path / "preprocess.json").write_text(json.dumps(facts))
+    monkeypatch.setattr(sequences, "Network", lambda folder, name: None)
+    monkeypatch.setattr(sequences, "search", lambda ids, *rest: ids[:-1])
+    found = sequences.predict(["one two three", "two", "one two"], tmp_path)
+    assert [row["translation"] for row in found] == ["one two", "two", "one two"]
+    assert capsys.readouterr().err == "1 of 3 texts are too long: their ends are not read\n"
+
+
+def test_a_gap_in_a_series_is_no_number(tmp_path: Path) -> None:
+    column = {"name": "y", "format": [".", "", "kg"], "needs_unit": True}
+    facts = {
+        "targets": ["y"],
+        "past": [],
+        "context": 2,
+        "horizon": 1,
+        "series": [""],
+        "known": [],
+        "columns": {"y": column},
+    }
+    (tmp_path / "preprocess.json").write_text(json.dumps(facts))
+    rows = [{"t": "2024-01-01", "y": "1 kg"}, {"t": "2024-01-02", "y": "NaN"}, {"t": "2024-01-03", "y": "2 kg"}]
+    with pytest.raises(ValueError, match="y: 'NaN' is not a number in kg"):
+        series.predict(rows, tmp_path)
+    facts["past"], facts["columns"]["z"] = ["z"], column | {"name": "z"}  # type: ignore[index, assignment]
+    (tmp_path / "preprocess.json").write_text(json.dumps(facts))
+    rows = [row | {"y": "1 kg", "z": z} for row, z in zip(rows, ("3 kg", "", "3 kg"), strict=True)]
+    with pytest.raises(ValueError, match="a cell of y, z is empty"):
+        series.predict(rows, tmp_path)
+
+
 def test_own_columns_stay_in_the_table_of_a_program() -> None:
     for given in ({"set": 1, "a": 2}, {"set": 1, "given_set": 2}, {"given_set": 1, "set": 2}, {"a": 1}):
         found = files.joined(given, {"set": "x"})

@@ -355,6 +355,12 @@ def test_what_rests_on_few_examples_is_told(leyden: Callable[..., int], digits: 
         assert leyden("fit", "--config", digits, CALIBRATE, *few) == 0
 
 
+@pytest.mark.usefixtures("tables")
+def test_forecasts_that_overlap_count_once(leyden: Callable[..., int]) -> None:
+    with pytest.warns(UserWarning, match="Calibrate: 5 forecasts of the validation split that do not overlap tell"):
+        train(leyden, *FORECASTING, "--trainer.max_epochs=1")  # a week each, of 40 days
+
+
 def test_damaged(leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leyden("fit", "--config", digits, "--name=run", CALIBRATE, "--trainer.max_epochs=1") == 0
     path, whole = Path("runs/run/0/checkpoints/best.ckpt"), content("run")
