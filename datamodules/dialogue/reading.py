@@ -1,6 +1,5 @@
 """Reading dialogues."""
 
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from datamodules.files.forms import TABLES
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import read_rows
+from datamodules.lists import list_in
 from datamodules.pairs import find_splits, find_table, tables_in, text_of
 from datamodules.types import Row
 
@@ -167,10 +167,7 @@ def _text(cells: Row, name: str, place: str) -> str:
 
 def _from_list(entries: object, place: str, unanswered: bool) -> Dialogue:
     if isinstance(entries, str):  # in a cell of a CSV
-        try:
-            entries = json.loads(entries)
-        except (ValueError, RecursionError):
-            entries = None
+        entries = list_in(entries)
     if not isinstance(entries, list) or not entries:
         raise MisconfigurationException(
             f'{place} is not of the form ["...", "..."] or [{{"role": ..., "content": ...}}]'

@@ -1,7 +1,5 @@
 """Tagged sentences in tables: a row a word, or a row a sentence with lists of words and tags."""
 
-import ast
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.faults import Faults
 from datamodules.files.rows import column_names, read_rows, require
+from datamodules.lists import list_in, seems_list, why_no_list
 from datamodules.tagging.conll import Sentence
 
 Column = int | str | None  # number from 0, name, or None to find it by the usual names
@@ -68,7 +67,11 @@ def read_table(
     found = []
     for block in [[i] for i in range(len(rows))] if whole else blocks:
         place = f"{path}:{rows[block[0]][0].removeprefix('line ')}"
-        parts = [[part for i in block for part in _parts(cells[i], whole)] for cells in columns]
+        try:
+            parts = [[part for i in block for part in _parts(cells[i], whole)] for cells in columns]
+        except MisconfigurationException as error:
+            faults.add(MisconfigurationException(f"{place}: {error}"))
+            continue
         words, tags = parts[0], parts[-1] if tagged else []
         if not words or not all(words):
             faults.add(MisconfigurationException(f"{place}: a word is missing"))
@@ -134,25 +137,14 @@ def _text(cell: object) -> str:
 
 
 def _are_lists(cells: Sequence[object]) -> bool:
-    return all(isinstance(cell, list) or _literal(cell) is not None for cell in cells)
-
-
-def _literal(cell: object) -> list[object] | None:
-    """A list as JSON or Python writes it, None if it is none."""
-    if not isinstance(cell, str) or cell[:1] != "[" or cell[-1:] != "]":
-        return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            found = parse(cell)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return found if isinstance(found, list) else None
-    return None
+    return all(isinstance(cell, list) or list_in(cell) is not None or seems_list(cell) for cell in cells)
 
 
 def _parts(cell: object, whole: bool) -> list[str]:
     """The words or tags of a cell: of a whole sentence, or a single one."""
     if not whole:
         return [_text(cell)]
-    items = cell if isinstance(cell, list) else _literal(cell)
+    items = cell if isinstance(cell, list) else list_in(cell)
+    if items is None and seems_list(cell):
+        raise MisconfigurationException(why_no_list(_text(cell)))
     return _text(cell).split() if items is None else [_text(item) for item in items]

@@ -1,21 +1,23 @@
 """Labels to predict, any number of them."""
 
-import ast
-import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
+from datamodules.lists import list_in, seems_list, why_no_list
 from datamodules.pairs import text_of
 from datamodules.targets.base import Target, warn_of_case
 from datamodules.types import LabelFacts, some
 
 BETWEEN = {";": "a semicolon", "|": "a bar", ",": "a comma", "\n": "a line break"}  # what may stand between labels
+LISTS = re.compile(r"""\[[^\[\]]*,[^\[\]]*\]|[({]\s*['"].*[)}]""", re.DOTALL)  # which no label looks like
 YES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
@@ -40,8 +42,13 @@ class LabelTarget(Target[LabelFacts]):
         column = self.columns[0]
         cell = row[column]
         if isinstance(cell, str):
-            cell = _list_in(cell)
-        if isinstance(cell, list | tuple):
+            found = list_in(cell)
+            if found is None and (seems_list(cell) or LISTS.fullmatch(cell.strip())):
+                raise MisconfigurationException(f"{place}: `{column}`: {why_no_list(cell)}")
+            cell = cell if found is None else found
+        if isinstance(cell, np.ndarray):
+            cell = cell.tolist()
+        if isinstance(cell, list | tuple | set | frozenset):
             labels = (text_of(label, f"{place}: `{column}`").strip() for label in cell)
             return tuple(dict.fromkeys(label for label in labels if label))
         return text_of(cell, f"{place}: `{column}`").strip()
@@ -127,19 +134,6 @@ def split_labels(value: str | tuple[str, ...], between: str) -> tuple[str, ...]:
     mark = between.strip(" ") or between  # a blank beside it is only for how they are written
     labels = (label.strip() for label in (value.split(mark) if mark else [value]))
     return tuple(dict.fromkeys(label for label in labels if label))
-
-
-def _list_in(cell: str) -> object:
-    """The list that a cell of a CSV holds, as JSON or as Python writes it; the cell if there is none."""
-    if not (cell.lstrip().startswith("[") and cell.rstrip().endswith("]")):
-        return cell
-    for read in (json.loads, ast.literal_eval):
-        try:
-            found = read(cell.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return found if isinstance(found, list) else cell
-    return cell
 
 
 def _is_set(cell: object, name: str, place: str) -> bool:

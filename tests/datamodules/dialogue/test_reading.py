@@ -2,6 +2,7 @@ import gzip
 import json
 import zipfile
 
+import numpy as np
 import pandas as pd
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -190,3 +191,10 @@ def test_files_of_splits(tmp_path):
     (tmp_path / "third.xlsx").touch()
     with pytest.raises(MisconfigurationException, match=r"no train\.jsonl .* and 2 others"):
         find_files(tmp_path)
+
+
+@pytest.mark.parametrize("form", [str, lambda turns: str(tuple(turns)), lambda turns: str(np.array(turns)), json.dumps])
+def test_turns_in_a_csv_may_be_a_list_of_any_program(tmp_path, form):
+    turns = ["It's broken.", 'Say "help"', "A2, please."]
+    pd.DataFrame([{"turns": form(turns)}] * 2).to_csv(tmp_path / "a.csv", index=False)
+    assert [dialogue.turns for dialogue in read_dialogues(tmp_path / "a.csv").dialogues] == [turns, turns]

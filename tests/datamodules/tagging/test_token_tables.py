@@ -2,9 +2,11 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -128,3 +130,25 @@ def test_faulty_sentences_are_skipped_and_counted(tmp_path: Path) -> None:
         read_table(path)
     with pytest.warns(UserWarning, match="left out 1 of 3 sentences"):
         assert [s.words for s in read_table(path, faults=Faults("skip", str(path)))] == WORDS
+
+
+@pytest.mark.parametrize("form", [np.array, tuple, lambda texts: list(np.array(texts))])
+def test_lists_as_numpy_and_python_write_them(tmp_path: Path, form: Callable[[list[str]], object]) -> None:
+    words, tags = [["it", "'s", "a", '"b"'], ["Yes"]], [["N", "V", "D", "N"], ["X"]]
+    table = [{"tokens": form(w), "tags": form(t)} for w, t in zip(words, tags, strict=True)]
+    pd.DataFrame(table).to_csv(tmp_path / "a.csv", index=False)
+    found = read_table(tmp_path / "a.csv")
+    assert ([s.words for s in found], [s.tags for s in found]) == (words, tags)
+    numbers = [{"tokens": form(w), "ner_tags": np.arange(len(w))} for w in words]
+    pd.DataFrame(numbers).to_csv(tmp_path / "a.csv", index=False)
+    assert [s.tags for s in read_table(tmp_path / "a.csv")] == [["0", "1", "2", "3"], ["0"]]
+
+
+@pytest.mark.parametrize("damaged", ["['a' 'b' ... 'c']", "['it', 's' ok]"])
+@pytest.mark.parametrize("other", ["['one' 'two']", "one two", ""])
+def test_a_cell_that_looks_like_a_list_and_is_none_is_a_fault(tmp_path: Path, damaged: str, other: str) -> None:
+    (tmp_path / "a.csv").write_text(f'tokens,id\n"{other or "[x]"}",1\n"{damaged}",2\n')
+    with pytest.raises(MisconfigurationException, match=r"a.csv:3: .* looks like a list, but is none"):
+        read_table(tmp_path / "a.csv", tagged=False)
+    faults = Faults("skip", "a.csv")
+    assert len(read_table(tmp_path / "a.csv", tagged=False, faults=faults)) == faults.count == 1

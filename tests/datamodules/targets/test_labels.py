@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -134,3 +135,24 @@ def test_columns_of_labels_are_of_0_and_1(tmp_path, kind):
 def test_several_columns_are_no_class(kind):
     with pytest.raises(MisconfigurationException, match=r"one column, but target names 2; .* --data.kind labels"):
         kind("t.csv", target=["a", "b"], kind="class")
+
+
+@pytest.mark.parametrize("write", [tuple, set, np.array, lambda labels: list(np.array(labels, dtype=str))])
+def test_lists_of_numpy_and_tuples_are_the_same_in_memory_and_as_a_csv_has_them(write):
+    for form in (write, lambda labels: str(write(labels))):
+        _, read, facts = learned([form(labels) for labels in LABELS])
+        assert (facts["labels"], facts["label_counts"], facts["between"]) == (NAMES, [15, 20, 10], "")
+        assert [set(value) for value in read] == [set(labels) for labels in LABELS]
+
+
+@pytest.mark.parametrize(
+    "cell", ["['a' 'b' ... 'c']", "[1 2 ... 9]", "['a', b]", "[a, b]", "('a' 'b')", "{'a': 1}", '{"a": 1}']
+)
+def test_a_cell_that_looks_like_a_list_and_is_none_is_refused(cell):
+    with pytest.raises(MisconfigurationException, match=r"t.csv, line 2: `genres`: .* looks like a list, but is none"):
+        learned([cell, "a", "b"])
+
+
+def test_labels_in_brackets_that_are_no_list_stay_labels():
+    _, _, facts = learned(["[deleted];b", "b;[x]", "[deleted];[x]", "(a) b;b", "[b]"])
+    assert facts["labels"] == ["(a) b", "[b]", "[deleted]", "[x]", "b"]
