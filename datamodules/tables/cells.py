@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 
-DAY = 86400e9  # nanoseconds
+DAY = 86400e6  # microseconds: a count of nanoseconds has no room for the year 9999
 
 
 class Rows(NamedTuple):
@@ -118,7 +118,7 @@ class CellReader:
             absent = texts_to(values, is_missing)
             values = values.astype("object").mask(absent)
         dates = read_dates(values, self.rows.source, form, order)
-        times = dates.utc.as_unit("ns")
+        times = dates.utc.as_unit("us")
         array = times.asi8 / DAY
         wrong = np.asarray(times.isna()) & ~absent
         first = {"dmy": " that begins with the day", "mdy": " that begins with the month"}.get(order, "")

@@ -1,4 +1,5 @@
 import math
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -125,6 +126,34 @@ def test_date_becomes_days_and_waves(tmp_path):
     week = 2 * math.pi * target[:, 0] / 7  # 2024-01-01 was a Monday
     assert torch.allclose(inputs[:, 1], torch.sin(week), atol=1e-4)
     assert torch.allclose(inputs[:, 2], torch.cos(week), atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y"])
+@pytest.mark.parametrize("year", [1, 9999])
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_a_date_that_means_never_is_a_day_too(tmp_path, form, year, ending):
+    days = [date(year, 12, 31) if k % 5 == 0 else date(2024, k % 12 + 1, k % 28 + 1) for k in range(60)]
+    table = pd.DataFrame({"d": days, "x": [k % 7 + 0.5 for k in range(60)], "y": range(60)})
+    path = tmp_path / f"table.{ending}"
+    if ending == "csv":
+        cells = [form.replace("%Y", f"{day.year:04}").replace("%m", f"{day.month:02}") for day in days]
+        table["d"] = [cell.replace("%d", f"{day.day:02}") for cell, day in zip(cells, days, strict=True)]
+        table.to_csv(path, index=False)
+    elif ending == "parquet":
+        table.astype({"d": "datetime64[us]"}).to_parquet(path)
+    elif year == 1:
+        pytest.skip("Excel counts from 1900")
+    else:
+        table.to_excel(path, index=False)
+    data = Tabular(str(path), "y", "number", scale=False)
+    data.setup("fit")
+    inputs, _, where = rows(data, "train")
+    assert inputs[:, 0].tolist() == [days[k].toordinal() - date(1970, 1, 1).toordinal() for k in where]
+    by_time = Tabular(str(path), "y", "number", time_column="d")
+    by_time.setup("fit")
+    by_time.setup("test")
+    latest = sorted(range(60), key=lambda k: days[k])[-12:]
+    assert year == 1 or sorted(by_time.read("test").where) == sorted(latest)
 
 
 def test_origins_of_the_inputs():
