@@ -7,16 +7,18 @@ from typing import TypeVar
 import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
 from datamodules.files.forms import TABLES
 from datamodules.files.opening import PACKED
 from datamodules.ragged import Ragged
 from datamodules.sampling import BatchIndices
+from datamodules.split_names import is_hidden, split_name, twice
 from datamodules.splits import SPLITS
 from datamodules.types import PairBatch
 
-NAMES = {"train": ("train",), "val": ("val", "valid", "validation", "dev"), "test": ("test",)}  # of files of a split
+STARTS = ("train", "val", "dev", "test")  # of names that may be meant for a split
 
 T = TypeVar("T")
 
@@ -70,11 +72,23 @@ def find_splits(folder: Path, find: Callable[[Path], T | None]) -> dict[str, T]:
     Args:
         folder: The folder.
         find: Finds what has the path of a split but for its endings; None if there is nothing.
+
+    Raises:
+        MisconfigurationException: If there are two for one split.
     """
     found: dict[str, T] = {}
-    for split, names in NAMES.items():
-        for first in (file for file in map(find, (folder / name for name in names)) if file is not None):
-            found.setdefault(split, first)
+    names: dict[str, str] = {}
+    others = []
+    for name in sorted({entry.name.partition(".")[0] for entry in folder.iterdir() if not is_hidden(entry)}):
+        split, file = split_name(name), find(folder / name)
+        if file is not None and split in found:
+            raise twice(folder, split, names[split], name)
+        if file is not None and split is not None:
+            found[split], names[split] = file, name
+        elif file is not None and name.lower().startswith(STARTS):
+            others.append(name)
+    if found and others:
+        rank_zero_warn(f"{folder}: left out {', '.join(others)}, whose names are not train, val or test alone")
     return found
 
 

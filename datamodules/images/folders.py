@@ -11,8 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from datamodules.files.faults import Faults, OnError
 from datamodules.images.decoding import ENDINGS, FOREIGN, is_image
 from datamodules.images.sets import ImageSet
-
-SYSTEM = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini")
+from datamodules.split_names import is_hidden, subfolders
 
 
 @dataclass
@@ -74,16 +73,6 @@ class Listing:
                 )
             )
             rank_zero_warn(f"left out: {faults.first}")
-
-
-def is_hidden(path: Path) -> bool:
-    """Whether a file or folder is hidden, or put there by a system."""
-    return path.name.startswith(".") or path.name in SYSTEM
-
-
-def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder that are not hidden, in the order of their names."""
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry))
 
 
 def class_folders(folder: Path, on_error: OnError = "stop") -> ImageSet:

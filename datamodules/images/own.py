@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults
 from datamodules.files.frame import separator_of
@@ -14,22 +13,21 @@ from datamodules.files.rows import column_names, read_rows, require
 from datamodules.images.base import Images
 from datamodules.images.checks import report_classes, report_copies
 from datamodules.images.decoding import is_image
-from datamodules.images.folders import class_folders, subfolders
+from datamodules.images.folders import class_folders
 from datamodules.images.sets import ImageSet, text_of
+from datamodules.split_names import report_others, split_folders, split_name
 from datamodules.splits import SPLITS
 from datamodules.targets import ClassTarget, Kind, make_target
 from datamodules.types import ImageClassFacts, ImageFacts, ImageLabelFacts, ImageNumberFacts, Row
 
 FACTS: dict[Kind, type[ImageFacts]] = {"class": ImageClassFacts, "labels": ImageLabelFacts, "number": ImageNumberFacts}
 
-NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
-
 
 class ImageFolder(Images):
     """The user's own images in folders by class.
 
-    ``path`` holds folders ``train``, ``val`` (or ``valid``, ``validation``) and ``test`` of class folders, or just
-    class folders; splits that are missing are split off from the training images.
+    ``path`` holds folders ``train``, ``val`` (or ``valid``, ``validation``, ``dev``) and ``test`` of class folders, or
+    just class folders; splits that are missing are split off from the training images.
 
     Args:
         path: The folder; a relative one that is not found from here is looked for in ``root``.
@@ -44,7 +42,7 @@ class ImageFolder(Images):
     @property
     def sources(self) -> Sequence[Path]:
         """The folder that is split by the seed, if one is."""
-        given = self._split_folders() if self.path.is_dir() else {}
+        given = split_folders(self.path) if self.path.is_dir() else {}
         return [] if {"val", "test"} <= given.keys() else [given.get("train", self.path)]
 
     def read(self, split: str) -> ImageSet:
@@ -52,34 +50,12 @@ class ImageFolder(Images):
         if not self.path.is_dir():
             raise MisconfigurationException(f"there is no data folder {self.path} (--data.path)")
         if not self._parts:
-            folders = self._split_folders() or {"train": self.path}
+            given = split_folders(self.path)
+            folders = given or {"train": self.path}
             found = {name: class_folders(folder, self.on_error) for name, folder in folders.items()}
             self._parts = divide(self, found, self.path)
-            self._report_others(folders)
+            report_others(self.path, given)
         return self.checked(self._parts[split])
-
-    def _split_folders(self) -> dict[str, Path]:
-        """The folders of given splits; none if the class folders are not divided."""
-        found: dict[str, Path] = {}
-        for folder in subfolders(self.path):
-            split = split_name(folder.name)
-            if split is not None and split in found:
-                raise MisconfigurationException(
-                    f"{self.path}: {found[split].name} and {folder.name} are both for the {split} split; keep one"
-                )
-            if split is not None:
-                found[split] = folder
-        return found if "train" in found and subfolders(found["train"]) else {}
-
-    def _report_others(self, folders: dict[str, Path]) -> None:
-        rest = [folder.name for folder in subfolders(self.path) if folder not in folders.values()]
-        if self.path not in folders.values():
-            if rest:
-                rank_zero_warn(f"{self.path}: left out the folders {', '.join(rest)}, which are not train, val or test")
-        elif alike := [name for name in rest if split_name(name) is not None]:
-            rank_zero_warn(
-                f"{self.path}: {', '.join(alike)} taken for a class: there is no folder train with class folders in it"
-            )
 
 
 class ImageTable(Images):
@@ -211,12 +187,6 @@ class ImageTable(Images):
                 faults.add(error)
         faults.report(total, "rows")
         return self.checked(ImageSet(images, None, rows=rows))
-
-
-def split_name(name: str) -> str | None:
-    """The split that a folder or a cell means, if any."""
-    name = name.strip().lower()
-    return name if name in SPLITS else NAMES.get(name)
 
 
 def divide(data: Images, given: dict[str, ImageSet], source: Path) -> dict[str, ImageSet]:

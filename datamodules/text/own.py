@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.split_names import report_others, split_folders
 from datamodules.targets import Kind, make_target
 from datamodules.text.base import TextData
 from datamodules.text.sources import Texts
@@ -86,8 +87,8 @@ class TextTable(TextData):
 class TextFolder(TextTable):
     """Texts of your own, a ``.txt`` file each, in folders that are named after the classes.
 
-    ``path`` holds ``train``, ``val`` and ``test`` folders of class folders, or just class folders; splits that are
-    missing are taken from the training texts at random.
+    ``path`` holds folders ``train``, ``val`` (or ``valid``, ``validation``, ``dev``) and ``test`` of class folders, or
+    just class folders; splits that are missing are taken from the training texts at random.
 
     Args:
         path: The folder.
@@ -95,20 +96,24 @@ class TextFolder(TextTable):
     """
 
     def __init__(self, path: str, **kwargs: Any) -> None:
+        self.outer = Path(path)
+        self.given = split_folders(self.outer) if self.outer.is_dir() else {}
+        own = {split: str(folder) for split, folder in self.given.items()}
         super().__init__(
-            path=_first(path, ["train", "."]) or path,
+            path=own.get("train", path),
             target="label",
             column="text",
             kind="class",
             label_separator=None,
             decimal=None,
-            val_path=_first(path, ["val", "valid", "validation", "dev"]),
-            test_path=_first(path, ["test"]),
+            val_path=own.get("val"),
+            test_path=own.get("test"),
             separator=None,
             **kwargs,
         )
 
-
-def _first(path: str, names: Sequence[str]) -> str | None:
-    """The first of the folders that is there."""
-    return next((str(Path(path, name)) for name in names if Path(path, name).is_dir()), None)
+    def read(self, split: str) -> Texts:
+        """Read a split's folder, or a split's share of the one folder."""
+        if not self.opened and self.outer.is_dir():
+            report_others(self.outer, self.given)
+        return super().read(split)

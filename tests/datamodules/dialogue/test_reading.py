@@ -198,3 +198,16 @@ def test_turns_in_a_csv_may_be_a_list_of_any_program(tmp_path, form):
     turns = ["It's broken.", 'Say "help"', "A2, please."]
     pd.DataFrame([{"turns": form(turns)}] * 2).to_csv(tmp_path / "a.csv", index=False)
     assert [dialogue.turns for dialogue in read_dialogues(tmp_path / "a.csv").dialogues] == [turns, turns]
+
+
+def test_files_of_splits_are_found_by_what_people_call_them(tmp_path):
+    for name in ("Training.csv", "valid.jsonl", "TESTING.tsv.gz", "notes.csv"):
+        (tmp_path / name).touch()
+    found = {split: file.name for split, file in find_files(tmp_path).items()}
+    assert found == {"train": "Training.csv", "val": "valid.jsonl", "test": "TESTING.tsv.gz"}
+    (tmp_path / "test2016.csv").touch()
+    with pytest.warns(UserWarning, match="left out test2016, whose names are not train, val or test alone"):
+        find_files(tmp_path)
+    (tmp_path / "dev.csv").touch()
+    with pytest.raises(MisconfigurationException, match="dev and valid are both for the val split; keep one"):
+        find_files(tmp_path)

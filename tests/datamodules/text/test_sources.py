@@ -220,3 +220,43 @@ def test_other_encodings(table):
     bom = table(("text,label\n" + "red,a\nblue,b\n" * 5).encode("utf-8-sig"))
     bom.setup("fit")
     assert bom.facts.classes == ["a", "b"]
+
+
+def class_folders(root, names):
+    for name in names:
+        for kind in ("pos", "neg"):
+            (root / name / kind).mkdir(parents=True)
+            for k in range(10):
+                (root / name / kind / f"{k}.txt").write_text(f"{name} {kind} {k}")
+
+
+@pytest.mark.parametrize(
+    ("names", "shares"),
+    [
+        (["Train", "Test"], [18, 2, 20]),
+        (["training", "testing"], [18, 2, 20]),
+        (["train", "TESTING"], [18, 2, 20]),
+        (["train", "validate", "test"], [20, 20, 20]),
+        (["Training", "Dev"], [18, 20, 2]),
+    ],
+)
+def test_folders_of_splits_are_found_by_what_people_call_them(tmp_path, names, shares):
+    class_folders(tmp_path, names)
+    data = TextFolder(str(tmp_path), test_fraction=0.1)
+    parts = [texts_of(data, split) for split in ("train", "val", "test")]
+    assert [len(part) for part in parts] == shares
+    assert {label for part in parts for _, label in part} == {"pos", "neg"}
+    for part in parts:
+        assert len({text.split()[0] for text, _ in part}) == 1
+
+
+def test_folders_beside_those_of_the_splits_are_told(tmp_path):
+    class_folders(tmp_path, ["train", "test", "unlabelled"])
+    with pytest.warns(UserWarning, match="left out the folders unlabelled, which are not train, val or test"):
+        TextFolder(str(tmp_path)).read("train")
+    class_folders(tmp_path, ["Testing"])
+    with pytest.raises(MisconfigurationException, match="are both for the test split; keep one"):
+        TextFolder(str(tmp_path))
+    class_folders(tmp_path / "classes", ["a", "test"])
+    with pytest.warns(UserWarning, match="test taken for a class: there is no folder train"):
+        TextFolder(str(tmp_path / "classes")).read("train")
