@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.dialect import find_dialect
+from datamodules.files.dialect import find_dialect, has_marks
 from datamodules.files.faults import Faults
 from datamodules.files.forms import header_of
 from datamodules.files.opening import MAX_LINE, find_encoding, open_bytes
@@ -74,10 +74,8 @@ def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> d
         return None
     dialect = find_dialect(path, separator, encoding)
     names = column_names(path, encoding, separator)
-    with open_bytes(path) as file:
-        while dialect.quoted and (block := file.read(1 << 20)):
-            if b'"' in block:
-                return None
+    if dialect.quoted and has_marks(path):
+        return None
     with open_bytes(path) as file:
         try:
             table = arrow.open_csv(

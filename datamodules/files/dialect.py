@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.opening import MAX_LINE, open_lines, suffix_of
+from datamodules.files.opening import MAX_LINE, open_bytes, open_lines, suffix_of
 
 HEAD = 1 << 16  # characters from which the separator is told
 SEPARATORS = {"\t": "tabulators", ";": "semicolons", ",": "commas", "|": "bars"}
@@ -26,7 +26,9 @@ class Dialect(NamedTuple):
 
 
 def find_dialect(path: Path, separator: str | None = None, encoding: str | None = None) -> Dialect:
-    """The separator that most rows of the head of a file agree on with its header, and whether cells are quoted.
+    """The separator that most rows of the head of a file agree on with its header, and whether cells are quoted there.
+
+    What the rest of the file says about quotation marks is another question: see ``whole_dialect``.
 
     Args:
         path: The file.
@@ -56,6 +58,68 @@ def find_dialect(path: Path, separator: str | None = None, encoding: str | None 
     if best.separator == "\t" and not _well_quoted(lines) and _agreement(lines, plain, size > 0)[0]:
         return plain
     return best
+
+
+def whole_dialect(path: Path, separator: str | None = None, encoding: str | None = None) -> Dialect:
+    """``find_dialect``, but whether cells are quoted is told from the whole file.
+
+    Two quotation marks that are just text (a table of words has one in a row of its own) look like a quoted cell that
+    swallows the rows between. Lines within a cell hardly ever have as many separators as rows have: where all lines of
+    the file do, they are rows.
+
+    Raises:
+        MisconfigurationException: If they do in a table without tabulators, where it may be either.
+    """
+    dialect = find_dialect(path, separator, encoding)
+    if not dialect.quoted or not has_marks(path):
+        return dialect
+    mark = dialect.separator
+    seen: list[str] = []  # the header as it is written
+    sizes: set[int] = set()  # cells of the lines, as if none were quoted
+    with open_lines(path, encoding, newline="") as lines:
+        counted = _counted(lines, mark, seen, sizes)
+        rows = cells(counted, dialect)
+        wide, first = (0, 0), 1  # lines of the first row that takes several
+        row: list[str] | None = []
+        while row is not None and not wide[0] and len(sizes) < 2:
+            try:
+                row = next(rows, None)
+                several = rows.line_num > first
+                if several and row and mark != "\t":  # a comma of a sentence has a blank behind it
+                    several = f"{mark} " in seen[0] or not any(f"{mark} " in cell for cell in row)
+            except csv.Error:
+                several = mark == "\t"  # of other tables it is said when the row is read
+            if several:
+                wide = first, rows.line_num
+            first = rows.line_num + 1
+        for _ in counted:
+            if len(sizes) > 1:
+                break
+    if not wide[0] or len(sizes) > 1 or sizes == {1} or '"' in seen[0]:
+        return dialect
+    if mark == "\t":
+        return dialect._replace(quoted=False)
+    raise MisconfigurationException(
+        f"{path}, line {wide[0]}: a quotation mark opens a cell that goes on to line {wide[1]}, but each line by "
+        'itself has as many cells as the header; write a mark that is text as `""""`, or separate the cells by tabulators'
+    )
+
+
+def has_marks(path: Path) -> bool:
+    """Whether there is a quotation mark anywhere in a file."""
+    with open_bytes(path) as file:
+        while block := file.read(1 << 20):
+            if b'"' in block:
+                return True
+    return False
+
+
+def _counted(lines: Iterator[str], mark: str, seen: list[str], sizes: set[int]) -> Iterator[str]:
+    for line in lines:
+        if line.strip():
+            seen += [] if seen else [line]
+            sizes.add(line.count(mark) + 1)
+        yield line
 
 
 def cells(lines: Iterator[str], dialect: Dialect) -> "csv.Reader":  # type: ignore[name-defined]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.dialect import SEPARATORS, cells, find_dialect
+from datamodules.files.dialect import SEPARATORS, cells, find_dialect, whole_dialect
 from datamodules.files.faults import Faults
 from datamodules.files.forms import (
     EXCEL,
@@ -117,7 +117,7 @@ def csv_cells(
     Raises:
         MisconfigurationException: If a row has more or fewer cells than the header, unless ``faults`` takes it.
     """
-    dialect = find_dialect(path, separator, encoding)
+    dialect = whole_dialect(path, separator, encoding)
     header: list[str] = []
     with open_lines(path, encoding, newline="") as lines:
         reader = cells(lines, dialect)

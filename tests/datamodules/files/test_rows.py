@@ -194,6 +194,53 @@ def test_one_column_keeps_its_empty_cells(tmp_path):
     ]
 
 
+def words_with_marks(separator, size=3000):
+    """A table of words where every tenth is a quotation mark, beyond the head of the file too."""
+    words = ['"' if k % 10 == 5 else f"word{k}" for k in range(size)]
+    return words, f"n{separator}word\n" + "".join(f"{k}{separator}{word}\n" for k, word in enumerate(words))
+
+
+@pytest.mark.parametrize("first", ["\t", ""])
+def test_quotation_marks_that_are_words_swallow_no_rows(tmp_path, first):
+    words, text = words_with_marks("\t")
+    path = tmp_path / "t.tsv"
+    if not first:  # only beyond the head
+        words = [word if k > 9000 else "w" for k, word in enumerate(words * 4)]
+        text = "n\tword\n" + "".join(f"{k}\t{word}\n" for k, word in enumerate(words))
+    path.write_text(text)
+    assert [row["word"] for _, row in read_rows(path)] == words
+    assert read_texts(path)["word"].tolist() == words
+
+
+@pytest.mark.parametrize("cells", ['"one\ta\ntwo"\tb', '"\tb', '"one\tb\n'])
+def test_lines_with_as_many_cells_as_the_header_are_rows(tmp_path, cells):
+    path = tmp_path / "t.tsv"
+    path.write_text(f"text\tlabel\nfirst\ta\n{cells}\nlast\ta\n")
+    lines = [line.split("\t") for line in path.read_text().split("\n")[1:] if line]
+    assert [list(row.values()) for _, row in read_rows(path)] == lines
+
+
+def test_rows_that_a_cell_may_have_swallowed_are_asked_for(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(words_with_marks(",", 20)[1])
+    with pytest.raises(
+        MisconfigurationException, match="line 7: a quotation mark opens a cell that goes on to line 17"
+    ):
+        list(read_rows(path))
+    path.write_text('text,label\nshort,a\n"Yes, please\nthank you",b\n')  # a sentence, and the blank says so
+    assert [row["text"] for _, row in read_rows(path)] == ["short", "Yes, please\nthank you"]
+
+
+@pytest.mark.parametrize(
+    "text", ['text\tlabel\n"one\n\ntwo"\ta\n', '"text"\t"label"\n"one\t1\ntwo"\t"a"\n', 'text\n"a\nb"\n']
+)
+def test_line_breaks_in_cells_are_no_rows(tmp_path, text):
+    path = tmp_path / "t.tsv"
+    path.write_text(text)
+    (row,) = [row for _, row in read_rows(path)]
+    assert row == pd.read_csv(path, sep="\t").iloc[0].to_dict()
+
+
 def test_excel_cells_keep_their_types(tmp_path):
     frame = pd.DataFrame({"n": [1, 2], "f": [0.5, None], "d": pd.to_datetime(["2024-01-02", "2024-03-04"])})
     with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
