@@ -12,7 +12,7 @@ from torch import Tensor
 from datamodules.files.numbers import MISSING, PLAIN, NumberFormat, find_formats, parse
 from datamodules.pairs import text_of
 from datamodules.targets.base import Target
-from datamodules.types import WrittenNumberFacts
+from datamodules.types import Array, WrittenNumberFacts
 
 
 class NumberTarget(Target[WrittenNumberFacts]):
@@ -53,8 +53,7 @@ class NumberTarget(Target[WrittenNumberFacts]):
         for name, how in zip(self.columns, formats, strict=True):
             numbers = np.array([_number(cell, how) for cell in cells[name]])
             if len(texts[name]) and name not in found:
-                odd = next(cell for cell, x in zip(cells[name], numbers, strict=True) if math.isnan(x))
-                raise MisconfigurationException(f"{source}: column `{name}` does not hold numbers, but `{odd:.40}`")
+                raise _no_numbers(source, name, cells[name], numbers)
             means.append(float(np.nanmean(numbers)))
             scales.append(float(np.nanstd(numbers)))
             if not scales[-1]:
@@ -89,11 +88,22 @@ class NumberTarget(Target[WrittenNumberFacts]):
         return ((exact - mean) / scale).float()
 
 
+def _no_numbers(source: str, name: str, cells: Sequence[str | float], numbers: Array) -> MisconfigurationException:
+    odd = next((cell for cell, number in zip(cells, numbers, strict=True) if math.isnan(number)), None)
+    if odd is not None:
+        return MisconfigurationException(f"{source}: column `{name}` does not hold numbers, but `{odd!s:.40}`")
+    code = next((cell for cell in cells if isinstance(cell, str) and cell.startswith("0")), cells[0])
+    return MisconfigurationException(
+        f"{source}: column `{name}` holds codes that begin with a zero, such as `{code!s:.40}`: write numbers without "
+        "it, or learn the codes with --data.kind class"
+    )
+
+
 def _number(cell: str | float, how: NumberFormat) -> float:
     """Not-a-number where a text is none, and where a bare number is none in the unit."""
     if isinstance(cell, float):
         return math.nan if how.needs_unit else cell
-    if how == PLAIN and "_" not in cell:  # the usual case, quickly
+    if how == PLAIN and "_" not in cell and cell.isascii():  # the usual case, quickly
         try:
             number = float(cell)
         except ValueError:

@@ -119,3 +119,25 @@ def test_where_semicolons_part_cells_a_point_may_part_thousands(tmp_path, kind):
         assert data.facts.target_mean[0] == pytest.approx(mean, rel=0.2)
     with pytest.raises(MisconfigurationException, match=r"in column `price` is .* cannot be told from the whole file"):
         kind(str(tmp_path / "t.csv"), target="price", kind="number", **options).setup("fit")
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([f"{k:02}" for k in range(1, 13)], "column `price` holds codes that begin with a zero, such as `01`: write"),
+        (["5", "10", "007"], "such as `007`: write numbers without it"),
+        ([3, 4.5, "01"], "such as `01`"),
+        (["1", "2", "\uff14"], "column `price` does not hold numbers, but `\uff14`"),
+        ([1, "2", "\uff14"], "column `price` does not hold numbers, but `\uff14`"),
+    ],
+)
+def test_codes_and_foreign_digits_are_said(cells, message):
+    with pytest.raises(MisconfigurationException, match=message):
+        learned(cells)
+
+
+def test_one_foreign_digit_in_many_numbers_is_a_fault_of_its_row():
+    facts, _ = learned([str(k) for k in range(20)])
+    target = NumberTarget(["price"])
+    with pytest.raises(MisconfigurationException, match="column `price`: '\uff14' is not a number"):
+        target.encoder(facts)(target.read({"price": "\uff14"}, "t.csv, line 2"))
