@@ -1,6 +1,6 @@
 """Pairs of texts: the cells and files they come from, encoded pairs, and batches of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from datamodules.data import Data
 from datamodules.files.forms import TABLES
 from datamodules.files.opening import PACKED
+from datamodules.files.rows import require
 from datamodules.ragged import Ragged
 from datamodules.sampling import BatchIndices
 from datamodules.split_names import is_hidden, split_name, twice
@@ -64,6 +65,17 @@ def text_of(cell: object, place: str) -> str:
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise MisconfigurationException(f"{place} holds half of a surrogate pair, which is no text")
     return text
+
+
+def cell_of(row: Mapping[str, T], name: str, place: str) -> T:
+    """A cell of a row, which may lack it: each object of JSON has its own keys.
+
+    Raises:
+        MisconfigurationException: If there is no such column in it.
+    """
+    if name not in row:
+        require(place, [name], row)
+    return row[name]
 
 
 def find_splits(folder: Path, find: Callable[[Path], T | None]) -> dict[str, T]:

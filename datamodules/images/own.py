@@ -7,14 +7,17 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.faults import Faults
+from datamodules.files.forms import JSON
 from datamodules.files.frame import separator_of
 from datamodules.files.objects import GIVEN, is_table, rows_in
+from datamodules.files.opening import suffix_of
 from datamodules.files.rows import column_names, read_rows, require
 from datamodules.images.base import Images
 from datamodules.images.checks import report_classes, report_copies
 from datamodules.images.decoding import is_image
 from datamodules.images.folders import class_folders
 from datamodules.images.sets import ImageSet, text_of
+from datamodules.pairs import cell_of
 from datamodules.split_names import report_others, split_folders, split_name
 from datamodules.splits import SPLITS
 from datamodules.targets import ClassTarget, Kind, make_target
@@ -105,8 +108,9 @@ class ImageTable(Images):
         return self.checked(self._parts[split])
 
     def _read_splits(self) -> dict[str, ImageSet]:
-        columns = column_names(self.path, self.encoding)
-        require(self.path, (self.image, *self.target.columns, self.split_column), columns)
+        if suffix_of(self.path) not in JSON:  # where each row has its own keys
+            columns = column_names(self.path, self.encoding)
+            require(self.path, (self.image, *self.target.columns, self.split_column), columns)
         self.target.separator = separator_of(self.path, encoding=self.encoding)
         faults, total = Faults(self.on_error, str(self.path)), 0
         found: dict[str, list[tuple[Path, Any]]] = {}
@@ -126,7 +130,7 @@ class ImageTable(Images):
         }
 
     def _image(self, table: Path, where: str, row: Row) -> Path:
-        name = text_of(row[self.image])
+        name = text_of(cell_of(row, self.image, f"{table}, {where}"))
         path = table.parent / name.replace("\\", "/")
         if not name or not path.is_file():
             raise MisconfigurationException(f"{table}, {where}: there is no image {path}")
@@ -135,7 +139,7 @@ class ImageTable(Images):
     def _split(self, where: str, row: Row) -> str:
         if self.split_column is None:
             return "train"
-        name = text_of(row[self.split_column])
+        name = text_of(cell_of(row, self.split_column, f"{self.path}, {where}"))
         split = split_name(name)
         if split is None:
             raise MisconfigurationException(
@@ -161,8 +165,8 @@ class ImageTable(Images):
         faults, images, labels = Faults(self.on_error, str(inputs) if is_path else GIVEN), [], []
         rows = [(f"row {k}", row) for k, row in enumerate([] if is_path else rows_in(inputs), start=1)]
         for where, row in read_rows(Path(inputs), self.encoding, faults=faults) if is_path else rows:
-            require(faults.source, [self.image, *self.target.columns], row)
             try:
+                require(f"{faults.source}, {where}", [self.image, *self.target.columns], row)
                 label = self.target.read(row, f"{faults.source}, {where}")
                 images.append(self._image(Path(inputs) if is_path else Path(), where, row))
                 labels.append(label)
@@ -175,7 +179,8 @@ class ImageTable(Images):
         """One image, all images below a folder, or those that a table lists, whose columns are kept."""
         if path.is_dir() or is_image(path):
             return super().read_predict(path)
-        require(path, [self.image], column_names(path, self.encoding))
+        if suffix_of(path) not in JSON:
+            require(path, [self.image], column_names(path, self.encoding))
         faults, total = Faults(self.on_error, str(path)), 0
         images, rows = [], []
         for where, row in read_rows(path, self.encoding, faults=faults):

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.opening import read_lines
+from datamodules.files.forms import JSON
+from datamodules.files.opening import read_lines, suffix_of
 from datamodules.files.rows import read_rows, require
-from datamodules.pairs import endings, find_splits, find_table, tables_in, text_of
+from datamodules.pairs import cell_of, endings, find_splits, find_table, tables_in, text_of
 from datamodules.types import Row
 
 Files = tuple[Path, ...]  # a table, or a file for each language
@@ -121,10 +122,12 @@ def read_table(
     for where, row in read_rows(path, encoding, separator, faults):
         if isinstance(row.get("translation"), dict):  # as on the Hugging Face hub
             row = {name: cell for name, cell in row.items() if name != "translation"} | row["translation"]
-        if not rows:
+        if not rows and suffix_of(path) not in JSON:  # where each row has its own keys
             require(path, columns, row, separator)
         try:
-            texts = [text_of(row.get(name), f"{path}, {where}, column `{name}`") for name in columns]
+            texts = [
+                text_of(cell_of(row, name, f"{path}, {where}"), f"{path}, {where}, column `{name}`") for name in columns
+            ]
         except MisconfigurationException as error:
             faults.add(error)
             continue

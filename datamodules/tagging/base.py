@@ -14,6 +14,7 @@ from datamodules.files.faults import Faults
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in
 from datamodules.files.rows import read_rows
 from datamodules.files.vectors import read_words
+from datamodules.pairs import cell_of
 from datamodules.tagging.conll import Sentence
 from datamodules.tagging.examples import PieceSentences, WordSentences, normal, vocabulary
 from datamodules.tagging.reading import ReadOptions, read_tagged, read_untagged, sentences_in
@@ -146,7 +147,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         if is_table(inputs):
             self.rows = rows_in(inputs)
             word = find_column(Path(GIVEN), list(self.rows[0]), "word", self.options.word, WORD)
-            inputs = [row[word] for row in self.rows]
+            inputs = [cell_of(row, word, f"{GIVEN}, row {k}") for k, row in enumerate(self.rows, 1)]
         self.predicted = sentences_in([inputs] if isinstance(inputs, str) else inputs, self.by_character)
         return self.predicted
 

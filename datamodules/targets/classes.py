@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from datamodules.pairs import text_of
+from datamodules.pairs import cell_of, text_of
 from datamodules.targets.base import Target, warn_of_case
 from datamodules.types import ClassFacts, some
 
@@ -31,11 +31,12 @@ class ClassTarget(Target[ClassFacts]):
     def read(self, row: Mapping[str, object], place: str) -> str:
         """The name."""
         column = self.columns[0]
-        if isinstance(row[column], list):
+        cell = cell_of(row, column, place)
+        if isinstance(cell, list):
             raise MisconfigurationException(
                 f"{place}: `{column}` holds a list; several labels an example: --data.kind labels"
             )
-        name = text_of(row[column], f"{place}: `{column}`").strip()
+        name = text_of(cell, f"{place}: `{column}`").strip()
         if not name:
             raise MisconfigurationException(f"{place}: `{column}` is empty")
         return name

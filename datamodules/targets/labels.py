@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from datamodules.lists import list_in, seems_list, why_no_list
-from datamodules.pairs import text_of
+from datamodules.pairs import cell_of, text_of
 from datamodules.targets.base import Target, warn_of_case
 from datamodules.types import LabelFacts, some
 
@@ -38,9 +38,9 @@ class LabelTarget(Target[LabelFacts]):
     def read(self, row: Mapping[str, object], place: str) -> str | tuple[str, ...]:
         """The labels; or the cell, where it is not known yet what stands between them."""
         if len(self.columns) > 1:
-            return tuple(name for name in self.columns if _is_set(row[name], name, place))
+            return tuple(name for name in self.columns if _is_set(cell_of(row, name, place), name, place))
         column = self.columns[0]
-        cell = row[column]
+        cell = cell_of(row, column, place)
         if isinstance(cell, str):
             found = list_in(cell)
             if found is None and (seems_list(cell) or LISTS.fullmatch(cell.strip())):

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.files.numbers import MISSING, PLAIN, NumberFormat, find_formats, parse
-from datamodules.pairs import text_of
+from datamodules.pairs import cell_of, text_of
 from datamodules.targets.base import Target
 from datamodules.types import Array, WrittenNumberFacts
 
@@ -29,7 +29,7 @@ class NumberTarget(Target[WrittenNumberFacts]):
 
     def read(self, row: Mapping[str, object], place: str) -> tuple[str | float, ...]:
         """The cells: numbers, or texts, where it is not known yet how numbers are written."""
-        return tuple(self._cell(row[name], f"{place}: `{name}`") for name in self.columns)
+        return tuple(self._cell(cell_of(row, name, place), f"{place}: `{name}`") for name in self.columns)
 
     def _cell(self, cell: object, place: str) -> str | float:
         if isinstance(cell, int | float) and math.isfinite(cell):

@@ -307,3 +307,27 @@ def test_a_table_is_scored_in_a_file_and_in_memory(folder) -> None:
         data.examples(data.read_labelled(rows), train=False)
     assert len(data.read_labelled(str(path)).images) == 16
     assert data.read_labelled([{**rows[0], "age": 6.5}]).labels == data.read_labelled([(rows[0]["path"], 6.5)]).labels
+
+
+@pytest.mark.parametrize("lacking", ["path", "label", "part"])
+@pytest.mark.parametrize("place", [0, 7])
+def test_a_row_of_json_that_lacks_a_key_is_a_fault_of_this_row(folder, lacking, place) -> None:
+    names = sorted(f"{path.parent.name}/{path.name}" for path in folder.rglob("*.jpg"))
+    rows = [{"path": name, "label": name[:3], "part": ("train", "val", "test")[k % 3]} for k, name in enumerate(names)]
+    del rows[place][lacking]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = {"split_column": "part", **SAME_SIZE}
+    with pytest.raises(MisconfigurationException, match=rf"t.jsonl, line {place + 1} has no column `{lacking}`;"):
+        ImageTable(str(folder / "t.jsonl"), **options).setup("fit")
+    data = ImageTable(str(folder / "t.jsonl"), on_error="skip", **options)
+    data.setup("fit")
+    data.setup("test")
+    assert sorted(name for split in ("train", "val", "test") for name in images_of(data, split)) == sorted(
+        set(names) - {names[place]}
+    )
+    if lacking == "path":
+        assert len(data.read_predict(folder / "t.jsonl").images) == len(names) - 1
+        with pytest.raises(MisconfigurationException, match=rf"line {place + 1} has no column `path`"):
+            ImageTable(str(folder / "t.jsonl")).read_predict(folder / "t.jsonl")
+    elif lacking == "label":
+        assert len(data.read_labelled(folder / "t.jsonl").images) == len(names) - 1

@@ -132,3 +132,15 @@ def test_sentences_of_a_table_keep_its_columns(tmp_path: Path, name: str) -> Non
     assert [row["de"] for row in found.rows] == TARGET
     FRAME.drop(columns="de").to_csv(tmp_path / "sources.csv", index=False)
     assert data.read_predict(tmp_path / "sources.csv").source == SOURCE, "the target need not be there"
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_row_of_json_that_lacks_a_language_is_a_fault_and_no_empty_translation(tmp_path, place):
+    rows = [{"en": f"one {k}", "de": f"eins {k}"} for k in range(4)]
+    del rows[place]["de"]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(MisconfigurationException, match=rf"t.jsonl, line {place + 1} has no column `de`"):
+        read_table(tmp_path / "t.jsonl", "en", "de")
+    pairs = read_table(tmp_path / "t.jsonl", "en", "de", on_error="skip")
+    assert pairs.target == [f"eins {k}" for k in range(4) if k != place]
+    assert len(read_table(tmp_path / "t.jsonl", "en", None).source) == 4

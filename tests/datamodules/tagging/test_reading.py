@@ -216,3 +216,10 @@ def test_a_file_is_judged_as_a_whole_before_it_is_split(tmp_path: Path) -> None:
 def test_words_of_characters_make_characters_of_a_text(tmp_path: Path, write: Write) -> None:
     found = predict(tmp_path, write("a.txt", "我爱北京\n"), train="北 B\n京 I\n\n" * 20).read_text()
     assert found.splitlines()[:2] == ["我\tT0\t0.1235", "爱\tT1\t0.1235"]
+
+
+def test_a_row_in_memory_that_lacks_the_words_is_named(tmp_path):
+    (tmp_path / "t.conll").write_text("a N\nb V\n\n" * 20)
+    data = Columns(str(tmp_path / "t.conll"))
+    with pytest.raises(MisconfigurationException, match="the table, row 2 has no column `words`"):
+        data.read_objects([{"words": ["a"]}, {"id": 1}])
