@@ -3,11 +3,14 @@
 import re
 import shlex
 import warnings
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datamodules.types import Array
 
 if TYPE_CHECKING:
     from pandas import DatetimeIndex
@@ -242,6 +245,19 @@ def _form(found: re.Match[str]) -> str:
         form += f"%{'-' if name in 'dmHV' and len(part) == 1 else ''}{code}"
         at = found.end(name)
     return form + text[at:].partition("[")[0]
+
+
+def are_dates(texts: list[str]) -> Array:
+    """Which texts are dates, each by itself, in whatever form the others are."""
+    return np.array([True] * len(texts) if _iso(texts) else [_is_date(text) for text in texts], dtype=bool)
+
+
+def _is_date(text: str) -> bool:
+    for found in filter(None, (pattern.fullmatch(text) for pattern in ORDERS)):
+        with suppress(ValueError, OverflowError):  # no such day
+            _moment({name: part for name, part in found.groupdict().items() if part})
+            return True
+    return False
 
 
 def write_dates(times: "DatetimeIndex", form: str) -> list[object]:

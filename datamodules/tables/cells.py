@@ -7,7 +7,7 @@ import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.columns import as_text, is_text, texts_to
-from datamodules.files.dates import read_dates
+from datamodules.files.dates import are_dates, read_dates
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.numbers import PLAIN, NumberFormat, is_missing, parse
 from datamodules.files.rows import require
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 
 DAY = 86400e6  # microseconds: a count of nanoseconds has no room for the year 9999
+
+
+class DateFormat(NamedTuple):
+    """How the dates of a column are written.
+
+    Attributes:
+        order: Of day, month and year, where the numbers alone do not tell it: ``dmy``, ``mdy`` or ``ymd``.
+        form: As ``strptime`` has it, if the user says it.
+    """
+
+    order: str = ""
+    form: str | None = None
 
 
 class Rows(NamedTuple):
@@ -101,29 +113,28 @@ class CellReader:
         self._check(values, wrong, f"number{unit}{sign} ({hint})")
         return np.where(wrong, np.nan, array)
 
-    def days(self, name: str, order: str = "", form: str | None = None) -> tuple[Array, str]:
-        """Dates of a column as days since 1970, not-a-number where missing; and the order of day, month and year.
+    def days(self, name: str, how: DateFormat) -> tuple[Array, DateFormat]:
+        """Dates of a column as days since 1970, not-a-number where missing; and how they are written.
 
         Args:
             name: The column.
-            order: That order if it is known.
-            form: How they are written, as ``strptime`` has it, if it is known.
+            how: What is known of it; the rest is told from these rows.
 
         Raises:
-            MisconfigurationException: If a cell is not a date in that order, or the order cannot be told.
+            MisconfigurationException: If a cell is not a date that is so written, or the order cannot be told.
         """
         values = self.rows.column(name)
         absent = values.isna().to_numpy()
         if is_text(values):
             absent = texts_to(values, is_missing)
             values = values.astype("object").mask(absent)
-        dates = read_dates(values, self.rows.source, form, order)
-        times = dates.utc.as_unit("us")
-        array = times.asi8 / DAY
-        wrong = np.asarray(times.isna()) & ~absent
-        first = {"dmy": " that begins with the day", "mdy": " that begins with the month"}.get(order, "")
-        self._check(self.rows.column(name), wrong, f"date{first}{', as in training' if first else ''}")
-        return np.where(wrong | absent, np.nan, array), dates.order
+        dates = read_dates(values, self.rows.source, how.form, how.order)
+        array = dates.utc.as_unit("us").asi8 / DAY
+        there = np.asarray(dates.local.notna())
+        wrong = ~there & ~absent
+        if wrong.any():
+            self.refuse(wrong, _no_date(self.rows.column(name), wrong, there, how))
+        return np.where(there, array, np.nan), DateFormat(dates.order, how.form)
 
     def _check(self, values: "Series[Any]", wrong: Array, kind: str) -> None:
         if wrong.any():
@@ -145,6 +156,25 @@ class CellReader:
         """Say how many rows cannot be read."""
         self.faults.count = int(self.bad.sum())
         self.faults.report(len(self.bad))
+
+
+def _no_date(values: "Series[Any]", wrong: Array, there: Array, how: DateFormat) -> str:
+    """Why the first wrong cell is refused: it is another date than the others are, or none."""
+    cell, name = values.iloc[int(np.argmax(wrong))], values.name
+    start = f"column `{name}`: {cell!r} is not a date"
+    if not isinstance(cell, str):
+        return start
+    if not are_dates([cell.strip()]).all():
+        missing = f"--data.missing \"['{cell.strip()}']\""
+        return (
+            f"{start} (if it stands for a missing value: {missing}; if all are categories: --data.categorical [{name}])"
+        )
+    if how.form:
+        return f"{start} as --data.date_format `{how.form}` has it"
+    if there.any():
+        return f"{start} in the form of the others (`{values.iloc[int(np.argmax(there))]}`): write all alike"
+    first = {"dmy": "the day", "mdy": "the month"}.get(how.order)
+    return f"{start} that begins with {first}, as in training" if first else start
 
 
 def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], Array]:

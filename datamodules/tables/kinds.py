@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.columns import is_text
-from datamodules.files.dates import read_dates
-from datamodules.files.numbers import MOSTLY, NumberFormat, find_formats, is_missing, measures, texts_of
-from datamodules.tables.cells import Rows, are_whole, categories
+from datamodules.files.dates import are_dates
+from datamodules.files.numbers import MOSTLY, NumberFormat, find_formats, is_missing, measures, shown_signs, texts_of
+from datamodules.tables.cells import CellReader, DateFormat, Rows, are_whole, categories
 from datamodules.types import some
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Kinds:
         date_format: How dates are written, as ``strptime`` has it; told from the whole column if None.
         separator: Between the cells of the file, which says something about decimal signs.
         label_separator: Between the labels in a cell; told from the column if None.
+        signs: Decimal signs that columns were seen to have.
     """
 
     numeric: Collection[str] = ()
@@ -49,6 +51,7 @@ class Kinds:
     date_format: str | None = None
     separator: str | None = None
     label_separator: str | None = None
+    signs: set[str] = field(default_factory=set)
 
     def tell(self, table: Rows, names: Collection[str]) -> dict[str, Column]:
         """The kind of each column, ``number``, ``category`` or ``date``, and how its cells are written.
@@ -64,6 +67,7 @@ class Kinds:
             if is_text(table.column(name)) and name not in (*self.categorical, *self.dates)
         }
         formats = find_formats(texts, self.decimal, self.separator, table.source)
+        self.signs.update(shown_signs(texts, formats).values())
         signs = {how.decimal for how in formats.values() if how.thousands or how.decimal == ","}
         usual = NumberFormat(self.decimal or (signs.pop() if len(signs) == 1 else "."))
         columns = {}
@@ -77,6 +81,10 @@ class Kinds:
                 column["whole"] = are_whole(values)
                 if name in texts:
                     _warn_of_units(texts[name], table.source)
+            else:
+                # A cell that is no date is refused later, if its row is one to learn from.
+                _, how = CellReader(table, "skip").days(name, DateFormat(form=self.date_format))
+                column |= how._asdict()
             columns[name] = column
         return columns
 
@@ -92,8 +100,7 @@ class Kinds:
             return "date"
         if is_number or not is_text(values):
             return "number"
-        texts, _ = categories(values)
-        return "date" if _are_dates(texts[:SOME], str(values.name)) else "category"
+        return "date" if _hold_dates(values) else "category"
 
 
 def _warn_of_units(values: "Series[Any]", source: str) -> None:
@@ -117,11 +124,21 @@ def _warn_of_units(values: "Series[Any]", source: str) -> None:
         )
 
 
-def _are_dates(texts: list[str], name: str) -> bool:
-    """Whether all texts are dates, with a year of four digits; which order they have is another question."""
-    import pandas as pd
+def _hold_dates(values: "Series[Any]") -> bool:
+    """Whether most cells of a column are dates, with a year of four digits; which order they have is another question.
 
-    if not texts or not all(re.search(r"\d{4}", text) and len(text) > 5 for text in texts):
+    That is nine in ten; or half of them, if nine in ten of the different texts are.
+    """
+    import pyarrow as pa
+
+    texts, codes = categories(values)
+    kept = np.flatnonzero(~is_missing(pa.array(texts, pa.large_string())))
+    kept = kept[:: max(1, len(kept) // SOME)]
+    likely = [k for k in kept.tolist() if len(texts[k]) > 5 and re.search(r"\d{4}", texts[k])]
+    rows = np.bincount(codes[codes >= 0], minlength=len(texts))
+    least = rows[kept].sum() / 2
+    if not likely or rows[likely].sum() < least:  # so it is in most columns of texts
         return False
-    column = pd.Series(texts, name=name, dtype="str")
-    return any(bool(read_dates(column, "", order=order).local.notna().all()) for order in ("dmy", "mdy"))
+    dates = np.array(likely)[are_dates([texts[k] for k in likely])]
+    found = rows[dates].sum()
+    return bool(found >= MOSTLY * rows[kept].sum() or (found > least and len(dates) >= MOSTLY * len(kept)))

@@ -11,7 +11,7 @@ from datamodules.files.frame import separator_of
 from datamodules.files.numbers import NumberFormat
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
-from datamodules.tables.cells import CellReader, Rows, categories
+from datamodules.tables.cells import CellReader, DateFormat, Rows, categories
 from datamodules.tables.kinds import Kinds
 from datamodules.targets import Kind
 from datamodules.types import Array
@@ -161,7 +161,7 @@ class Tabular(TableData):
         if column["kind"] == "number":
             times = reader.numbers(name, NumberFormat(*column["format"]))
         else:
-            times, _ = reader.days(name, form=self.kinds.date_format)
+            times, _ = reader.days(name, DateFormat(column["order"], column["form"]))
         values = rows.column(name)
         if np.isnan(times).any():
             row = int(np.isnan(times).argmax())
