@@ -52,5 +52,6 @@ def mean_binary_logits(logits: Tensor) -> Tensor:
     """
     if logits.ndim == 2:
         return logits
-    present, absent = (F.logsigmoid(signed).logsumexp(1) for signed in (logits, -logits))
+    # Log-sigmoids by softplus, which keeps its digits in every runtime that an export is run by.
+    absent, present = ((-F.softplus(signed)).logsumexp(1) for signed in (logits, -logits))
     return present - absent

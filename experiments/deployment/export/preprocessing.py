@@ -44,6 +44,9 @@ class Preprocessing(NamedTuple):
     packages: tuple[str, ...] = ()
 
 
+CALENDAR = ("MS", "ME", "QS", "QE", "YS", "YE")  # steps of months
+
+
 @singledispatch
 def preprocessing_of(data: Data, task: Task[Any]) -> Preprocessing:
     """What the data knows.
@@ -56,12 +59,43 @@ def preprocessing_of(data: Data, task: Task[Any]) -> Preprocessing:
     return Preprocessing(None, plain, {})
 
 
+def _reading(how: NumberFormat) -> dict[str, Any]:
+    """What a program needs to read numbers so written."""
+    return {"needs_unit": how.needs_unit, "pattern": how.pattern}
+
+
+def step_of(frequency: str) -> dict[str, Any]:
+    """The step of a series: so many months, working days, or seconds.
+
+    Raises:
+        MisconfigurationException: If it is another one.
+    """
+    import pandas as pd
+
+    unit = frequency.lstrip("0123456789")
+    count = int(frequency.removesuffix(unit) or 1)
+    months = {"M": 1, "Q": 3, "Y": 12}.get(unit[:1], 0) * count if unit.partition("-")[0] in CALENDAR else 0
+    working = count if unit == "B" else 0
+    step = {"months": months, "at_end": unit[1:2] == "E", "working_days": working, "seconds": 0.0}
+    if not months and not working:
+        times = pd.date_range("2001-01-01", periods=60, freq=frequency)
+        apart = set((times[1:] - times[:-1]).total_seconds())
+        if len(apart) > 1:
+            raise MisconfigurationException(
+                f"a step of `{frequency}` is not exported: predict.py knows none that varies"
+            )
+        step["seconds"] = apart.pop()
+    return step
+
+
 @preprocessing_of.register
 def _(data: TableData, task: object) -> Preprocessing:
     facts = data.facts
-    units = {c["name"]: NumberFormat(*c["format"]).needs_unit for c in facts.columns if c["kind"] == "number"}
     values: dict[str, Any] = {
-        "columns": [column | {"needs_unit": units.get(column["name"], False)} for column in facts.columns],
+        "columns": [
+            column | (_reading(NumberFormat(*column["format"])) if column["kind"] == "number" else {})
+            for column in facts.columns
+        ],
         "missing": sorted({*MISSING, *(word.lower() for word in data.missing)}),
         "missing_words": list(data.missing),
     }
@@ -209,14 +243,8 @@ def _(data: SeriesData, task: Any) -> Preprocessing:
         name: NumberFormat(facts.decimal or ".", "", facts.units.get(name, ""))
         for name in (*facts.targets, *facts.past, *facts.known)
     }
-    values["columns"] = {
-        name: {"name": name, "format": list(how), "needs_unit": how.needs_unit} for name, how in formats.items()
-    }
-    months = {"M": 1, "Q": 3, "Y": 12}
-    unit = facts.frequency.lstrip("0123456789")
-    count = int(facts.frequency.removesuffix(unit) or 1)
-    by_month = count * next((n for letter, n in months.items() if unit.startswith(letter)), 0)
-    values |= {"id": data.id, "quantiles": task.quantiles, "months": by_month}
+    values["columns"] = {name: {"name": name, "format": list(how), **_reading(how)} for name, how in formats.items()}
+    values |= {"id": data.id, "quantiles": task.quantiles, "step": step_of(facts.frequency)}
     values |= {"calibration": _calibration(task), "least_spread": LEAST_SPREAD}
     return Preprocessing(series, values, {})
 

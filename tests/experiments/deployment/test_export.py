@@ -27,6 +27,7 @@ from datamodules.images.base import Images
 from datamodules.series.base import SeriesData
 from datamodules.tables.base import TableData
 from datamodules.tagging.base import Tagging
+from datamodules.tagging.schemes import encode, spans
 from datamodules.tokens import Tokens
 from datamodules.types import joined
 from experiments import load
@@ -34,10 +35,11 @@ from experiments.deployment.export import command
 from experiments.deployment.export.command import composed, export
 from experiments.deployment.export.formats import write_onnx, write_torch
 from experiments.deployment.export.graphs import Graph
+from experiments.deployment.export.preprocessing import step_of
 from experiments.deployment.export.scripts import files, images, replies, sequences, series, table, tags, words
 from experiments.deployment.export.scripts import text as texts
 from experiments.deployment.export.scripts.contexts import context_of
-from experiments.deployment.export.scripts.shared import number
+from experiments.deployment.export.scripts.shared import number, time_of
 from experiments.deployment.export.scripts.tokens import Tokenizer
 from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
 
@@ -274,8 +276,25 @@ def test_images_are_cropped_alike(size: list[int]) -> None:
     "how", [NumberFormat(unit="m"), NumberFormat(",", ".", "€"), NumberFormat(unit="%"), NumberFormat()]
 )
 def test_numbers_are_read_alike(how: NumberFormat) -> None:
-    column = {"name": "x", "format": list(how), "needs_unit": how.needs_unit}
-    for text in ("12 m", "12m", "12 mm", "-1", "-€ 1.234,5", "1,5€", "12 %", "7", "m", 12, 1.5):
+    column = {"name": "x", "format": list(how), "needs_unit": how.needs_unit, "pattern": how.pattern}
+    for text in (
+        "12 m",
+        "12m",
+        "12 mm",
+        "-1",
+        "-€ 1.234,5",
+        "1,5€",
+        "12 %",
+        "7",
+        "m",
+        "1_0",
+        "\uff11\uff12",
+        "1e400",
+        "inf",
+        "1,2345.5",
+        12,
+        1.5,
+    ):
         wanted = float("nan" if how.needs_unit else text) if not isinstance(text, str) else None
         wanted = parse(pa.array([text], pa.large_string()), how)[0] if wanted is None else wanted
         try:
@@ -328,7 +347,13 @@ def test_programs_name_what_they_cannot_read(tmp_path: Path, ended: Any) -> None
     (tmp_path / "old.txt").write_bytes(b"caf\xe9")
     (tmp_path / "rows.xlsx").write_bytes(b"PK")
     (tmp_path / "rows.csv").write_text("a;b\n1;2\n1;2;3\n")
-    column = {"name": "a", "kind": "number", "format": [".", "", ""], "needs_unit": False}
+    column = {
+        "name": "a",
+        "kind": "number",
+        "format": [".", "", ""],
+        "needs_unit": False,
+        "pattern": NumberFormat().pattern,
+    }
     facts: dict[str, Any] = {
         "columns": [column],
         "missing": [],
@@ -391,26 +416,83 @@ def test_whole_programs_tell_what_they_cut(
     assert capsys.readouterr().err == "1 of 3 texts are too long: their ends are not read\n"
 
 
-def test_a_gap_in_a_series_is_no_number(tmp_path: Path) -> None:
-    column = {"name": "y", "format": [".", "", "kg"], "needs_unit": True}
-    facts = {
-        "targets": ["y"],
-        "past": [],
-        "context": 2,
-        "horizon": 1,
-        "series": [""],
-        "known": [],
-        "columns": {"y": column},
-    }
-    (tmp_path / "preprocess.json").write_text(json.dumps(facts))
-    rows = [{"t": "2024-01-01", "y": "1 kg"}, {"t": "2024-01-02", "y": "NaN"}, {"t": "2024-01-03", "y": "2 kg"}]
-    with pytest.raises(ValueError, match="y: 'NaN' is not a number in kg"):
-        series.predict(rows, tmp_path)
-    facts["past"], facts["columns"]["z"] = ["z"], column | {"name": "z"}  # type: ignore[index, assignment]
-    (tmp_path / "preprocess.json").write_text(json.dumps(facts))
-    rows = [row | {"y": "1 kg", "z": z} for row, z in zip(rows, ("3 kg", "", "3 kg"), strict=True)]
-    with pytest.raises(ValueError, match="a cell of y, z is empty"):
-        series.predict(rows, tmp_path)
+SERIES: dict[str, Any] = {
+    "time": "t", "targets": ["y"], "past": [], "known": [], "calendar": [], "series": [""], "context": 3, "horizon": 2,
+    "known_mean": [], "known_std": [], "scale": "none", "mean": [[0.0]], "std": [[1.0]], "quantiles": [],
+    "calibration": None, "date_order": "",
+}  # fmt: skip
+NUMBERS = {"name": "y", "format": [".", "", ""], "needs_unit": False, "pattern": NumberFormat().pattern}
+
+
+@pytest.fixture
+def forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
+    """What the program makes of rows, where the network repeats the last value."""
+
+    def predict(rows: list[dict[str, Any]], **facts: Any) -> list[dict[str, Any]]:
+        known = SERIES | {"columns": {"y": NUMBERS, "z": NUMBERS}, "step": step_of("D")} | facts
+        (tmp_path / "preprocess.json").write_text(json.dumps(known))
+        network = lambda history, known: {"forecast": np.repeat(history[:, -1:, :, None], 2, 1)}  # noqa: E731
+        monkeypatch.setattr(series, "Network", lambda folder: network)
+        return series.predict(rows, tmp_path)
+
+    return predict
+
+
+@pytest.mark.parametrize(
+    ("frequency", "first", "form", "order"),
+    [
+        ("D", "2024-02-27", "%Y-%m-%d", ""),
+        ("6h", "2024-02-27", "%Y-%m-%d %H:%M", ""),
+        ("W-SUN", "2024-02-25", "%d.%m.%Y", "dmy"),
+        ("MS", "2024-01-01", "%Y-%m", ""),
+        ("2MS", "2024-01-01", "%m/%d/%Y", "mdy"),
+        ("ME", "2023-11-30", "%d-%m-%y", "dmy"),
+        ("QE-DEC", "2023-06-30", "%Y-%m-%d", ""),
+        ("YS", "2020-01-01", "%Y-%m-%d %H:%M:%S", ""),
+        ("B", "2024-02-27", "%d/%m/%Y 07:30", "dmy"),
+        ("2B", "2024-02-27", "%y-%m-%d", "ymd"),
+    ],
+)
+def test_programs_know_the_next_times(
+    forecast: Callable[..., Any], frequency: str, first: str, form: str, order: str
+) -> None:
+    times = pd.date_range(first, periods=12, freq=frequency).strftime(form).tolist()
+    rows = [{"t": time, "y": str(k)} for k, time in enumerate(times[:10])]
+    for given in (rows, rows[::-1], rows[5:] + rows[:5]):  # in any order
+        found = forecast(given, step=step_of(frequency), date_order=order)
+        assert found == [{"t": time, "y": 9.0} for time in times[10:]]
+    for wrong in (rows[:8] + rows[9:], rows[:9] + rows[8:]):  # a gap, a time that stands twice
+        with pytest.raises(ValueError, match="a row for each step is needed"):
+            forecast(wrong, step=step_of(frequency), date_order=order)
+
+
+def test_programs_refuse_steps_that_they_do_not_know() -> None:
+    with pytest.raises(MisconfigurationException, match="a step of `SMS` is not exported"):
+        step_of("SMS")
+
+
+def test_a_gap_in_a_series_is_no_number(forecast: Callable[..., Any]) -> None:
+    rows = [{"t": f"2024-01-0{k}", "y": "1", "z": "2"} for k in range(1, 6)]
+    assert len(forecast(rows)) == 2
+    for name, facts in (("y", {}), ("z", {"past": ["z"], "mean": [[0.0, 0.0]], "std": [[1.0, 1.0]]})):
+        for cell, said in (("", "a cell of y.* is empty"), ("NaN", f"{name}: 'NaN' is not a number")):
+            bad = [*rows[:3], rows[3] | {name: cell}, rows[4]]
+            column = NUMBERS | {"name": name}
+            with pytest.raises(ValueError, match=said):
+                forecast(bad, **facts, columns={"y": NUMBERS, "z": column})
+
+
+@pytest.mark.parametrize("text", ["01/02/2024 01:00 PM", "2024W05", "20240105", "1.2", "2024-13-01", "31.02.2024"])
+def test_times_that_a_program_cannot_read_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no time that this program can read|day is out of range"):
+        time_of(text, "dmy")
+
+
+def test_programs_mark_chunks_as_the_run_does() -> None:
+    names = ["O", "B-A", "I-A", "E-A", "S-A", "B-B", "E-B", "I-B"]
+    for seed in range(300):
+        some = np.random.default_rng(seed).choice(names, 6).tolist()
+        assert tags.as_iob2(some) == encode(spans(some), len(some), "IOB2")
 
 
 def test_own_columns_stay_in_the_table_of_a_program() -> None:
@@ -422,7 +504,7 @@ def test_own_columns_stay_in_the_table_of_a_program() -> None:
 
 def test_a_fault_ends_a_program_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.jpg").write_text("no image")
-    column = {"name": "x", "format": [".", "", ""], "needs_unit": False}
+    column = {"name": "x", "format": [".", "", ""], "needs_unit": False, "pattern": NumberFormat().pattern}
     with pytest.raises(SystemExit, match="cannot identify image file"):
         files.run(lambda path: [{"pixels": images.pixels_of(path, 1)}], tmp_path / "notes.jpg")
     with pytest.raises(SystemExit, match="x: 'many' is not a number"):

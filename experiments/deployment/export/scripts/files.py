@@ -74,10 +74,17 @@ def table_of(needed: Sequence[str]) -> list[dict[str, Any]]:
     text = read_text(path)
     head = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t|", key=head.count))
-    absent = [name for name in needed if name not in (reader.fieldnames or ())]
+    names = [name.strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = names
+    absent = [name for name in needed if name not in names]
     if absent:
-        sys.exit(f"{path} has no column {', '.join(absent)} (but {', '.join(reader.fieldnames or ())})")
+        sys.exit(f"{path} has no column {', '.join(absent)} (but {', '.join(names)})")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        sys.exit(f"{path} has two columns named {twice}")
     rows = list(reader)
+    if not rows:
+        sys.exit(f"{path} has no rows below its header")
     if any(None in row for row in rows):
         sys.exit(f"{path} has a row with more cells than columns")
     return rows

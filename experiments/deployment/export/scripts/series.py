@@ -1,7 +1,9 @@
 """Forecasts series: ``python predict.py series.csv > predictions.csv``; it goes on where the file ends."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +11,22 @@ import numpy as np
 
 from experiments.deployment.export.scripts.files import run, table_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import number, read_json, time_of
+from experiments.deployment.export.scripts.shared import number, read_json, time_of, written_like
 
 PERIODS = {"minute": 60, "hour": 24, "weekday": 7, "day": 31, "day_of_year": 365.25, "month": 12}
 
 
-def following(times: Sequence[datetime], steps: int, by_month: int) -> list[datetime]:
-    """The times after the last one, as far apart as the last two; or so many months, if that is the step."""
-    last, found = times[-1], []
-    for k in range(1, steps + 1):
-        if by_month:
-            year, month = divmod(last.year * 12 + last.month - 1 + k * by_month, 12)
-            found.append(last.replace(year=year, month=month + 1))
-        else:
-            found.append(last + k * timedelta(seconds=(last - times[-2]).total_seconds()))
-    return found
+def following(time: datetime, step: dict[str, Any]) -> datetime:
+    """The time a step later: so many months, the same day or the last of the month; working days; or seconds."""
+    if step["months"]:
+        year, month = divmod(time.year * 12 + time.month - 1 + step["months"], 12)
+        days = monthrange(year, month + 1)[1]
+        return time.replace(year=year, month=month + 1, day=days if step["at_end"] else time.day)
+    if step["working_days"]:
+        for _ in range(step["working_days"]):
+            time += timedelta(days=3 if time.weekday() == 4 else 1)
+        return time
+    return time + timedelta(seconds=step["seconds"])
 
 
 def phases(times: Sequence[datetime], fields: Sequence[str]) -> np.ndarray:
@@ -53,10 +56,13 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     if name not in facts["series"]:
         raise ValueError(f"training had no series {name!r}")
     own = facts["series"].index(name)
-    given = [row for row in rows if str(row[targets[0]] or "").strip()]
-    if len(given) < context:
-        raise ValueError(f"the series has {len(given)} rows, but a forecast looks back on {context}")
-    given, ahead = given[-context:], rows[len(given) :][:horizon]
+    rows = sorted(rows, key=lambda row: time_of(row[facts["time"]], facts["date_order"]))
+    last = max(
+        (k for k, row in enumerate(rows, start=1) if any((row[name] or "").strip() for name in targets)), default=0
+    )
+    if last < context:
+        raise ValueError(f"the series has {last} rows, but a forecast looks back on {context}")
+    given, ahead = rows[last - context : last], rows[last:][:horizon]
     if facts["known"] and len(ahead) < horizon:
         raise ValueError(f"{', '.join(facts['known'])} must be given for {horizon} rows after the last target")
 
@@ -69,8 +75,16 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     values = columns(given, [*targets, *facts["past"]])
     values = np.log(values) if facts["scale"] == "log" else values
     mean, std = np.array(facts["mean"][own]), np.array(facts["std"][own])
-    times = [time_of(str(row[facts["time"]]), facts["date_order"]) for row in given]
-    later = following(times, horizon, facts["months"])
+    times = [time_of(row[facts["time"]], facts["date_order"]) for row in given]
+    later = [following(times[-1], facts["step"])]
+    while len(later) < horizon:
+        later.append(following(later[-1], facts["step"]))
+    told = [*times, *(time_of(row[facts["time"]], facts["date_order"]) for row in ahead if facts["known"])]
+    for before, time in pairwise(told):
+        if time != following(before, facts["step"]):
+            raise ValueError(
+                f"after {before} comes {time}, not {following(before, facts['step'])}: a row for each step is needed"
+            )
     known = (columns([*given, *ahead], facts["known"]) - facts["known_mean"]) / facts["known_std"]
     known = known if facts["known"] else np.zeros((context + horizon, 0))
     known = np.concatenate([known, phases([*times, *later], facts["calendar"])], 1)
@@ -88,7 +102,7 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     found = np.exp(found) if facts["scale"] == "log" else found
     forecasts = []
     for time, step in zip(later, found.tolist(), strict=True):
-        row: dict[str, Any] = {facts["time"]: time.isoformat(" ")[: max(7, len(given[-1][facts["time"]]))]}
+        row: dict[str, Any] = {facts["time"]: written_like(time, given[-1][facts["time"]], facts["date_order"])}
         for target, numbers in zip(targets, step, strict=True):
             row |= {f"{target}{name}": x for name, x in zip(names, numbers, strict=True)}
         forecasts.append(row)

@@ -16,15 +16,40 @@ def read_json(folder: Path) -> dict[str, Any]:
     return found
 
 
+TIME = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d\d)(?:[T ](\d{1,2}):(\d\d)(?::(\d\d))?)?", re.ASCII)
+ORDERS = {"dmy": (2, 1, 0), "mdy": (2, 0, 1), "ymd": (0, 1, 2)}  # where year, month and day stand
+
+
 def time_of(text: str, order: str = "") -> datetime:
-    """A time as it is written: with the year first, or in the ``order`` of day, month and year (``dmy``, ``mdy``)."""
+    """A time as it is written: with a year of four digits first, or in the ``order`` of day, month and year."""
     text = text.strip()
-    if order in ("dmy", "mdy"):
-        first, second, year, *clock = map(int, re.findall(r"\d+", text))
-        day, month = (first, second) if order == "dmy" else (second, first)
-        hours, minutes, seconds = (*clock, 0, 0, 0)[:3]
-        return datetime(year, month, day, hours, minutes, seconds)
-    return datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
+    if order and not text[:4].isdecimal():
+        found = TIME.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is no time that this program can read")
+        date, clock = found.groups()[:3], [int(part or 0) for part in found.groups()[3:]]
+        year, month, day = (date[place] for place in ORDERS[order])
+        century = 0 if len(year) == 4 else 2000 if int(year) < 69 else 1900
+        return datetime(century + int(year), int(month), int(day), clock[0], clock[1], clock[2])
+    try:
+        if not re.match(r"\d{4}-\d\d(-|$)", text, re.ASCII):
+            raise ValueError
+        return datetime.fromisoformat(f"{text}-01" if len(text) == 7 else text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time that this program can read") from None
+
+
+def written_like(time: datetime, text: str, order: str = "") -> str:
+    """A time as another one is written."""
+    date = (time.year, time.month, time.day)
+    places = ORDERS[order] if order and not text.strip()[:4].isdecimal() else ORDERS["ymd"]
+    parts = iter([*(date[places.index(place)] for place in range(3)), time.hour, time.minute, time.second, 0])
+
+    def part(found: re.Match[str]) -> str:
+        number = next(parts)
+        return str(number % 100 if number > 99 and len(found[0]) == 2 else number).zfill(len(found[0]))
+
+    return re.sub(r"\d+", part, text.strip(), count=7)
 
 
 def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
@@ -38,14 +63,15 @@ def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
     bare = re.sub(rf"^([+-]?)\s*{re.escape(unit)}\s*|\s*{re.escape(unit)}$", r"\1", text) if unit else text
     if bare == text and column["needs_unit"]:
         raise ValueError(f"{column['name']}: {cell!r} is not a number in {unit} (write the unit in each cell)")
+    groups = {" ": r"\s", "'": "['\u2019]"}.get(thousands, re.escape(thousands))
+    found = float("inf")  # is no number
     if not isinstance(cell, str):
-        return float(cell)
-    text = bare
-    text = re.sub(r"\s|'", "", text) if thousands in (" ", "'") else text.replace(thousands, "") if thousands else text
-    try:
-        return float(text.replace(decimal, ".").strip())
-    except ValueError:
-        raise ValueError(f"{column['name']}: {cell!r} is not a number") from None
+        found = float(cell)
+    elif re.search(column["pattern"], bare.strip()):
+        found = float(re.sub(groups, "", bare).replace(decimal, ".").strip())
+    if abs(found) == float("inf"):
+        raise ValueError(f"{column['name']}: {cell!r} is not a number")
+    return found
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

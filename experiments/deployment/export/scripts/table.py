@@ -1,6 +1,6 @@
 """Predicts from rows of a table: ``python predict.py table.csv > predictions.csv``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,17 @@ def name_of(cell: object, whole: bool) -> str:
     return str(cell).removesuffix(".0") if whole else str(cell)
 
 
+def each(read: Callable[..., float], cells: Sequence[Any], *known: Any) -> np.ndarray:
+    """What is read of each cell; a fault names the row."""
+    found = []
+    for row, cell in enumerate(cells, start=1):
+        try:
+            found.append(read(cell, *known))
+        except ValueError as error:
+            raise ValueError(f"row {row}, {error}") from None
+    return np.array(found)
+
+
 def encode(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> np.ndarray:
     """Inputs of the network ``(rows, inputs)``."""
     numbers, hot = [], []
@@ -48,10 +59,15 @@ def encode(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> np.ndarray:
             numbers.append((1, block))
             continue
         read = number if column["kind"] == "number" else days
-        values = np.array([read(cell, column, facts["missing"]) for cell in cells])
+        values = each(read, cells, column, facts["missing"])
         unknown = np.isnan(values)
         values[unknown] = column["median"]
         parts = [(values - column["mean"]) / column["scale"]]
+        too_large = np.abs(parts[0]) > np.finfo(np.float32).max
+        if too_large.any():
+            raise ValueError(
+                f"row {too_large.argmax() + 1}, {column['name']}: {cells[too_large.argmax()]} is too large"
+            )
         for shift, period in WAVES[: 2 + column["hours"]] if column["kind"] == "date" else ():
             cycle = 2 * np.pi / period * (values + shift)
             parts += [np.where(unknown, 0, np.sin(cycle)), np.where(unknown, 0, np.cos(cycle))]

@@ -71,6 +71,15 @@ def best_and_probabilities(emissions: np.ndarray, crf: dict[str, Any] | None) ->
     return tags[::-1], np.exp(total - np.logaddexp.reduce(total, 1, keepdims=True))
 
 
+def as_iob2(tags: Sequence[str]) -> list[str]:
+    """The chunks of tags in any scheme, as conlleval reads them, each with a beginning (B) and its inside (I)."""
+    found = []
+    for before, tag in zip(["O", *tags], tags, strict=False):
+        begins = tag[:1] in "BSU" or before[:1] in "OESLU" or before[2:] != tag[2:]
+        found.append(tag if tag == "O" else f"{'B' if begins else 'I'}-{tag[2:]}")
+    return found
+
+
 def predict(sentences: Sequence[Sequence[str]], folder: Path) -> list[dict[str, Any]]:
     """Tags of each sentence, a list of words, and their probabilities."""
     facts, network = read_json(folder), Network(folder)
@@ -83,7 +92,9 @@ def predict(sentences: Sequence[Sequence[str]], folder: Path) -> list[dict[str, 
         emissions = network(**inputs)["emissions"][0].astype(float) + np.array(facts["bias"])
         tags, shares = best_and_probabilities(emissions, facts["crf"])
         probabilities = [round(float(shares[k, tag]), 4) for k, tag in enumerate(tags)]
-        rows.append({"prediction": [facts["tags"][tag] for tag in tags], "probability": probabilities})
+        names = [facts["tags"][tag] for tag in tags]
+        names = as_iob2(names) if facts["scheme"] not in ("", "BIOES") else names
+        rows.append({"prediction": names, "probability": probabilities})
     return rows
 
 
