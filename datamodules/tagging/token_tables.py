@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults
 from datamodules.files.rows import column_names, read_rows, require
@@ -33,7 +34,8 @@ def read_table(
     """Read sentences from CSV, JSON, Parquet or Excel.
 
     A row with lists of words and tags, or with words separated by blanks, is a sentence. Else a row is a word: a column
-    tells the sentences apart (an empty cell goes on with the sentence), or there is a blank row after each.
+    tells the sentences apart (an empty cell goes on with the sentence), or there is a blank row after each. The words
+    of a sentence stand together.
 
     Args:
         path: The file, also packed.
@@ -46,7 +48,7 @@ def read_table(
 
     Raises:
         MisconfigurationException: If a column is missing or cannot be told, nothing tells the sentences apart, a word
-            is missing, or a sentence has as many tags as words.
+            is missing, or a sentence has not as many tags as words or is interrupted by others.
     """
     faults = Faults("stop", str(path)) if faults is None else faults
     names = column_names(path, encoding)
@@ -64,6 +66,8 @@ def read_table(
             f"{path}: nothing tells which words make up a sentence: name the column that does (--data.sentence), or "
             "leave a blank row after each sentence"
         )
+    if by is not None and not whole:
+        _check_order([(rows[block[0]][0], _text(rows[block[0]][1].get(by)), len(block)) for block in blocks], path, by)
     found = []
     for block in [[i] for i in range(len(rows))] if whole else blocks:
         place = f"{path}:{rows[block[0]][0].removeprefix('line ')}"
@@ -130,6 +134,50 @@ def _blocks(rows: Sequence[tuple[str, dict[str, Any]]], sentence: str | None) ->
         following = number + 1 + sum(cell.count("\n") for cell in cells)  # lines that a row of a CSV takes
     if block:
         yield block
+
+
+def _check_order(blocks: Sequence[tuple[str, str, int]], path: Path, column: str) -> None:
+    """Refuse a sentence whose words do not stand together.
+
+    Documents may number their sentences anew: then the first number comes again, or a lower one, and this is said.
+
+    Args:
+        blocks: Place, number or name, and how many words, of what is taken for each sentence.
+        path: The file, for messages.
+        column: Column of the numbers or names.
+    """
+    document: dict[str, None] = {}  # its sentences so far, in their order
+    first = last = ""
+    again: list[str] = []
+    seen: set[str] = set()
+    single = sum(size == 1 for *_, size in blocks) > len(blocks) / 2  # hardly any sentence is one: they are mixed
+    for place, key, _ in blocks:
+        if not key or key == last:  # it goes on after a blank row
+            continue
+        anew = not document or key == first or _is_below(key, first)
+        if anew and key in seen:
+            again.append(f"`{key}` in {place}")
+        if (key in document and not anew) or (again and single):
+            raise MisconfigurationException(
+                f"{path}, {place}: the words of sentence `{key}` do not stand together, as others (column `{column}`) "
+                "are between them: sort the rows by sentence; where documents number their sentences anew, number "
+                "them through"
+            )
+        first, document = (key, {}) if anew else (first, document)
+        document[key], last = None, key
+        seen.add(key)
+    if again:
+        rank_zero_warn(
+            f"{path}: the sentences of column `{column}` begin anew {len(again)} times, such as {again[0]}: each is "
+            "taken for a sentence of its own, as in documents that number theirs from 1"
+        )
+
+
+def _is_below(key: str, first: str) -> bool:
+    try:
+        return float(key) < float(first)
+    except ValueError:  # names have no order
+        return False
 
 
 def _text(cell: object) -> str:

@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,52 @@ def test_a_cell_that_looks_like_a_list_and_is_none_is_a_fault(tmp_path: Path, da
         read_table(tmp_path / "a.csv", tagged=False)
     faults = Faults("skip", "a.csv")
     assert len(read_table(tmp_path / "a.csv", tagged=False, faults=faults)) == faults.count == 1
+
+
+def numbered(path: Path, ids: Sequence[object]) -> list[list[str]]:
+    pd.DataFrame({"sentence_id": ids, "token": [f"w{k}" for k in range(len(ids))], "tag": "N"}).to_csv(
+        path, index=False
+    )
+    return [sentence.words for sentence in read_table(path)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1, 1, 2, 2, 3, 3, 2, 2], r"a.csv, line 8: the words of sentence `2` do not stand together"),
+        (["a", "a", "b", "b", "c", "c", "b"], r"line 8: the words of sentence `b` .* \(column `sentence_id`\)"),
+        ([1, 2, 1, 2], r"line 4: the words of sentence `1` do not stand together"),
+        ([1, 2, 3] * 4, r"line 5: the words of sentence `1` do not stand together"),
+    ],
+)
+def test_a_sentence_between_whose_words_are_others_is_refused(tmp_path: Path, ids: list[object], message: str) -> None:
+    with pytest.raises(MisconfigurationException, match=message):
+        numbered(tmp_path / "a.csv", ids)
+
+
+def test_shuffled_rows_are_refused(tmp_path: Path) -> None:
+    for seed in range(20):
+        ids = np.random.default_rng(seed).permutation(np.repeat(np.arange(40), 4)).tolist()
+        with pytest.raises(MisconfigurationException, match="do not stand together"):
+            numbered(tmp_path / "a.csv", ids)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "times"),
+    [
+        ([(1, 2), (2, 3), (3, 1), (1, 3), (2, 2), (1, 2), (2, 2)], 2),
+        ([("s1", 2), ("s2", 3), ("s1", 3), ("s2", 2), ("s3", 2)], 1),
+        ([(5, 2), (6, 2), (1, 2), (2, 2), (3, 2), (1, 2), (2, 2)], 1),  # begins within a document
+        ([(9, 2), (8, 2), (7, 2)], 0),
+    ],
+)
+@pytest.mark.filterwarnings("always")
+def test_sentences_that_documents_number_anew_stay_their_own(
+    tmp_path: Path, sizes: list[tuple[object, int]], times: int
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        found = numbered(tmp_path / "a.csv", [key for key, size in sizes for _ in range(size)])
+    assert [len(words) for words in found] == [size for _, size in sizes]
+    told = [str(warning.message) for warning in caught if "begin anew" in str(warning.message)]
+    assert len(told) == bool(times)
+    assert all(f"begin anew {times} times" in text for text in told)
