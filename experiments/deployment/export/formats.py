@@ -68,8 +68,9 @@ def write_torch(graph: Graph, arguments: tuple[Tensor, ...], folder: Path) -> Pa
                     f"the size of its axis `{fixed[1]}` cannot be left open in torch.export; --format onnx may do it"
                 )
                 raise MisconfigurationException(_refusal(graph, reason)) from error
-            # Some sizes have bounds, as the length of what a pretrained encoder takes.
-            refined = torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(str(error), _shapes(graph))
+            # Some sizes have bounds, as the length of what a pretrained encoder takes. Behind the fixes stands advice.
+            fixes, _, _ = str(error).partition("\n\n")
+            refined = torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(fixes, _shapes(graph))
             program = torch.export.export(graph.module, arguments, dynamic_shapes=refined)
         torch.export.save(program, path)
     return path

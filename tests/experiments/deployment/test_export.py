@@ -41,6 +41,7 @@ from experiments.deployment.export.scripts import text as texts
 from experiments.deployment.export.scripts.contexts import context_of
 from experiments.deployment.export.scripts.shared import number, time_of
 from experiments.deployment.export.scripts.tokens import Tokenizer
+from modules.members import mean_binary_logits
 from tests.test_configs import CONFIGS, EXPERIMENTS, OPTIONS, name_of, options
 
 REFUSED = {
@@ -241,6 +242,33 @@ def test_a_size_that_got_fixed_is_refused(tmp_path: Path) -> None:
         graph = Graph("model", module, {"inputs": ("batch", "")}, ["outputs"], lambda batch: (batch,))
         with pytest.raises(MisconfigurationException, match=r"the network \w+ \(model\) cannot be exported: \w+"):
             write(graph, (torch.rand(3, 2),), tmp_path)
+
+
+def test_a_size_with_a_bound_is_left_open(tmp_path: Path) -> None:
+    class Bounded(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return inputs.unfold(1, 3, 1).sum(2)
+
+    graph = Graph("model", Bounded(), {"inputs": ("batch", "length")}, ["outputs"], lambda batch: (batch,))
+    path = write_torch(graph, (torch.rand(3, 6),), tmp_path)
+    longer = torch.rand(2, 9)
+    torch.testing.assert_close(torch.export.load(path).module()(longer), Bounded()(longer))
+
+
+def test_what_is_certain_is_exported_with_all_its_digits(tmp_path: Path) -> None:
+    import onnxruntime
+
+    class Labels(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return mean_binary_logits(inputs)
+
+    logits = 2 * torch.randn(50, 4, 3, generator=torch.Generator().manual_seed(0)) + torch.tensor([14.0, -15.0, 18.0])
+    graph = Graph("model", Labels(), {"inputs": ("batch", "", "")}, ["outputs"], lambda batch: (batch,))
+    session = onnxruntime.InferenceSession(str(write_onnx(graph, (logits,), tmp_path)))
+    probability = logits.double().sigmoid().mean(1)
+    absent = (-logits.double()).sigmoid().mean(1)  # 1 - probability would lose them
+    wanted = probability.log() - absent.log()
+    np.testing.assert_allclose(session.run(None, {"inputs": logits.numpy()})[0], wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("format", ["onnx", "torch"])

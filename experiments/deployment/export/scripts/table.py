@@ -22,7 +22,11 @@ def days(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
     if isinstance(cell, str):
         form = column["form"]
         time = datetime.strptime(cell.strip(), form) if form else time_of(cell, column["order"])
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    zoned = time.tzinfo is not None
+    if column.get("zoned") not in (None, zoned):
+        told = "a UTC offset, those of training had none" if zoned else "no UTC offset, those of training had one"
+        raise ValueError(f"{column['name']}: {cell} has {told}")
+    time = time if zoned else time.replace(tzinfo=UTC)
     return (time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86400
 
 
