@@ -101,7 +101,8 @@ def whole_dialect(path: Path, separator: str | None = None, encoding: str | None
         return dialect._replace(quoted=False)
     raise MisconfigurationException(
         f"{path}, line {wide[0]}: a quotation mark opens a cell that goes on to line {wide[1]}, but each line by "
-        'itself has as many cells as the header; write a mark that is text as `""""`, or separate the cells by tabulators'
+        'itself has as many cells as the header; write a mark that is text as `""""`, or separate the cells by '
+        "tabulators"
     )
 
 

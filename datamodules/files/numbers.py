@@ -1,7 +1,7 @@
 """Numbers as people write them: decimal sign, thousands and units are told from whole columns."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -65,30 +65,36 @@ FORMATS = [NumberFormat(decimal, group) for group in GROUPS for decimal in ".," 
 
 
 def find_formats(
-    columns: "Mapping[str, Series[Any]]", decimal: str | None, separator: str | None, source: str
+    columns: "Mapping[str, Series[Any]]",
+    decimal: str | None,
+    separator: str | None,
+    source: str,
+    shown: Collection[str] = (),
 ) -> dict[str, NumberFormat]:
     """The columns of texts that are numbers, and how these are written.
 
     A column holds numbers if at least nine in ten of its texts are, all in one format, or if all are in one unit
     (``12 kg``); and none is a code: digits that begin with a zero. Where a column allows for two formats (1.234), the
-    decimal sign of the other columns decides.
+    decimal sign of the other columns decides; if that is not known either, a point is a decimal one where all cells
+    have one, and could be anything beside whole numbers below 1000 (950, 1.234).
 
     Args:
         columns: Texts by column.
         decimal: Decimal sign if it is known.
         separator: Between the cells: where it is a semicolon, commas may be decimal ones.
         source: Where they are from, for messages.
+        shown: Decimal signs of further columns.
 
     Raises:
         MisconfigurationException: If a column could mean two things, or has several currencies.
     """
     found = {name: _fitting(texts_of(values), decimal, source, name) for name, values in columns.items()}
-    signs = {ways[0].decimal for ways, told in found.values() if told}
+    signs = {*shown, *(ways[0].decimal for ways, told in found.values() if told)}
     formats = {}
     for name, (ways, _) in found.items():
         if len(ways) > 1:
             likely = [way for way in ways if way.decimal in signs]
-            if not signs and separator != ";" and PLAIN in ways:
+            if not signs and separator != ";" and PLAIN in ways and not _may_be_grouped(texts_of(columns[name])):
                 likely = [PLAIN]
             ways = likely if len(likely) == 1 else ways
         if len(ways) > 1:
@@ -96,6 +102,16 @@ def find_formats(
         if ways:
             formats[name] = ways[0]
     return formats
+
+
+def shown_signs(columns: "Mapping[str, Series[Any]]", formats: Mapping[str, NumberFormat]) -> dict[str, str]:
+    """The decimal sign of each column that shows one, itself or by that between thousands; whole numbers do not."""
+    shown = {}
+    for name, how in formats.items():
+        marks = how.decimal + how.thousands.strip(" '")
+        if name in columns and _any(texts_of(columns[name]), f"[{marks}]"):
+            shown[name] = how.decimal
+    return shown
 
 
 def _fitting(texts: Texts, decimal: str | None, source: str, name: str) -> tuple[list[NumberFormat], bool]:
@@ -135,6 +151,15 @@ def _fitting(texts: Texts, decimal: str | None, source: str, name: str) -> tuple
     ]
     signs = {way.decimal for way in ways}
     return different, len(signs) == 1 and _any(texts, "[.,]")
+
+
+def _may_be_grouped(texts: Texts) -> bool:
+    """Whether points may stand between thousands: some numbers have none, and all of these are below 1000."""
+    import pyarrow.compute as pc
+
+    texts = _clean(texts)
+    texts = texts.filter(pc.invert(_is_missing(texts)))
+    return _share(texts, r"^[+-]?(?:[0-9]{1,3}|[1-9][0-9]{0,2}\.[0-9]{3})$") == 1 and _any(texts, r"^[+-]?[0-9]{1,3}$")
 
 
 def _ambiguous(name: str, texts: Texts, ways: list[NumberFormat], source: str) -> MisconfigurationException:
@@ -200,7 +225,8 @@ def parse(texts: Texts, how: NumberFormat) -> Array:
     if how.decimal == ",":
         texts = pc.replace_substring(texts, ",", ".")
     cast = pc.cast(pc.if_else(good, texts, None), pa.float64())
-    return np.asarray(cast.to_numpy(zero_copy_only=False), dtype="float64")
+    numbers = np.asarray(cast.to_numpy(zero_copy_only=False), dtype="float64")
+    return np.where(np.isinf(numbers), np.nan, numbers)  # 1e400
 
 
 def _signs(texts: Texts) -> set[str]:

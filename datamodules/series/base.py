@@ -253,7 +253,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
             except MisconfigurationException as error:
                 out.append((segment.name, str(error)))
                 continue
-            warn_of_units(asked, facts.targets, facts.usual_range[numbers[asked.name]], path)
+            warn_of_units(asked, numbers[asked.name], facts, path)
             kept.append(asked)
         leave_out(out, kept, self.id, f"no forecast of {path}")
         warn_of_ends(kept, self.id, path)

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.files.columns import is_text, texts_to
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse, texts_of
+from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse, shown_signs, texts_of
 from datamodules.types import Array
 
 if TYPE_CHECKING:
@@ -82,7 +82,20 @@ def read_numbers(
     columns = {name: _to_numbers(frame[name], formats.get(name, plain), path, faults) for name in used}
     faults.report(len(frame) * len(used), "numbers")
     units = {name: formats[name].unit for name in used if name in formats and formats[name].unit}
-    return Numbers(pd.DataFrame(columns, index=frame.index), list(targets), decimal or _sign(texts, formats), units)
+    signs = shown_signs(texts, {name: how for name, how in formats.items() if name in used})
+    sign = decimal or _one_sign(signs, path)
+    return Numbers(pd.DataFrame(columns, index=frame.index), list(targets), sign, units)
+
+
+def _one_sign(signs: dict[str, str], path: Path) -> str:
+    """The decimal sign of all columns, by which later files are read; nothing if all numbers are whole."""
+    names = {sign: name for name, sign in signs.items()}
+    if len(names) > 1:
+        raise MisconfigurationException(
+            f"{path}: the decimal sign of column `{names['.']}` is `.`, but that of column `{names[',']}` is `,`: "
+            "write all columns with the same sign"
+        )
+    return next(iter(names), "")
 
 
 def _without_empty(frame: "DataFrame", names: list[str], path: Path) -> list[str]:
@@ -116,14 +129,3 @@ def _mostly_numbers(column: "Column[Any]") -> bool:
     numbers = texts_to(column, partial(parse, how=NumberFormat()))
     codes = column.astype("str").str.match(r"[+-]?0\d").any()
     return bool(2 * np.isfinite(numbers).sum() > column.notna().sum()) and not codes
-
-
-def _sign(texts: "dict[str, Column[Any]]", formats: dict[str, NumberFormat]) -> str:
-    """The decimal sign that the numbers show; nothing if they are all whole."""
-    import pyarrow.compute as pc
-
-    for name, how in ((name, formats[name]) for name in texts if name in formats):
-        signs = how.decimal + how.thousands.strip(" '")
-        if any(pc.any(pc.match_substring(texts_of(texts[name]), sign)).as_py() for sign in signs):
-            return how.decimal
-    return ""

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from datamodules.series.segments import Segment
+from datamodules.types import SeriesFacts
 
 EXACT = 1e-14  # of their size, to which numbers of double precision are trusted
 
@@ -117,14 +118,22 @@ def refuse_rounding(segment: Segment, targets: Sequence[str], path: Path) -> Non
         )
 
 
-def warn_of_units(segment: Segment, targets: Sequence[str], usual: Tensor, path: Path) -> None:
-    """Warn of values far from the ``usual`` range ``(2, targets)`` of training, as those in another unit are."""
-    low, high = usual
-    values = segment.columns(targets)[: len(segment.frame) - segment.future]
-    far = ((values - (low + high) / 2).abs() > 5 * (high - low)).nonzero()
-    if len(far):
-        row, column = far[0].tolist()
+def warn_of_units(segment: Segment, number: int, facts: SeriesFacts, path: Path) -> None:
+    """Warn of values unlike those of training, as those in another unit, or with another decimal sign, are.
+
+    They are far from the usual range; or all nearer to zero by two orders; or have decimals where training had none.
+    """
+    low, high = facts.usual_range[number]
+    values = segment.columns(facts.targets)[: len(segment.frame) - segment.future]
+    far = (values - (low + high) / 2).abs() > 5 * (high - low)
+    least = torch.where(low * high > 0, torch.minimum(low.abs(), high.abs()), 0.0)
+    small = (values.abs() < least / 100).all(0)
+    were_whole = (low % 1 == 0) & (high % 1 == 0) & (not facts.decimal)
+    odd = (far | small | (were_whole & (values % 1 != 0))).nonzero()
+    if len(odd):
+        row, column = odd[0].tolist()
         rank_zero_warn(
-            f"{path}: column `{targets[column]}` is {values[row, column]:.10g} at {segment.times[row]}, but was "
-            f"{low[column]:.10g} to {high[column]:.10g} in training: is it the same quantity, in the same unit?"
+            f"{path}: column `{facts.targets[column]}` is {values[row, column]:.10g} at {segment.times[row]}, but was "
+            f"{low[column]:.10g} to {high[column]:.10g} in training: is it the same quantity, in the same unit, and "
+            "with the right decimal sign (data.decimal)?"
         )

@@ -132,7 +132,7 @@ def learn_numbers(train: Rows, names: list[str], kinds: Kinds, reader: CellReade
         MisconfigurationException: If a target is no number, or always the same.
     """
     texts = {name: train.whole.column(name) for name in names if is_text(train.column(name))}
-    formats = find_formats(texts, kinds.decimal, kinds.separator, train.source)
+    formats = find_formats(texts, kinds.decimal, kinds.separator, train.source, kinds.signs)
     usual = NumberFormat(kinds.decimal or ".")
     columns = [{"name": name, "kind": "number", "format": list(formats.get(name, usual))} for name in names]
     numbers = read_numbers(reader, columns)[~reader.bad]

@@ -51,6 +51,14 @@ def numbers(*texts, **options):
         (["1,234", "5,678"], {"decimal": ","}, [1.234, 5.678]),
         (["1,234", "5,678"], {"decimal": "."}, [1234, 5678]),
         (["1,234", "0,678"], {"separator": ";"}, [1.234, 0.678]),  # no number begins with a group of zeros
+        # A point in whole numbers may be one between thousands, unless a cell or a column says that it is not.
+        (["1.250", "0.375", "2"], {}, [1.25, 0.375, 2]),
+        (["1.234", "1234", "2"], {}, [1.234, 1234, 2]),
+        (["950", "1.234", "12.500"], {"y": ["0.5", "1.25"]}, [950, 1.234, 12.5]),
+        (["950", "1.234", "12.500"], {"y": ["0,5", "1,25"]}, [950, 1234, 12500]),
+        (["950", "1.234", "12.500"], {"decimal": "."}, [950, 1.234, 12.5]),
+        (["950", "1.234", "12.500"], {"decimal": ","}, [950, 1234, 12500]),
+        (["950", "1.234", "1.234.567"], {}, [950, 1234, 1234567]),
         (["1.234", "5.678"], {}, [1.234, 5.678]),  # where commas separate the cells, full stops are decimal
     ],
 )
@@ -64,6 +72,9 @@ def test_formats_are_told_from_the_whole_table(texts, options, wanted):
         (["1,234", "5,678"], {"separator": ";"}, "whether `1,234` in column `x` is 1.234 or 1234 cannot be told"),
         (["1,234", "5,678"], {}, "--data.decimal"),
         (["1.234", "5.678"], {"separator": ";"}, "whether `1.234` in column `x` is 1.234 or 1234 cannot be told"),
+        (["950", "1.234", "12.500", "3.450"], {}, "whether `1.234` in column `x` is 1.234 or 1234 cannot be told"),
+        (["950", "-1.234", "NA"], {"separator": "\t"}, "whether `-1.234` in column `x` is -1.234 or -1234 cannot be"),
+        (["950", "1.234"], {"separator": None}, "cannot be told"),
         (["1,234", "5,678"], {"y": ["0.5"], "z": ["0,5"]}, "cannot be told"),
         (["$5", "5 €"], {}, r"several units \(\$, €\)"),
         (["5%", "0.05"], {}, r"several units \(%, none\)"),

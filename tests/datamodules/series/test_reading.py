@@ -97,6 +97,13 @@ def test_the_decimal_sign_of_training_holds_for_later_files(tmp_path):
     assert one(read(later, told._replace(decimal="."))).frame.y.iloc[1] == 1.001
 
 
+def test_columns_with_different_decimal_signs_are_refused(tmp_path):
+    path = write(tmp_path, daily().assign(z=[f"{v:.2f}".replace(".", ",") for v in waves()]))
+    with pytest.raises(MisconfigurationException, match=r"sign of column `y` is `\.`, but that of column `z` is `,`"):
+        read(path)
+    assert one(read(path, targets=["z"])).frame.z.tolist() == [float(f"{v:.2f}") for v in waves()]
+
+
 @pytest.mark.parametrize("unit", ["{} kg", "{}%", "€{}", "{} EUR"])
 def test_the_unit_of_training_holds_for_later_files(tmp_path, unit):
     def write_as(form, name="later.csv"):

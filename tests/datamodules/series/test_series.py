@@ -233,6 +233,23 @@ def test_prediction_names_what_differs_from_training(tmp_path):
         other.load_state_dict(data.state_dict())
 
 
+@pytest.mark.parametrize("low", [0, 900])
+def test_thousands_that_are_read_as_decimals_are_told(tmp_path, low):
+    whole = [low + 1000 + k * 37 % 100 for k in range(60)]
+    data = learned(wide(tmp_path, {"a": [low, *whole[1:]], "b": whole[::-1]}))
+    table, path = pd.read_csv(tmp_path / "wide.csv").drop(columns="a"), tmp_path / "new.csv"
+    table.assign(a=[f"{number / 1000:.3f}" for number in whole]).to_csv(path, index=False)
+    with pytest.warns(UserWarning, match=r"column `a` is [12]\.\d+ at .* in training: is it the .* decimal sign"):
+        trained(data, path).setup("predict")
+    table.assign(a=["950", *(f"{number / 1000:.3f}" for number in whole[1:])]).to_csv(path, index=False)
+    with pytest.raises(MisconfigurationException, match=r"in column `a` is .* cannot be told"):
+        trained(data, path).setup("predict")
+    table.assign(a=whole).to_csv(path, index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        trained(data, path).setup("predict")
+
+
 def test_a_series_that_training_did_not_see_is_named(tmp_path):
     data = learned(Series(**{**SHOPS, "known_covariates": []}))
     frame = pd.read_csv(SHOPS["path"]).assign(shop="west")[::2]

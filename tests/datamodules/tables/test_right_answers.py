@@ -274,6 +274,19 @@ def test_a_number_is_no_class(tmp_path):
     assert len(ready(path, kind="class").facts.classes) == 50  # eight rows each, whole numbers
 
 
+def test_points_between_thousands_of_a_target_are_asked_for_unless_a_column_tells(tmp_path):
+    targets = [k * 37 + 900 for k in range(60)]
+    cells = [f"{y:,}".replace(",", ".") for y in targets]  # 937, 1.011
+    path = write(tmp_path, [f"{k},a,{cell}" for k, cell in enumerate(cells)])
+    with pytest.raises(
+        MisconfigurationException, match=r"whether `1\.011` in column `y` is 1.011 or 1011 .*--data.dec"
+    ):
+        ready(path)
+    assert min(targets) < ready(path, decimal=",").facts.target_mean[0] < max(targets)
+    path = write(tmp_path, [f"{k / 8},a,{cell}" for k, cell in enumerate(cells)])
+    assert 1 < ready(path).facts.target_mean[0] < 999  # 3.25 has a decimal point, so 1.011 has one
+
+
 # ---- faulty cells and rows
 
 
