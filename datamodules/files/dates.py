@@ -195,9 +195,11 @@ def _read(texts: list[str], pattern: re.Pattern[str]) -> Dates:
         offset[k] = _minutes(found["z"]) if "z" in found.groupdict() and found["z"] else np.nan
     if "epoch" in pattern.groupindex:
         offset = np.zeros(len(texts))
-    elif np.isnan(offset).all():
+    plain = ~np.isnat(local) & np.isnan(offset)
+    if plain.sum() > (~np.isnan(offset)).sum() or np.isnan(offset).all():
+        local[~plain] = "NaT"  # a time with an offset among others without
         return Dates(pd.DatetimeIndex(local), None, order, form)
-    local[np.isnan(offset)] = "NaT"  # a time without an offset among others with one
+    local[plain] = "NaT"
     return Dates(pd.DatetimeIndex(local), offset, order, form)
 
 

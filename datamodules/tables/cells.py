@@ -26,10 +26,12 @@ class DateFormat(NamedTuple):
     Attributes:
         order: Of day, month and year, where the numbers alone do not tell it: ``dmy``, ``mdy`` or ``ymd``.
         form: As ``strptime`` has it, if the user says it.
+        zoned: Whether they have a UTC offset; None if that is not known.
     """
 
     order: str = ""
     form: str | None = None
+    zoned: bool | None = None
 
 
 class Rows(NamedTuple):
@@ -121,7 +123,8 @@ class CellReader:
             how: What is known of it; the rest is told from these rows.
 
         Raises:
-            MisconfigurationException: If a cell is not a date that is so written, or the order cannot be told.
+            MisconfigurationException: If a cell is not a date that is so written, or the order cannot be told; or if
+                dates have a UTC offset and those of training had none, or the other way round.
         """
         values = self.rows.column(name)
         absent = values.isna().to_numpy()
@@ -134,7 +137,14 @@ class CellReader:
         wrong = ~there & ~absent
         if wrong.any():
             self.refuse(wrong, _no_date(self.rows.column(name), wrong, there, how))
-        return np.where(there, array, np.nan), DateFormat(dates.order, how.form)
+        zoned = dates.offset is not None if there.any() else how.zoned
+        if how.zoned is not None and zoned != how.zoned:
+            told = "a UTC offset, those of training had none; write it without, as the local time"
+            if how.zoned:
+                told = "no UTC offset, those of training had one; write it behind the time (`+01:00`, `Z` for UTC)"
+            self.refuse(there, f"column `{name}`: {values.iloc[int(np.argmax(there))]} has {told}")
+            there = np.zeros_like(there)
+        return np.where(there, array, np.nan), DateFormat(dates.order, how.form, zoned)
 
     def _check(self, values: "Series[Any]", wrong: Array, kind: str) -> None:
         if wrong.any():

@@ -11,8 +11,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from datamodules.files.numbers import NumberFormat
-from datamodules.tables.cells import CellReader, DateFormat, Rows, categories
-from datamodules.tables.kinds import Column, Kinds
+from datamodules.tables.cells import CellReader, Rows, categories
+from datamodules.tables.kinds import Column, Kinds, date_format
 from datamodules.types import Array
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _learn_numbers(column: Column, kinds: Kinds, reader: CellReader) -> str | No
     if column["kind"] == "number":
         numbers = reader.numbers(column["name"], NumberFormat(*column["format"]))
     else:
-        numbers, _ = reader.days(column["name"], DateFormat(column["order"], column["form"]))
+        numbers, _ = reader.days(column["name"], date_format(column))
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return NOTHING
@@ -178,7 +178,7 @@ def encode(reader: CellReader, columns: list[Column]) -> tuple[Tensor, Tensor, l
         if column["kind"] == "number":
             array = reader.numbers(name, NumberFormat(*column["format"]))
         else:
-            array, _ = reader.days(name, DateFormat(column["order"], column["form"]))
+            array, _ = reader.days(name, date_format(column))
         for values in _numbers(array, column):
             numbers[:, at] = torch.from_numpy(values)
             at += 1

@@ -103,6 +103,11 @@ class Kinds:
         return "date" if _hold_dates(values) else "category"
 
 
+def date_format(column: Column) -> DateFormat:
+    """How the dates of a column are written, as ``Kinds.tell`` told it."""
+    return DateFormat(column["order"], column["form"], column.get("zoned"))  # older runs do not know of offsets
+
+
 def _warn_of_units(values: "Series[Any]", source: str) -> None:
     """Say that numbers in several units are taken for categories."""
     import pyarrow.compute as pc

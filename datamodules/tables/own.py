@@ -11,8 +11,8 @@ from datamodules.files.frame import separator_of
 from datamodules.files.numbers import NumberFormat
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
-from datamodules.tables.cells import CellReader, DateFormat, Rows, categories
-from datamodules.tables.kinds import Kinds
+from datamodules.tables.cells import CellReader, Rows, categories
+from datamodules.tables.kinds import Kinds, date_format
 from datamodules.targets import Kind
 from datamodules.types import Array
 
@@ -161,7 +161,7 @@ class Tabular(TableData):
         if column["kind"] == "number":
             times = reader.numbers(name, NumberFormat(*column["format"]))
         else:
-            times, _ = reader.days(name, DateFormat(column["order"], column["form"]))
+            times, _ = reader.days(name, date_format(column))
         values = rows.column(name)
         if np.isnan(times).any():
             row = int(np.isnan(times).argmax())

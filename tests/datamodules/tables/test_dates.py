@@ -9,7 +9,8 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
-from tests.datamodules.tables.test_right_answers import NOISE, RNG, columns, ready, write
+from experiments.deployment.export.scripts.table import encode
+from tests.datamodules.tables.test_right_answers import NOISE, RNG, columns, predicted, ready, write
 
 
 def days_of(count=60):
@@ -80,3 +81,49 @@ def test_the_order_of_day_and_month_is_told_from_the_whole_column(tmp_path, spli
         where = data.read(name).where
         inputs = examples.__getitems__(BatchIndices(range(len(where)))).inputs
         assert inputs[:, 0].tolist() == [truth[k] - date(1970, 1, 1).toordinal() for k in where]
+
+
+def exported(data):
+    return {"columns": data.facts.columns, "missing": [], "missing_words": []}
+
+
+OFFSETS = ["-08:00", "+01:00", "Z", ""]
+
+
+@pytest.mark.parametrize("trained", OFFSETS)
+@pytest.mark.parametrize("later", OFFSETS)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_times_with_an_offset_are_not_read_beside_times_without(tmp_path, trained, later, ending):
+    cells = [f"{day.date()}T{k % 24:02}:00:00{trained}" for k, day in enumerate(days_of())]
+    rows = [f"{cell},{'ab'[k % 2]},{k % 7}" for k, cell in enumerate(cells)]
+    data = ready(write(tmp_path, rows), scale=False, stages=("fit", "test"))
+    assert [column["zoned"] for column in data.facts.columns if column["kind"] == "date"] == [bool(trained)]
+    cell, new = f"2024-03-05T08:00:00{later}", tmp_path / f"new.{ending}"
+    frame = pd.DataFrame({"x": [None, cell], "c": ["a", "b"]})
+    if ending == "csv":
+        frame.to_csv(new, index=False)
+    else:
+        frame.assign(x=pd.to_datetime(frame["x"])).to_parquet(new)
+    if bool(trained) != bool(later):
+        has, had = ("a", "none") if later else ("no", "one")
+        with pytest.raises(
+            MisconfigurationException, match=rf"row 2, column `x`: .*has {has} UTC offset, .*had {had};"
+        ):
+            predicted(data, new)
+        with pytest.raises(ValueError, match=rf"row 1, x: .*has {has} UTC offset, those of training had {had}"):
+            encode([{"x": cell, "c": "b"}], exported(data))
+        data.facts.columns[0].pop("zoned")  # as in an older run, which has not told it
+    hours = {"-08:00": 16, "+01:00": 7, "Z": 8, "": 8}[later]
+    wanted = date(2024, 3, 5).toordinal() - date(1970, 1, 1).toordinal() + hours / 24
+    inputs = predicted(data, new)[1]
+    assert inputs[0].item() == pytest.approx(wanted, abs=1e-3)
+    assert encode([{"x": cell, "c": "b"}], exported(data))[0] == pytest.approx(inputs.numpy(), abs=1e-3)
+
+
+def test_a_single_time_with_an_offset_is_refused_not_all_the_others(tmp_path):
+    cells = [f"{day.date()}T08:00:00{'Z' if k == 7 else ''}" for k, day in enumerate(days_of())]
+    path = write(tmp_path, [f"{cell},{'ab'[k % 2]},{k % 7}" for k, cell in enumerate(cells)])
+    with pytest.raises(
+        MisconfigurationException, match=r"row 8, column `x`: '2024-08-08T08:00:00Z' is not a date in the"
+    ):
+        ready(path, stages=("fit", "test"))
