@@ -12,6 +12,7 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.images.decoding import ENDINGS, FOREIGN, is_image
 from datamodules.images.sets import ImageSet
 from datamodules.split_names import is_hidden, subfolders
+from datamodules.targets import composed
 
 
 @dataclass
@@ -95,7 +96,7 @@ def class_folders(folder: Path, on_error: OnError = "stop") -> ImageSet:
         listing.add(entry)
         if len(listing.images) == len(labels) and not listing.foreign:
             raise MisconfigurationException(f"class folder {entry} holds no image")
-        labels += [entry.name] * (len(listing.images) - len(labels))
+        labels += [composed(entry.name)] * (len(listing.images) - len(labels))
     listing.hidden += [entry for entry in folder.iterdir() if is_hidden(entry)]
     listing.report(on_error)
     loose = [entry for entry in folder.iterdir() if is_image(entry) and not is_hidden(entry) and entry.is_file()]

@@ -21,7 +21,7 @@ from datamodules.tagging.reading import ReadOptions, read_tagged, read_untagged,
 from datamodules.tagging.schemes import Scheme, conforming, encode, find_scheme, source, spans
 from datamodules.tagging.token_tables import WORD, find_column
 from datamodules.tagging.writing import Answer, cells_by_row, write_columns, write_table
-from datamodules.targets import warn_of_case
+from datamodules.targets import composed, warn_of_case
 from datamodules.tokens import Tokens
 from datamodules.types import Row, TaggingFacts, joined
 
@@ -156,7 +156,10 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         if isinstance(inputs, str | Path):
             return read_tagged(Path(inputs), self.options)
         pairs = listed(inputs, "pairs of words and tags")
-        found = [Sentence(list(words), list(tags), f"sentence {k}") for k, (words, tags) in enumerate(pairs)]
+        found = [
+            Sentence(list(words), [composed(str(tag)) for tag in tags], f"sentence {k}")
+            for k, (words, tags) in enumerate(pairs)
+        ]
         odd = next((sentence for sentence in found if len(sentence.words) != len(sentence.tags)), None)
         if odd is not None:
             raise MisconfigurationException(f"{odd.place} has {len(odd.words)} words, but {len(odd.tags)} tags")

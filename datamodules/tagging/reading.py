@@ -23,6 +23,7 @@ from datamodules.tagging.token_tables import (
     read_table,
     usual_column,
 )
+from datamodules.targets import composed
 
 TOKEN_TABLES = [suffix for suffix in TABLES if suffix != ".tsv"]  # that may be columns as of CoNLL
 COLUMNS = (".conll", ".iob", ".bio", ".tsv", ".col")  # what a suffix of columns begins with
@@ -53,6 +54,11 @@ def read_tagged(path: Path, options: ReadOptions) -> list[Sentence]:
     Raises:
         MisconfigurationException: If it cannot be read so; the message says what to do.
     """
+    found = _read_tagged(path, options)
+    return [sentence._replace(tags=[composed(tag) for tag in sentence.tags]) for sentence in found]
+
+
+def _read_tagged(path: Path, options: ReadOptions) -> list[Sentence]:
     suffix, faults = suffix_of(path), Faults(options.on_error, str(path))
     if suffix == ".conllu":
         target = options.target if isinstance(options.target, str) else "upos"

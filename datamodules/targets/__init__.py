@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from datamodules.targets.base import Target, warn_of_case
+from datamodules.targets.base import Target
 from datamodules.targets.classes import ClassTarget
 from datamodules.targets.labels import LabelTarget, split_labels
+from datamodules.targets.names import composed, warn_of_case
 from datamodules.targets.numbers import NumberTarget
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "LabelTarget",
     "NumberTarget",
     "Target",
+    "composed",
     "make_target",
     "split_labels",
     "warn_of_case",

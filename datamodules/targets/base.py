@@ -1,12 +1,10 @@
 """What is to be predicted of an example, whatever it is."""
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Generic
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from typing_extensions import TypeVar
 
@@ -68,19 +66,3 @@ class Target(ABC, Generic[F]):
         if not isinstance(cells, list | tuple) or len(cells) != len(self.columns):
             raise MisconfigurationException(f"{place}: {value!r:.50} is not a value for each of {some(self.columns)}")
         return dict(zip(self.columns, cells, strict=True))
-
-
-def warn_of_case(names: Iterable[str], what: str, source: str) -> None:
-    """Say which names differ in case only, as those of one class do that people wrote in two ways.
-
-    Args:
-        names: The names, each once.
-        what: What they name: ``classes``.
-        source: Where they are from.
-    """
-    alike = defaultdict(list)
-    for name in names:
-        alike[name.casefold()].append(f"`{name}`")
-    for several in alike.values():
-        if len(several) > 1:
-            rank_zero_warn(f"{source}: {' and '.join(several)} are different {what}, though only in case")

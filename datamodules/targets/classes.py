@@ -9,7 +9,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from datamodules.pairs import cell_of, text_of
-from datamodules.targets.base import Target, warn_of_case
+from datamodules.targets.base import Target
+from datamodules.targets.names import as_one, composed, finder, warn_of_case
 from datamodules.types import ClassFacts, some
 
 
@@ -36,18 +37,19 @@ class ClassTarget(Target[ClassFacts]):
             raise MisconfigurationException(
                 f"{place}: `{column}` holds a list; several labels an example: --data.kind labels"
             )
-        name = text_of(cell, f"{place}: `{column}`").strip()
+        name = composed(text_of(cell, f"{place}: `{column}`").strip())
         if not name:
             raise MisconfigurationException(f"{place}: `{column}` is empty")
         return name
 
     def classes(self, values: Sequence[str]) -> Sequence[str]:
         """The names."""
-        return values
+        one = as_one({*values})
+        return [one(name) for name in values]
 
     def check(self, values: Collection[str], source: str) -> None:
         """Refuse so many classes that hardly any two examples have the same."""
-        counts = Counter(values)
+        counts = Counter(self.classes([*values]))
         _require_two(counts, source)
         if len(counts) > max(20, len(values) / 2):
             raise MisconfigurationException(
@@ -58,21 +60,22 @@ class ClassTarget(Target[ClassFacts]):
 
     def learn(self, values: Collection[str], source: str) -> dict[str, Any]:
         """The classes in the order of their names, and how many examples each has."""
-        counts = Counter(values)
+        counts = Counter(self.classes([*values]))
         _require_two(counts, source)
         warn_of_case(sorted(counts), "classes", source)
         return {"classes": sorted(counts), "class_counts": [counts[name] for name in sorted(counts)]}
 
     def encoder(self, facts: ClassFacts) -> Callable[[str], int]:
         """Index of a class."""
-        number = {name: index for index, name in enumerate(facts.classes)}
+        find = finder(facts.classes)
 
         def encode(name: str) -> int:
-            if name not in number:
+            number = find(name)
+            if number is None:
                 raise MisconfigurationException(
                     f"the class `{name}` does not occur in training (there: {some(facts.classes, 20)})"
                 )
-            return number[name]
+            return number
 
         return encode
 

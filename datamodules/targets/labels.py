@@ -13,7 +13,8 @@ from torch import Tensor
 
 from datamodules.lists import list_in, seems_list, why_no_list
 from datamodules.pairs import cell_of, text_of
-from datamodules.targets.base import Target, warn_of_case
+from datamodules.targets.base import Target
+from datamodules.targets.names import as_one, composed, finder, warn_of_case
 from datamodules.types import LabelFacts, some
 
 BETWEEN = {";": "a semicolon", "|": "a bar", ",": "a comma", "\n": "a line break"}  # what may stand between labels
@@ -49,14 +50,16 @@ class LabelTarget(Target[LabelFacts]):
         if isinstance(cell, np.ndarray):
             cell = cell.tolist()
         if isinstance(cell, list | tuple | set | frozenset):
-            labels = (text_of(label, f"{place}: `{column}`").strip() for label in cell)
+            labels = (composed(text_of(label, f"{place}: `{column}`").strip()) for label in cell)
             return tuple(dict.fromkeys(label for label in labels if label))
-        return text_of(cell, f"{place}: `{column}`").strip()
+        return composed(text_of(cell, f"{place}: `{column}`").strip())
 
     def learn(self, values: Collection[Any], source: str) -> dict[str, Any]:
         """The labels in the order of their names, or of their columns."""
         between = self._told(values, source)
-        counts = Counter(label for value in values for label in split_labels(value, between))
+        each = [split_labels(value, between) for value in values]
+        one = as_one({label for labels in each for label in labels}) if len(self.columns) == 1 else str
+        counts = Counter(label for labels in each for label in {one(label): None for label in labels})
         labels = sorted(counts) if len(self.columns) == 1 else self.columns
         if not counts:
             raise MisconfigurationException(f"{source}: no training example has a label in {some(self.columns)}")
@@ -98,13 +101,14 @@ class LabelTarget(Target[LabelFacts]):
 
     def encoder(self, facts: LabelFacts) -> Callable[[Any], list[int]]:
         """Indices of the labels; those that training did not have are counted."""
-        number = {name: index for index, name in enumerate(facts.labels)}
+        find = finder(facts.labels)
         self.unknown.clear()
 
         def encode(value: Any) -> list[int]:
             labels = split_labels(value, facts.between)
-            self.unknown.update(label for label in labels if label not in number)
-            return [number[label] for label in labels if label in number]
+            numbers = [find(label) for label in labels]
+            self.unknown.update(label for label, number in zip(labels, numbers, strict=True) if number is None)
+            return [number for number in numbers if number is not None]
 
         return encode
 

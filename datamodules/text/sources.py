@@ -14,7 +14,7 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.files.forms import JSON
 from datamodules.files.opening import read_lines, suffix_of
 from datamodules.files.rows import read_rows, require
-from datamodules.targets import ClassTarget, Target
+from datamodules.targets import ClassTarget, Target, composed
 from datamodules.types import Row
 
 
@@ -167,7 +167,7 @@ class TextFiles(Texts):
             except MisconfigurationException as error:
                 faults.add(error)
                 continue
-            label = name.parts[0] if self.labelled else None
+            label = composed(name.parts[0]) if self.labelled else None
             yield Text(text, label, str(name), {"file": str(name), "text": text})
         if others and not self._told:
             rank_zero_warn(f"{self.path}: {len(others)} files that are not .txt are left out, such as {others[0]}")
