@@ -21,6 +21,7 @@ from typing_extensions import TypeVar
 from datamodules.files.faults import OnError
 from datamodules.files.fetch import fetch
 from datamodules.files.fingerprint import fingerprint
+from datamodules.files.opening import nearby
 from datamodules.sampling import BatchIndices, BatchLayout, DistributedBatchSampler
 from datamodules.splits import SPLITS, Fold, Labels, assign
 from datamodules.types import Array, Facts, Row
@@ -287,8 +288,10 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         """Say what ``setup("predict")`` is to read: a path, or what ``read_objects`` takes.
 
         Raises:
-            MisconfigurationException: If a string could be a text as well as a file.
+            MisconfigurationException: If there are none, or a string could be a text as well as a file.
         """
+        if inputs is None or (isinstance(inputs, list | tuple | dict) and not inputs):
+            raise MisconfigurationException("there is nothing to predict: no inputs")
         if isinstance(inputs, str) and self.str_is_text and isfile(inputs):
             raise MisconfigurationException(
                 f"{inputs!r} is a text, and there is a file of that name: say pathlib.Path({inputs!r}) for the file, "
@@ -300,13 +303,17 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def _inputs(self) -> Raw:
         if self.objects is not None:
             return self.read_objects(self.objects)
+        if self.text is not None and self.predict_path is not None:
+            raise MisconfigurationException("--data.text and --data.predict_path are both given: predict one of them")
         if self.text is not None:
             return self.read_given(self.text)
         if self.predict_path is None:
             raise MisconfigurationException("say what to predict: --data.predict_path FILE_OR_FOLDER")
         path = Path(self.predict_path)
         if not path.exists():
-            raise MisconfigurationException(f"--data.predict_path {path}: there is no such file or folder")
+            raise MisconfigurationException(
+                f"--data.predict_path {path}: there is no such file or folder{nearby(path)}"
+            )
         return self.read_predict(path)
 
     def _raw(self, split: str) -> Raw:

@@ -187,8 +187,8 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Model:
 def _batches_of(data: Data, size: int | None) -> Iterator[None]:
     """Batches of another size, for a while."""
     kept = data.batch_size, data.global_batch_size, data.max_tokens
-    if size is not None and size < 1:
-        raise MisconfigurationException(f"batch_size is {size}; it must be at least 1")
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise MisconfigurationException(f"batch_size is {size}; it must be a whole number, at least 1")
     if size is not None:
         data.batch_size, data.global_batch_size, data.max_tokens = size, None, None
     try:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import math
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -139,7 +140,8 @@ class PredictionAPI(litserve.LitAPI):
             else:
                 frame = self.model.predict(inputs if data.str_is_text or isinstance(inputs, list) else [inputs])
         except MisconfigurationException as error:
-            return last_sentence(error).replace(f"{self.folder.name}/", "")
+            folder = re.escape(self.folder.name)  # of which the client knows nothing
+            return re.sub(rf"{folder}/\w+/", "", last_sentence(error))
         if isinstance(data, Images):
             frame = frame.assign(path=[Path(path).name for path in frame["path"]])
         return [{str(name): plain(cell) for name, cell in row.items()} for row in frame.to_dict("records")]

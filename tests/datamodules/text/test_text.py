@@ -303,7 +303,10 @@ def test_the_case_is_a_fact(table, tmp_path):
     data.setup("fit")
     other = table("text,label\nzzz,a\nyyy,b\n", name="other.csv", lowercase=False, text="RED")
     other.load_state_dict(json.loads(json.dumps(data.state_dict())))
-    data.text = "red"
+    data.text, data.predict_path = "red", "new.txt"
+    with pytest.raises(MisconfigurationException, match=r"--data.text and --data.predict_path are both given"):
+        data.setup("predict")
+    data.predict_path = None
     for one in (data, other):
         one.setup("predict")
     first, second = (one.datasets["predict"].__getitems__(BatchIndices([0])).inputs for one in (data, other))

@@ -67,10 +67,14 @@ def test_table(trained: Callable[..., Model], predicted: Callable[..., pd.DataFr
         model.predict(people.drop(columns="age"))
     with pytest.raises(MisconfigurationException, match="a ndarray is no table: give a DataFrame"):
         model.predict(people.to_numpy())
-    with pytest.raises(MisconfigurationException, match="batch_size is 0"):
-        model.predict(people, batch_size=0)
+    for size in (0, 2.5):
+        with pytest.raises(MisconfigurationException, match=rf"batch_size is {size}; it must be a whole number"):
+            model.predict(people, batch_size=size)
     with pytest.raises(MisconfigurationException, match=r"there is no such file or folder"):
         model.predict("nowhere.csv")
+    for nothing in (None, [], {}, ()):
+        with pytest.raises(MisconfigurationException, match="there is nothing to predict: no inputs"):
+            model.predict(nothing)
 
 
 def test_empty_texts_and_missing_words_of_a_frame_are_those_of_a_file(trained: Callable[..., Model]) -> None:

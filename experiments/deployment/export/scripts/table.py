@@ -55,9 +55,11 @@ def encode(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> np.ndarray:
         cells = [row[column["name"]] for row in rows]
         if column["kind"] == "category":
             known = column["categories"]
+            truth = {one.lower(): one for one in reversed(known) if one.lower() in ("true", "false")}
             for cell in cells:
                 absent = cell is None or not str(cell).strip() or str(cell).strip() in facts["missing_words"]
                 name = None if absent else name_of(cell, column["whole"])
+                name = truth.get(name.lower(), name) if name and truth else name
                 hot.append([name == one for one in known] + [absent] * column["missing"])
             hot, block = [], np.array(hot, dtype=float).reshape(len(rows), -1)
             numbers.append((1, block))
