@@ -1,11 +1,12 @@
 """What is predicted of each example, in the order of the examples, whatever process it was predicted on."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.data import Data, data_of
 from datamodules.types import Row, joined
@@ -74,4 +75,20 @@ def in_order(data: Data, rows: Iterable[tuple[int, Row]]) -> list[Row]:
         data: Has read the inputs.
         rows: Number of an input, and what was predicted of it.
     """
-    return [joined(data.describe(index), row) for index, row in sorted(rows, key=lambda pair: pair[0])]
+    ordered = sorted(rows, key=lambda pair: pair[0])
+    odd = [index for index, row in ordered if not _is_finite(list(row.values()))]
+    if odd:
+        rank_zero_warn(
+            f"{len(odd)} of {len(ordered)} predictions are no finite numbers, first that of input {odd[0] + 1}: is a "
+            "value of it far larger than in training?"
+        )
+    return [joined(data.describe(index), row) for index, row in ordered]
+
+
+def _is_finite(values: object) -> bool:
+    """Whether no number is infinite or none, in lists and dictionaries too."""
+    if isinstance(values, dict):
+        values = list(values.values())
+    if isinstance(values, list | tuple):
+        return all(map(_is_finite, values))
+    return not isinstance(values, float) or math.isfinite(values)
