@@ -15,7 +15,7 @@ Scheme = Literal["auto", "none", "IOB1", "IOB2", "BIOES"]
 Span = tuple[int, int, str]  # first word, last word, type
 
 CHUNK = re.compile(r"O|[BIESLUM]-.+")
-LIKE_CHUNK = re.compile(r"O|[BIESLUM]|[BIESLUM]_.+|[biesl]-.+")  # written in another way
+LIKE_CHUNK = re.compile(r"[BIESLUM]|(?i:[biesulm][-_:/|.].+|.+[-_:/|.][biesulm])")  # written in another way
 SCHEMES = ("IOB2", "IOB1", "BIOES")
 NAMED_OTHERWISE = {"L-": "E-", "U-": "S-", "M-": "I-"}  # BILOU and BMES are BIOES by other names
 TOLERATED = 0.01  # tags that may break the scheme, as a share of the chunks: real files have a few
@@ -60,6 +60,7 @@ def find_scheme(sentences: Sequence[Sentence]) -> str:
     chunks = [tag for tag in counts if CHUNK.fullmatch(tag)]
     share = sum(counts[tag] for tag in chunks) / max(1, counts.total())
     if share <= TOLERATED:
+        del counts["o"]
         if counts and all(LIKE_CHUNK.fullmatch(tag) for tag in counts):
             rank_zero_warn(
                 f"{source(sentences)}: tags such as {next(iter(counts))} are taken as they are, and no entities are "

@@ -90,7 +90,16 @@ def test_bmes_is_bioes_by_another_name() -> None:
     assert checked(sentence("B-A M-A E-A O S-A")) == [sentence("B-A I-A E-A O S-A")]
 
 
-@pytest.mark.parametrize("tags", ["B I I O B", "b-per i-per O", "B_PER I_PER O"])
+@pytest.mark.parametrize(
+    "tags",
+    ["B I I O B", "b-per i-per O", "b-per i-per o", "B_PER I_PER O", "PER-B PER-I O", "per/b per/i o", "b:PER i:PER O"],
+)
 def test_chunks_that_are_written_in_another_way_are_said(tags: str) -> None:
     with pytest.warns(UserWarning, match="file: tags such as .* and no entities are scored"):
         assert find_scheme([sentence(tags)]) == ""
+
+
+@pytest.mark.parametrize("tags", ["NOUN VERB O", "o x", "NN-B VB JJ", "b i", "O O"])
+@pytest.mark.filterwarnings("error")
+def test_other_tags_are_taken_as_they_are_without_a_word(tags: str) -> None:
+    assert find_scheme([sentence(tags)]) == ""
