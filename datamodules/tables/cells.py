@@ -11,6 +11,7 @@ from datamodules.files.dates import are_dates, read_dates
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.numbers import PLAIN, NumberFormat, is_missing, parse
 from datamodules.files.rows import require
+from datamodules.targets.truth import spelling
 from datamodules.types import Array
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], A
         codes, index = pd.factorize(values)
         unique = index.tolist()
     texts = [_name(value, whole) for value in unique]
+    texts = list(map(spelling(texts), texts))
     used = np.bincount(codes + 1, minlength=len(texts) + 1)[1:] > 0  # by these rows
     names = {text: k for k, text in enumerate(dict.fromkeys(t for t, u in zip(texts, used, strict=True) if u))}
     merged = np.array([names.get(text, -1) for text in texts] + [-1], dtype=np.int32)

@@ -13,6 +13,7 @@ from torch import Tensor
 from datamodules.files.numbers import NumberFormat
 from datamodules.tables.cells import CellReader, Rows, categories
 from datamodules.tables.kinds import Column, Kinds, date_format
+from datamodules.targets.truth import spelling
 from datamodules.types import Array
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ def _numbers(array: Array, column: Column) -> Iterator[Array]:
 
 def _hot(values: "Series[Any]", column: Column, offset: int, none: int) -> tuple[Array, str]:
     texts, codes = categories(values, column["whole"])
+    texts = list(map(spelling(column["categories"]), texts))
     place = {text: offset + k for k, text in enumerate(column["categories"])}
     last = offset + len(place) if column["missing"] else none
     new = [k for k, text in enumerate(texts) if text not in place]

@@ -14,6 +14,7 @@ from datamodules.files.numbers import MISSING, NumberFormat, find_formats
 from datamodules.tables.cells import CellReader, Rows, are_whole, categories
 from datamodules.tables.kinds import Column, Kinds
 from datamodules.targets import LabelTarget, warn_of_case
+from datamodules.targets.truth import spelling
 from datamodules.types import Array, LabelFacts
 
 FEW = 10  # classes that may always be numbers
@@ -71,6 +72,7 @@ def classes_to_tensor(reader: CellReader, column: Column, classes: list[str]) ->
         MisconfigurationException: If a row has a class that training did not have.
     """
     texts, codes = categories(reader.rows.column(column["name"]), column["whole"])
+    texts = list(map(spelling(classes), texts))
     place = {text: k for k, text in enumerate(classes)}
     new = [k for k, text in enumerate(texts) if text not in place]
     if new:

@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
+from datamodules.targets.truth import spelling
 
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0)?")  # and no code, as 001 is
 
@@ -15,15 +17,16 @@ def composed(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def as_one(names: Iterable[str]) -> Callable[[str], str]:
-    """What makes one name of those that are the same: where all are whole numbers, ``1.0`` is ``1``.
+def as_one(names: Collection[str]) -> Callable[[str], str]:
+    """What makes one name of those that are the same: ``true`` is ``TRUE``, and among whole numbers ``1.0`` is ``1``.
 
     Args:
         names: All names that there are.
     """
     if all(WHOLE.fullmatch(name) for name in names):
         return lambda name: composed(name).removesuffix(".0")
-    return composed
+    spell = spelling(names)
+    return lambda name: spell(composed(name))
 
 
 def finder(known: Sequence[str]) -> Callable[[str], int | None]:

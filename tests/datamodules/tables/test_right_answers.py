@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.sampling import BatchIndices
 from datamodules.tables import Tabular
+from experiments.deployment.export.scripts.table import encode
 
 RNG = np.random.default_rng(0)
 NOISE = [f"{x:.3f}" for x in RNG.normal(size=200)]
@@ -160,6 +161,50 @@ def test_new_categories_are_told_with_their_count(tmp_path):
         UserWarning, match=r"new.csv: categories that training did not have.*`c` in 3 rows \(`q`, `zz`\)"
     ):
         predicted(data, new)
+
+
+FLAGS = {"csv": ["TRUE", "FALSE"], "tsv": ["true", "false"], "xlsx": [True, False], "parquet": [True, False]}
+
+
+def flags(folder, ending, count=60, gap=None, name="flags"):
+    """A file of flags, every third is true; ``gap`` is what further rows have."""
+    yes, no = FLAGS[ending]
+    cells = [no if k % 3 else yes for k in range(count)] + ([] if gap is None else [gap] * 15)
+    x = [float(NOISE[k]) for k in range(len(cells))]
+    frame = pd.DataFrame({"x": x, "c": pd.Series(cells, dtype="object"), "y": [k % 5 for k in range(len(cells))]})
+    path = folder / f"{name}.{ending}"
+    if ending == "parquet":
+        frame.infer_objects().to_parquet(path)
+    elif ending == "xlsx":
+        frame.to_excel(path, index=False)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if ending == "tsv" else ",")
+    return str(path)
+
+
+@pytest.mark.parametrize("trained", FLAGS)
+@pytest.mark.parametrize("later", FLAGS)
+def test_truth_values_are_the_same_in_every_form_of_file(tmp_path, trained, later):
+    wanted = [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]] * 20  # false, true
+    data = ready(flags(tmp_path, trained))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert predicted(data, flags(tmp_path, later, name="later"))[:, 1:].tolist() == wanted
+    facts = {"columns": data.facts.columns[1:], "missing": [], "missing_words": []}
+    assert encode([{"c": str(cell)} for cell in FLAGS[later]], facts).tolist() == [[0, 1], [1, 0]]
+    test = flags(tmp_path, later, name="test")
+    data = ready(flags(tmp_path, trained), "c", "class", test_path=test, stages=("fit", "test"))
+    assert data.facts.classes == sorted(str(flag) for flag in FLAGS[trained])  # as they are written there
+    found = data.datasets["test"].__getitems__(BatchIndices(range(60))).target.tolist()
+    assert found == [1, 0, 0] * 20
+
+
+def test_truth_values_beside_another_word(tmp_path):
+    data = ready(flags(tmp_path, "csv", gap="unknown"))
+    wanted = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]] * 20 + [[0.0, 0.0, 1.0]] * 15
+    assert predicted(data, flags(tmp_path, "xlsx", gap="unknown"))[:, 1:].tolist() == wanted
+    mixed = write(tmp_path, [f"{NOISE[k]},{('TRUE', 'true', 'False')[k % 3]},{k % 5}" for k in range(60)])
+    assert len(ready(mixed).facts.columns[1]["categories"]) == 2
 
 
 # ---- decimal signs and dates
