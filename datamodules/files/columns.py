@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.files.dialect import find_dialect, has_marks
 from datamodules.files.faults import Faults
 from datamodules.files.forms import header_of
+from datamodules.files.index import with_index
 from datamodules.files.opening import MAX_LINE, find_encoding, open_bytes
 from datamodules.files.rows import column_names, csv_cells, read_rows
 from datamodules.types import Array
@@ -114,7 +115,7 @@ def parquet_columns(path: Path) -> "dict[str, Series[Any]]":
 
     column_names(path)  # says what is wrong with the file
     try:
-        frame = pq.read_table(path).to_pandas().reset_index(drop=True)
+        frame = with_index(pq.read_table(path).to_pandas())
     except (pa.ArrowException, OSError) as error:
         raise MisconfigurationException(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}") from error
     header_of([str(name) for name in frame.columns], path)

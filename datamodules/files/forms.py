@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.archives import check_archive
 from datamodules.files.faults import Faults
+from datamodules.files.index import stored_columns
 from datamodules.files.opening import check_file, open_bytes, open_lines, suffix_of
 
 PARQUET = (".parquet", ".pq")
@@ -94,12 +95,15 @@ def parquet_rows(path: Path, encoding: str | None, separator: str | None, faults
     """Rows of a Parquet file."""
     import pyarrow as pa
 
+    file = open_parquet(path)
+    ranges, fields = stored_columns(file.schema_arrow)
     number = 0
     try:
-        for batch in open_parquet(path).iter_batches(batch_size=10_000):
+        for batch in file.iter_batches(batch_size=10_000):
             for row in batch.to_pylist():
+                counted = {name: numbers[number] for name, numbers in ranges.items()}
                 number += 1
-                yield f"row {number}", row
+                yield f"row {number}", counted | {name: row[field] for field, name in fields.items()}
     except (pa.ArrowException, OSError) as error:
         raise MisconfigurationException(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}") from error
 

@@ -21,6 +21,7 @@ from datamodules.files.columns import (
 from datamodules.files.dialect import find_dialect
 from datamodules.files.faults import Faults
 from datamodules.files.forms import EXCEL, JSON, OLD, PARQUET
+from datamodules.files.index import with_index
 from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse
 from datamodules.files.opening import suffix_of
 
@@ -122,10 +123,10 @@ def separator_of(path: Path, separator: str | None = None, encoding: str | None 
 
 
 def tidy(frame: "DataFrame") -> "DataFrame":
-    """A frame from elsewhere with such columns as ``read_texts`` makes."""
+    """A frame from elsewhere with such columns as ``read_texts`` makes; an index with a name is one of them."""
     import pandas as pd
 
-    columns = {str(name): values for name, values in frame.reset_index(drop=True).items()}
+    columns = {str(name): values for name, values in with_index(frame).items()}
     for name, values in columns.items():
         if values.dtype == object:
             columns[name] = column_of([None if is_absent(value) else value for value in values.tolist()])

@@ -7,6 +7,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.columns import is_absent, is_text
 from datamodules.files.frame import tidy
+from datamodules.files.index import with_index
 from datamodules.files.rows import require
 from datamodules.types import Row
 
@@ -33,7 +34,7 @@ def is_table(inputs: object) -> bool:
 def rows_in(inputs: Any) -> list[Row]:
     """The rows of a table, None where nothing is."""
     if is_frame(inputs):
-        inputs = inputs.to_dict("records")
+        inputs = with_index(inputs).to_dict("records")
     rows = [inputs] if isinstance(inputs, Mapping) else inputs
     return [{str(name): None if is_absent(cell) else cell for name, cell in row.items()} for row in rows]
 
@@ -62,7 +63,7 @@ def frame_in(inputs: object) -> "DataFrame":
 
 def tidy_frame(inputs: object) -> "DataFrame":
     """A table with such columns as ``read_texts`` makes of a file of the same: an empty text is missing, say."""
-    frame = frame_in(inputs)
+    frame = with_index(frame_in(inputs))
     return tidy(frame.astype({name: object for name, values in frame.items() if is_text(values)}))
 
 

@@ -21,6 +21,7 @@ from datamodules.files.forms import (
     open_parquet,
     parquet_rows,
 )
+from datamodules.files.index import stored_columns
 from datamodules.files.opening import open_lines, suffix_of
 
 
@@ -56,7 +57,7 @@ def column_names(path: Path, encoding: str | None = None, separator: str | None 
     """The columns of a table: its header, or the keys of its first row."""
     suffix = suffix_of(path)
     if suffix in PARQUET:
-        return [str(name) for name in open_parquet(path).schema_arrow.names]
+        return stored_columns(open_parquet(path).schema_arrow).names
     if suffix in (*JSON, *EXCEL, *OLD):
         return list(next(read_rows(path, encoding, separator))[1])
     dialect = find_dialect(path, separator, encoding)

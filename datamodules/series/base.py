@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
 from datamodules.files.fetch import fetch
+from datamodules.files.index import has_times
 from datamodules.files.objects import GIVEN, is_frame, tidy_frame
 from datamodules.optional import optional
 from datamodules.pictures import drawn
@@ -210,7 +211,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         return self._to_forecast(self.reader.read(path, self._layout()), path)
 
     def read_objects(self, inputs: object) -> list[Segment]:
-        """Likewise of a table; its index may be the time."""
+        """Likewise of a table; its index may be the time, with its name or without any."""
         return self._to_forecast(self._read_later(inputs), Path(GIVEN))
 
     def read_labelled(self, inputs: object) -> list[Segment]:
@@ -234,8 +235,8 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
     def _read_later(self, inputs: object) -> Reading:
         if isinstance(inputs, str | Path):
             return self.reader.read(Path(inputs), self._layout())
-        if is_frame(inputs) and inputs.index.name == self.facts.time and self.facts.time not in inputs:
-            inputs = inputs.reset_index()
+        if is_frame(inputs) and inputs.index.name is None and self.facts.time not in inputs:
+            inputs = inputs.rename_axis(self.facts.time) if has_times(inputs) else inputs
         return self.reader.read(Path(GIVEN), self._layout(), tidy_frame(inputs))
 
     def _check_known(self, name: str, source: Path | str) -> None:

@@ -9,6 +9,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.files import columns as module
 from datamodules.files.faults import Faults
 from datamodules.files.frame import read_frame, read_texts, tidy
+from datamodules.files.objects import rows_in, tidy_frame
+from datamodules.files.rows import column_names, read_rows
 from datamodules.files.writing import write_with
 
 TABLE = pd.DataFrame(
@@ -144,3 +146,36 @@ def test_odd_types_of_parquet(tmp_path):
     table = pd.DataFrame({"t": pd.to_timedelta([1, 2], unit="h"), "b": [b"x", "ä".encode()], "l": [[1], None]})
     table.to_parquet(tmp_path / "t.parquet")
     assert lists(read_frame(tmp_path / "t.parquet")) == {"t": [3600, 7200], "b": ["x", "ä"], "l": ["[1]", None]}
+
+
+TIMES = pd.date_range("2024-01-01", periods=3)
+
+
+@pytest.mark.parametrize(
+    ("index", "wanted"),
+    [
+        (pd.Index([30, 50, 40], name="age"), {"age": [30, 50, 40]}),
+        (pd.Index(["x", "y", None], name="age"), {"age": ["x", "y", None]}),
+        (pd.RangeIndex(5, 8, name="age"), {"age": [5, 6, 7]}),
+        (TIMES.rename("day"), {"day": TIMES.tolist()}),
+        (TIMES, {"index": TIMES.tolist()}),
+        (pd.MultiIndex.from_arrays([[3, 1, 2], TIMES], names=["age", None]), {"age": [3, 1, 2], "index": list(TIMES)}),
+        (pd.RangeIndex(5, 8), {}),
+        (pd.Index([30, 50, 40]), {}),
+        (pd.Index(["x", "y", "z"]), {}),
+        (pd.Index([30, 50, 40], name="b"), {}),  # there is such a column
+    ],
+)
+def test_an_index_with_a_name_or_of_times_is_a_column(tmp_path, index, wanted):
+    frame = pd.DataFrame({"b": [1.5, 2.5, 3.5]}, index=index)
+    path = tmp_path / "t.parquet"
+    frame.to_parquet(path)
+    wanted = wanted | {"b": [1.5, 2.5, 3.5]}
+    assert lists(read_texts(path)) == lists(tidy(frame)) == lists(tidy_frame(frame)) == wanted
+    assert list(read_texts(path)) == column_names(path) == list(wanted)
+    assert (
+        [dict(row) for _, row in read_rows(path)]
+        == rows_in(frame)
+        == [dict(zip(wanted, row, strict=True)) for row in zip(*wanted.values(), strict=True)]
+    )
+    assert list(tidy(pd.DataFrame({"index": [1, 2, 3]}, index=TIMES))) == ["index_", "index"]

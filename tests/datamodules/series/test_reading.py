@@ -66,6 +66,16 @@ def test_every_dialect_gives_the_same_series(tmp_path, name, content):
     assert list(segment.times) == list(pd.to_datetime(frame.day))
 
 
+@pytest.mark.parametrize("name", ["day", None])
+def test_times_may_be_the_index_of_a_parquet_file(tmp_path, name):
+    frame = daily().assign(day=lambda frame: pd.to_datetime(frame.day)).set_index("day").rename_axis(name)
+    frame.to_parquet(tmp_path / "f.parquet")
+    for options in ({}, {"time": name or "index"}):
+        segment = one(read(tmp_path / "f.parquet", **options))
+        assert list(segment.times) == list(frame.index)
+        assert segment.frame.to_dict("list") == {"y": frame.y.tolist()}
+
+
 def test_the_encoding_can_be_said(tmp_path):
     path = tmp_path / "f.csv"
     path.write_bytes(as_text(daily().rename(columns={"y": "käufe"})).encode("cp1252"))

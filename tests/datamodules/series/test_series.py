@@ -250,6 +250,15 @@ def test_thousands_that_are_read_as_decimals_are_told(tmp_path, low):
         trained(data, path).setup("predict")
 
 
+@pytest.mark.parametrize("name", ["time", None])
+def test_times_may_be_the_index_of_a_given_table(tmp_path, name):
+    data = learned(wide(tmp_path))
+    table = pd.read_csv(tmp_path / "wide.csv", parse_dates=["time"])
+    (segment,) = data.read_objects(table.set_index("time").rename_axis(name))
+    assert segment.times[5] == table.time.iloc[-1]
+    assert segment.frame.a.tolist()[:6] == table.a.tolist()[-6:]
+
+
 def test_a_series_that_training_did_not_see_is_named(tmp_path):
     data = learned(Series(**{**SHOPS, "known_covariates": []}))
     frame = pd.read_csv(SHOPS["path"]).assign(shop="west")[::2]
