@@ -78,6 +78,25 @@ def cell_of(row: Mapping[str, T], name: str, place: str) -> T:
     return row[name]
 
 
+def check_columns(**options: str | Sequence[str] | None) -> None:
+    """Refuse a column that is named for two things: what is to be predicted could be read off.
+
+    Args:
+        **options: The columns that each option names.
+
+    Raises:
+        MisconfigurationException: If one is named twice.
+    """
+    found: dict[str, str] = {}
+    for option, names in options.items():
+        for name in [names] if isinstance(names, str) else names or ():
+            if name in found:
+                raise MisconfigurationException(
+                    f"the column `{name}` is named twice, by data.{found[name]} and data.{option}; name another"
+                )
+            found[name] = option
+
+
 def find_splits(folder: Path, find: Callable[[Path], T | None]) -> dict[str, T]:
     """What there is for each split in a folder.
 

@@ -17,7 +17,7 @@ from datamodules.images.checks import report_classes, report_copies
 from datamodules.images.decoding import is_image
 from datamodules.images.folders import class_folders
 from datamodules.images.sets import ImageSet, text_of
-from datamodules.pairs import cell_of
+from datamodules.pairs import cell_of, check_columns
 from datamodules.split_names import report_others, split_folders, split_name
 from datamodules.splits import SPLITS
 from datamodules.targets import ClassTarget, Kind, make_target
@@ -92,6 +92,7 @@ class ImageTable(Images):
         self.image, self.split_column = image, split_column
         self.makes = FACTS[kind]
         self.target = make_target(kind, target, label_separator, decimal)
+        check_columns(image=image, target=self.target.columns, split_column=split_column)
         self._parts: dict[str, ImageSet] = {}
 
     @property

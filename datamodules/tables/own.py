@@ -9,6 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.frame import separator_of
 from datamodules.files.numbers import NumberFormat
+from datamodules.pairs import check_columns
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
 from datamodules.tables.cells import CellReader, Rows, categories
@@ -93,6 +94,7 @@ class Tabular(TableData):
         self.group_column, self.time_column, self.split_column = group_column, time_column, split_column
         if sum(column is not None for column in (group_column, time_column, split_column)) > 1:
             raise MisconfigurationException("give only one of group_column, time_column and split_column")
+        check_columns(target=targets, group_column=group_column, time_column=time_column, split_column=split_column)
         self.separator, self.missing = separator, missing
 
     @property

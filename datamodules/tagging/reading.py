@@ -12,6 +12,7 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.files.forms import TABLES
 from datamodules.files.objects import listed
 from datamodules.files.opening import read_lines, suffix_of
+from datamodules.pairs import check_columns
 from datamodules.tagging.conll import BLANKS, Sentence, read_columns, read_conllu, split
 from datamodules.tagging.token_tables import (
     SENTENCE,
@@ -68,6 +69,7 @@ def _read_tagged(path: Path, options: ReadOptions) -> list[Sentence]:
         return read_table(path, options.word, options.target, options.sentence, True, options.encoding, faults)
     word = _number(path, names, "word", options.word, WORD, 0)
     tag = _number(path, names, "target", options.target, TARGET, -1)
+    check_columns(word=str(word), target=str(tag))
     return read_columns(path, word, tag, options.encoding, faults, bool(names))
 
 

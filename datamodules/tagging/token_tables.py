@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from datamodules.files.faults import Faults
 from datamodules.files.rows import column_names, read_rows, require
 from datamodules.lists import list_in, seems_list, why_no_list
+from datamodules.pairs import check_columns
 from datamodules.tagging.conll import Sentence
 
 Column = int | str | None  # number from 0, name, or None to find it by the usual names
@@ -56,6 +57,7 @@ def read_table(
     wanted += [find_column(path, names, "target", target, TARGET)] if tagged else []
     others = [name for name in names if name not in wanted]
     by = usual_column(others, SENTENCE) if sentence is None else find_column(path, names, "sentence", sentence)
+    check_columns(word=wanted[0], target=wanted[1] if tagged else None, sentence=by)
     rows = list(read_rows(path, encoding, faults=faults))
     columns = [[row.get(name) for _, row in rows] for name in wanted]
     blocks = list(_blocks(rows, by))

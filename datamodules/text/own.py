@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.pairs import check_columns
 from datamodules.split_names import report_others, split_folders
 from datamodules.targets import Kind, make_target
 from datamodules.text.base import TextData
@@ -56,6 +57,7 @@ class TextTable(TextData):
             raise MisconfigurationException(
                 f"data.column names {len(self.columns)} columns: give one, or two of a pair"
             )
+        check_columns(column=self.columns, target=self.target.columns)
         self.path, self.separator = Path(path), separator
         self.paths = {"val": val_path, "test": test_path}
         self.fractions = {"val": 0.0 if val_path else val_fraction, "test": 0.0 if test_path else test_fraction}

@@ -331,3 +331,11 @@ def test_a_row_of_json_that_lacks_a_key_is_a_fault_of_this_row(folder, lacking, 
             ImageTable(str(folder / "t.jsonl")).read_predict(folder / "t.jsonl")
     elif lacking == "label":
         assert len(data.read_labelled(folder / "t.jsonl").images) == len(names) - 1
+
+
+@pytest.mark.parametrize("options", [{"target": "path"}, {"image": "label"}, {"split_column": "label"}])
+def test_a_column_is_not_for_two_things(options) -> None:
+    with pytest.raises(
+        MisconfigurationException, match=r"the column `(path|label)` is named twice, by data.*name anot"
+    ):
+        ImageTable("t.csv", **options)

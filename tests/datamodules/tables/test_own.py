@@ -373,3 +373,11 @@ def test_a_split_without_rows_is_refused_when_it_is_needed(tmp_path, split, stag
         MisconfigurationException, match=f"no examples in its {split} split: raise data.{split}_fraction"
     ):
         data.loader(split)
+
+
+@pytest.mark.parametrize("option", ["group_column", "time_column", "split_column"])
+def test_a_target_does_not_divide_the_rows(option):
+    with pytest.raises(MisconfigurationException, match=f"`y` is named twice, by data.target and data.{option}; name"):
+        Tabular("t.csv", target="y", kind="class", **{option: "y"})
+    with pytest.raises(MisconfigurationException, match=r"`y` is named twice, by data.target and data.target"):
+        Tabular("t.csv", target=["y", "x", "y"], kind="number")

@@ -223,3 +223,20 @@ def test_a_row_in_memory_that_lacks_the_words_is_named(tmp_path):
     data = Columns(str(tmp_path / "t.conll"))
     with pytest.raises(MisconfigurationException, match="the table, row 2 has no column `words`"):
         data.read_objects([{"words": ["a"]}, {"id": 1}])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("t.csv", {"word": "tag"}),
+        ("t.csv", {"word": 2, "target": -1}),
+        ("t.csv", {"sentence": "token"}),
+        ("t.conll", {"word": 1, "target": 1}),
+    ],
+)
+def test_a_column_is_not_for_two_things(tmp_path, name, options):
+    comma = "," if name == "t.csv" else " "
+    header = "sentence_id,token,tag\n" if name == "t.csv" else ""
+    (tmp_path / name).write_text(header + "".join(f"{k}{comma}w{k}{comma}N\n" for k in range(3)))
+    with pytest.raises(MisconfigurationException, match="is named twice, by data"):
+        read_tagged(tmp_path / name, ReadOptions(**options))

@@ -260,3 +260,18 @@ def test_folders_beside_those_of_the_splits_are_told(tmp_path):
     class_folders(tmp_path / "classes", ["a", "test"])
     with pytest.warns(UserWarning, match="test taken for a class: there is no folder train"):
         TextFolder(str(tmp_path / "classes")).read("train")
+
+
+@pytest.mark.parametrize(
+    ("options", "column"),
+    [
+        ({"column": "label"}, "label"),
+        ({"target": "text"}, "text"),
+        ({"column": ["a", "a"]}, "a"),
+        ({"column": ["a", "label"]}, "label"),
+        ({"target": ["x", "y", "x"], "kind": "labels"}, "x"),
+    ],
+)
+def test_a_column_is_not_for_two_things(options, column):
+    with pytest.raises(MisconfigurationException, match=f"the column `{column}` is named twice, by data."):
+        TextTable("t.csv", **options)
