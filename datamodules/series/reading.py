@@ -114,8 +114,9 @@ class SeriesReader(NamedTuple):
         rows = [(name, where, self._clock(dates, where, zone, path)) for name, where in self._groups(frame)]
         freq = told.frequency if told else self.rules.freq
         if self.rules.resample is None and not freq:
-            _, where, times = max(rows, key=lambda row: len(row[1]))
-            freq = infer_frequency(in_order(frame.iloc[where], times, str(path), warn=False)[1], str(path))
+            # A time that stands twice is told of its series, below.
+            _, _, times = max(rows, key=lambda row: len(row[1]))
+            freq = infer_frequency(times.unique().sort_values(), str(path))
         rules = self.rules._replace(freq=freq)
         apart = Faults(self.on_error, str(path))
         segments = []

@@ -70,9 +70,7 @@ def regular(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: st
     return frame, freq
 
 
-def in_order(
-    frame: "DataFrame", times: "DatetimeIndex", source: str, warn: bool = True
-) -> tuple["DataFrame", "DatetimeIndex"]:
+def in_order(frame: "DataFrame", times: "DatetimeIndex", source: str) -> tuple["DataFrame", "DatetimeIndex"]:
     """Rows in the order of time; those of a file that begins with the latest are turned round.
 
     Raises:
@@ -85,14 +83,16 @@ def in_order(
         return frame, times
     row, time, before = frame.index[back[0] + 1], times[back[0] + 1], times[back[0]]
     if times.is_unique:
-        if warn:
-            rank_zero_warn(f"{source}: rows are sorted by time; in the file, row {row} ({time}) comes after {before}")
+        rank_zero_warn(f"{source}: rows are sorted by time; in the file, row {row} ({time}) comes after {before}")
         order = times.argsort()
         return frame.iloc[order], times[order]
-    hint = "sort the rows, one for each time, name the column that tells series apart (data.id), put rows together "
-    hint += "(data.resample), or name the zone if the clocks went back (data.zone)"
-    what = "the same time as" if time == before else "earlier than"
-    raise MisconfigurationException(f"{source}, row {row}: {time} is {what} the row before ({before}); {hint}")
+    again = int(np.flatnonzero(times.duplicated())[0])
+    first = int(np.flatnonzero(times == times[again])[0])
+    raise MisconfigurationException(
+        f"{source}, row {frame.index[again]}: {times[again]} is the same time as in row {frame.index[first]}; keep one "
+        "row for each time, name the column that tells series apart (data.id), put rows together (data.resample), or name "
+        "the zone if the clocks went back (data.zone)"
+    )
 
 
 def _put_together(frame: "DataFrame", rules: Rules, source: str) -> "DataFrame":

@@ -239,6 +239,17 @@ def hours(zone=None, size=24 * 15):
     return times.tz_convert("Europe/Amsterdam") if zone is None else times.tz_convert(zone)
 
 
+def test_a_time_that_stands_twice_in_one_of_unsorted_series_is_named(tmp_path):
+    frame = pd.concat([daily().assign(shop="A"), daily().assign(shop="B"), daily()[7:8].assign(shop="A")])
+    path = write(tmp_path, frame.sample(frac=1, random_state=0)[["day", "shop", "y"]])
+    rows = [k + 1 for k, row in pd.read_csv(path).iterrows() if (row.day, row.shop) == ("2020-02-08", "A")]
+    said = f"shop `A`, row {rows[1]}: 2020-02-08 00:00:00 is the same time as in row {rows[0]}"
+    with pytest.raises(MisconfigurationException, match=said):
+        read(path, id="shop")
+    with pytest.warns(UserWarning, match=f"left out 1 of 2 series; the first: .*{said}"):
+        assert one(read(path, id="shop", on_error="skip")).name == "B"
+
+
 def test_offsets_are_converted_also_across_the_change_of_clocks(tmp_path):
     frame = pd.DataFrame({"t": [time.isoformat() for time in hours()], "y": waves(24 * 15)})
     path = write(tmp_path, frame)

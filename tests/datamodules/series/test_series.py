@@ -97,7 +97,7 @@ def hours(k, time):
 @pytest.mark.parametrize(
     ("columns", "more", "sentence"),
     [
-        (hours(5, "2020-01-01 04:00:00"), {}, "row 6: 2020-01-01 04:00:00 is the same time as the row before"),
+        (hours(5, "2020-01-01 04:00:00"), {}, "row 6: 2020-01-01 04:00:00 is the same time as in row 5"),
         (hours(5, "2020-01-01 04:30:00"), {}, "row 6: 2020-01-01 04:30:00 is not on a step of `h`"),
         (
             {"b": [*[1.5, 2.5] * 15, None, None, *[0.5] * 28]},

@@ -47,8 +47,8 @@ def test_months_with_a_gap_are_found():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda t, v: ([*t[:3], t[2], *t[3:]], v), "f, row 4: 2020-01-01 02:00:00 is the same time as the row before"),
-        (lambda t, v: ([*t[:3], t[1], *t[4:]], v), "f, row 4: 2020-01-01 01:00:00 is earlier than the row before"),
+        (lambda t, v: ([*t[:3], t[2], *t[3:]], v), "f, row 4: 2020-01-01 02:00:00 is the same time as in row 3"),
+        (lambda t, v: ([*t[:3], t[1], *t[4:]], v), "f, row 4: 2020-01-01 01:00:00 is the same time as in row 2"),
         (
             lambda t, v: ([*t[:4], t[4] + pd.Timedelta("10min"), *t[5:]], v),
             "f, row 5: 2020-01-01 04:10:00 is not on a step of `h` after 2020-01-01 03:00:00",
