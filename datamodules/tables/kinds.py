@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Column = dict[str, Any]  # plain, so that a checkpoint can hold it
 
 MOST_UNITS = 5  # of a column; more are endings of codes
+LETTERS = set("kKMGTgmlLthsdWVJ°")  # that are units, alone or beside bare numbers; a house number's are a, b, c
 SOME = 1000  # different texts that are looked at to tell whether a column holds dates
 
 
@@ -119,8 +120,10 @@ def _warn_of_units(values: "Series[Any]", source: str) -> None:
         return
     units = pc.fill_null(pc.struct_field(parts, "unit"), "").to_pylist()
     examples = {unit: f"`{cell}`" for unit, cell in zip(units, texts.to_pylist(), strict=True)}
-    # Codes have many endings, or single letters (12A, 12B).
-    if 1 < len(examples) <= MOST_UNITS and max(map(len, examples)) > 1:
+    # Codes have many endings, or single letters (12A, 12B); but nobody lives in 1.2B.
+    fractions = pc.any(pc.match_substring_regex(texts, "[0-9][.,][0-9]")).as_py()
+    letters = LETTERS | set("ABCF" if fractions else "")
+    if 1 < len(examples) <= MOST_UNITS and (max(map(len, examples)) > 1 or letters.issuperset({*examples} - {""})):
         told = some(list(examples.values()))
         rank_zero_warn(
             f"{source}: column `{values.name}` holds numbers that are not all in one unit ({told}), so each different "

@@ -103,7 +103,15 @@ def test_a_bare_number_is_none_in_a_unit(tmp_path, unit, name):
     [
         (["12 kg", "300 g", "7 kg"], {}, "not all in one unit (`7 kg`, `300 g`), so each different cell is a category"),
         (["12 kg", "300", "7 kg"], {}, "not all in one unit (`7 kg`, `300`)"),
+        (["1.2M", "350k", "5"], {}, "not all in one unit (`1.2M`, `350k`, `5`)"),
+        (["12 g", "15"], {}, "not all in one unit (`12 g`, `15`)"),
+        (["12g", "1k"], {}, "not all in one unit (`12g`, `1k`)"),
+        (["1.2B", "350M", "7"], {}, "not all in one unit (`1.2B`, `350M`, `7`)"),
+        (["19.5C", "70F", "20C"], {}, "not all in one unit (`20C`, `70F`)"),
         (["12 kg", "300 g", "7 kg"], {"categorical": ["c"]}, ""),
+        (["12A", "12B", "12"], {}, ""),  # house numbers
+        (["3 a", "3 b", "3 d", "5"], {}, ""),
+        (["12M", "12L", "12S"], {}, ""),  # sizes
         (["12A", "30B", "7A"], {}, ""),  # codes
         (["12 Oak", "3 Elm", "7 Main", "8 High", "9 Low", "2 Park"], {}, ""),
         (["1st", "many", "2nd"], {}, ""),
