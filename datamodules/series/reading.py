@@ -205,10 +205,12 @@ class SeriesReader(NamedTuple):
         if self.id is None:
             yield "", np.arange(len(frame))
             return
-        codes, names = frame[self.id].factorize()
+        codes, values = frame[self.id].factorize()
+        texts = [str(int(v) if isinstance(v, float) and v.is_integer() else v).strip() for v in values.tolist()]
+        names = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        codes = np.array([names[text] for text in texts], dtype=np.intp)[codes]
         parts = np.split(codes.argsort(kind="stable"), np.bincount(codes).cumsum()[:-1])
-        for name, where in zip(names.tolist(), parts, strict=True):
-            yield str(int(name) if isinstance(name, float) and name.is_integer() else name), where
+        yield from zip(names, parts, strict=True)
 
     def _segment(
         self, name: str, rows: "DataFrame", times: "DatetimeIndex", targets: list[str], rules: Rules, source: str

@@ -90,8 +90,8 @@ def in_order(frame: "DataFrame", times: "DatetimeIndex", source: str) -> tuple["
     first = int(np.flatnonzero(times == times[again])[0])
     raise MisconfigurationException(
         f"{source}, row {frame.index[again]}: {times[again]} is the same time as in row {frame.index[first]}; keep one "
-        "row for each time, name the column that tells series apart (data.id), put rows together (data.resample), or name "
-        "the zone if the clocks went back (data.zone)"
+        "row for each time, name the column that tells series apart (data.id), put rows together (data.resample), or "
+        "name the zone if the clocks went back (data.zone)"
     )
 
 

@@ -376,6 +376,14 @@ def test_names_of_series_stay_as_they_are_written(tmp_path):
     assert [segment.name for segment in read(tmp_path / "f.parquet", id="shop").segments] == ["7", "12"]
 
 
+def test_blanks_around_the_name_of_a_series_are_no_part_of_it(tmp_path):
+    table = shops("a", "b").assign(y=np.arange(120.0))
+    names = [name + " " * (k % 3 == 0) if k % 2 else " " * (k % 5 == 0) + name for k, name in enumerate(table.shop)]
+    found = read(write(tmp_path, table.assign(shop=names)), id="shop", targets=["y"]).segments
+    assert [segment.name for segment in found] == ["a", "b"]
+    assert [segment.frame.y.tolist() for segment in found] == [list(range(k, k + 60)) for k in (0, 60)]
+
+
 def test_a_row_of_no_series_is_named(tmp_path):
     path = write(tmp_path, shops("a", ""))
     with pytest.raises(MisconfigurationException, match="row 61: `shop` is empty"):
