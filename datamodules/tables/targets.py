@@ -1,7 +1,7 @@
 """What is to be predicted of a row: a class, labels or numbers, as they are learned from the training rows."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,12 +13,22 @@ from datamodules.files.columns import is_text
 from datamodules.files.numbers import MISSING, NumberFormat, find_formats
 from datamodules.tables.cells import CellReader, Rows, are_whole, categories
 from datamodules.tables.kinds import Column, Kinds
-from datamodules.targets import LabelTarget, warn_of_case
+from datamodules.targets import LabelTarget, composed, warn_of_case
 from datamodules.targets.truth import spelling
 from datamodules.types import Array, LabelFacts
 
+if TYPE_CHECKING:
+    from pandas import Series
+
 FEW = 10  # classes that may always be numbers
 MANY = 20  # more different numbers with a fraction are no classes
+
+
+def class_names(values: "Series[Any]", whole: bool = False) -> tuple[list[str], Array]:
+    """The classes of a column, each in one form of Unicode, and which one each row has; see ``categories``."""
+    texts, codes = categories(values, whole)
+    places = {name: k for k, name in enumerate(dict.fromkeys(map(composed, texts)))}
+    return list(places), np.array([places[composed(text)] for text in texts] + [-1], dtype=np.int32)[codes]
 
 
 def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
@@ -33,7 +43,7 @@ def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
         MisconfigurationException: If there is a single class, or so many numbers that they are none.
     """
     column: Column = {"name": name, "kind": "category", "whole": are_whole(train.whole.column(name))}
-    texts, codes = categories(train.column(name), column["whole"])
+    texts, codes = class_names(train.column(name), column["whole"])
     counts = dict(zip(texts, np.bincount(codes[codes >= 0], minlength=len(texts)).tolist(), strict=True))
     if len(counts) < 2:
         raise _constant(train.source, name)
@@ -71,9 +81,9 @@ def classes_to_tensor(reader: CellReader, column: Column, classes: list[str]) ->
     Raises:
         MisconfigurationException: If a row has a class that training did not have.
     """
-    texts, codes = categories(reader.rows.column(column["name"]), column["whole"])
+    texts, codes = class_names(reader.rows.column(column["name"]), column["whole"])
     texts = list(map(spelling(classes), texts))
-    place = {text: k for k, text in enumerate(classes)}
+    place = {composed(text): k for k, text in enumerate(classes)}
     new = [k for k, text in enumerate(texts) if text not in place]
     if new:
         reader.refuse(np.isin(codes, new), f"no training row has the class `{texts[new[0]]}`")

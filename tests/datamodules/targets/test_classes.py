@@ -145,3 +145,14 @@ def test_tags_in_two_forms_of_unicode_are_one(tmp_path):
     data = Columns(str(tmp_path / "t.conll"), test_fraction=0)
     assert {tag for sentence in data.read("train") + data.read("val") for tag in sentence.tags} == {"café", "tea"}
     assert CAFE in {word for sentence in data.read("train") for word in sentence.words}
+
+
+def test_a_table_has_one_class_for_a_name_in_two_forms_of_unicode(tmp_path):
+    rows = [f"{k * 37 % 11},{('café', CAFE, 'tea', 'tea')[k % 4]}" for k in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]))
+    (tmp_path / "later.csv").write_text(f"x,y\n1,{CAFE}\n2,tea\n3,café\n")
+    data = Tabular(str(tmp_path / "t.csv"), "y", "class", test_path=str(tmp_path / "later.csv"), val_fraction=0.1)
+    data.setup("fit")
+    data.setup("test")
+    assert (data.facts.classes, data.facts.class_counts) == (["café", "tea"], [36, 36])
+    assert data.datasets["test"].target.tolist() == [0, 1, 0]
