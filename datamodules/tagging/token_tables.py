@@ -9,6 +9,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.files.faults import Faults
+from datamodules.files.forms import JSON
+from datamodules.files.opening import suffix_of
 from datamodules.files.rows import column_names, read_rows, require
 from datamodules.lists import list_in, seems_list, why_no_list
 from datamodules.pairs import check_columns
@@ -52,13 +54,14 @@ def read_table(
             is missing, or a sentence has not as many tags as words or is interrupted by others.
     """
     faults = Faults("stop", str(path)) if faults is None else faults
-    names = column_names(path, encoding)
+    rows = list(read_rows(path, encoding, faults=faults))
+    each = (name for _, row in rows for name in row)  # of JSON, each row has its own keys
+    names = list(dict.fromkeys(each)) if suffix_of(path) in JSON else column_names(path, encoding)
     wanted = [find_column(path, names, "word", word, WORD)]
     wanted += [find_column(path, names, "target", target, TARGET)] if tagged else []
     others = [name for name in names if name not in wanted]
     by = usual_column(others, SENTENCE) if sentence is None else find_column(path, names, "sentence", sentence)
     check_columns(word=wanted[0], target=wanted[1] if tagged else None, sentence=by)
-    rows = list(read_rows(path, encoding, faults=faults))
     columns = [[row.get(name) for _, row in rows] for name in wanted]
     blocks = list(_blocks(rows, by))
     lists = any(_are_lists(cells) for cells in columns)

@@ -202,3 +202,14 @@ def test_sentences_that_documents_number_anew_stay_their_own(
     told = [str(warning.message) for warning in caught if "begin anew" in str(warning.message)]
     assert len(told) == bool(times)
     assert all(f"begin anew {times} times" in text for text in told)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_row_of_json_that_lacks_the_tags_is_a_fault_of_this_row(tmp_path: Path, place: int) -> None:
+    table = lists()
+    del table[place]["ner_tags"]
+    (tmp_path / "a.jsonl").write_text(jsonl(table))
+    with pytest.raises(MisconfigurationException, match=rf"a.jsonl:{place + 1}: {len(WORDS[place])} words, but 0 tags"):
+        read_table(tmp_path / "a.jsonl")
+    found = read_table(tmp_path / "a.jsonl", faults=Faults("skip", "a.jsonl"))
+    assert [s.words for s in found] == [WORDS[1 - place]]
