@@ -144,7 +144,8 @@ def column_of(values: list[object]) -> "Series[Any]":
     if kinds and kinds <= {int, float} and all(abs(value) < 2**63 for value in values if type(value) is int):
         whole = kinds == {int} and None not in values
         return pd.Series(values, dtype="int64" if whole else "float64")
-    if kinds and kinds <= {datetime, pd.Timestamp}:
+    clocks = {value.tzinfo for value in values if isinstance(value, datetime)}  # those of several stay as written
+    if kinds and kinds <= {datetime, pd.Timestamp} and len(clocks) == 1:
         return pd.to_datetime(pd.Series(values, dtype="object"))
     texts = pa.array([None if value is None else as_text(value) for value in values], pa.large_string())
     return text_column(pa.chunked_array([texts]))

@@ -127,3 +127,19 @@ def test_a_single_time_with_an_offset_is_refused_not_all_the_others(tmp_path):
         MisconfigurationException, match=r"row 8, column `x`: '2024-08-08T08:00:00Z' is not a date in the"
     ):
         ready(path, stages=("fit", "test"))
+
+
+def test_times_of_several_offsets_in_memory(tmp_path):
+    cells = [f"{day.date()}T08:00:00+0{k % 2 + 1}:00" for k, day in enumerate(days_of())]
+    data = ready(write(tmp_path, [f"{cell},{'ab'[k % 2]},{k % 7}" for k, cell in enumerate(cells)]), scale=False)
+    new = ["2024-03-05T06:00+01:00", "2024-07-05T08:00+02:00"]
+    data.ask(pd.DataFrame({"x": pd.Series([pd.Timestamp(cell) for cell in new], dtype="object"), "c": ["a", "b"]}))
+    data.setup("predict")
+    inputs = data.datasets["predict"].__getitems__(BatchIndices(range(2))).inputs
+    wanted = [date(2024, 3, 5).toordinal() + 5 / 24, date(2024, 7, 5).toordinal() + 6 / 24]
+    assert inputs[:, 0].tolist() == pytest.approx([day - date(1970, 1, 1).toordinal() for day in wanted], abs=1e-3)
+    data.ask(pd.DataFrame({"x": pd.Series([pd.Timestamp(new[0]), datetime(2024, 7, 5)]), "c": ["a", "b"]}))
+    with pytest.raises(
+        MisconfigurationException, match=r"row 2, column `x`: '2024-07-05 00:00:00' is not a date in the"
+    ):
+        data.setup("predict")
