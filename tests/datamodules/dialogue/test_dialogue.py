@@ -171,7 +171,7 @@ def test_open_dialogues(folder, tmp_path):
     assert json.loads((tmp_path / "predictions.jsonl").read_text()) == {"turns": TALKS[1], "reply": "So, so."}
     with path.open(newline="") as file:
         assert list(csv.DictReader(file)) == [{"turns": json.dumps(TALKS[1]), "reply": "So, so."}]
-    data.text = "Tea?"
+    data.text, data.predict_path = "Tea?", None
     data.setup("predict")
     assert written(data, data.datasets["predict"].__getitems__(BatchIndices([0]))[0][0].tolist()) == f"{YOU} Tea?<eos>"
 
