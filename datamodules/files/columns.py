@@ -81,7 +81,7 @@ def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> d
         try:
             table = arrow.open_csv(
                 file,
-                arrow.ReadOptions(use_threads=False, block_size=MAX_LINE),
+                arrow.ReadOptions(use_threads=False, block_size=MAX_LINE, skip_rows=dialect.skipped),
                 arrow.ParseOptions(delimiter=dialect.separator, quote_char=False),
                 arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
             ).read_all()

@@ -1,7 +1,9 @@
 """How a table of text is written: what separates its cells, told from its head, and whether they are quoted."""
 
 import csv
+import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +21,12 @@ class Dialect(NamedTuple):
     Attributes:
         separator: Between the cells.
         quoted: Whether a cell may stand in quotation marks, which are then no part of it.
+        skipped: Lines above the header: one where Excel says there what separates the cells (``sep=;``).
     """
 
     separator: str
     quoted: bool = True
+    skipped: int = 0
 
 
 def find_dialect(path: Path, separator: str | None = None, encoding: str | None = None) -> Dialect:
@@ -47,12 +51,16 @@ def find_dialect(path: Path, separator: str | None = None, encoding: str | None 
             lines.append(line)
         else:
             size = 0  # that was all of it
+    said = re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE) if lines else None
+    if said:
+        separator, lines = separator or said[1], lines[1:]
     if separator is None and suffix_of(path) == ".tsv" and "\t" in "".join(lines[:3]):
         separator = "\t"
     candidates = [Dialect(mark) for mark in ([separator] if separator else SEPARATORS)]
     best = max(candidates, key=lambda dialect: _agreement(lines, dialect, size > 0))
     if not _agreement(lines, best, size > 0)[0] and separator is None:
         best = Dialect(",")  # a single column
+    best = best._replace(skipped=int(said is not None))
     plain = best._replace(quoted=False)
     # In tab-separated texts quotation marks are often just text: they must be closed where the cell ends, or are none.
     if best.separator == "\t" and not _well_quoted(lines) and _agreement(lines, plain, size > 0)[0]:
@@ -77,8 +85,8 @@ def whole_dialect(path: Path, separator: str | None = None, encoding: str | None
     seen: list[str] = []  # the header as it is written
     sizes: set[int] = set()  # cells of the lines, as if none were quoted
     with open_lines(path, encoding, newline="") as lines:
-        counted = _counted(lines, mark, seen, sizes)
-        rows = cells(counted, dialect)
+        counted = _counted(islice(lines, dialect.skipped, None), mark, seen, sizes)
+        rows = cells(counted, dialect._replace(skipped=0))
         wide, first = (0, 0), 1  # lines of the first row that takes several
         row: list[str] | None = []
         while row is not None and not wide[0] and len(sizes) < 2:
@@ -99,8 +107,9 @@ def whole_dialect(path: Path, separator: str | None = None, encoding: str | None
         return dialect
     if mark == "\t":
         return dialect._replace(quoted=False)
+    first, last = (line + dialect.skipped for line in wide)
     raise MisconfigurationException(
-        f"{path}, line {wide[0]}: a quotation mark opens a cell that goes on to line {wide[1]}, but each line by "
+        f"{path}, line {first}: a quotation mark opens a cell that goes on to line {last}, but each line by "
         'itself has as many cells as the header; write a mark that is text as `""""`, or separate the cells by '
         "tabulators"
     )
@@ -128,7 +137,7 @@ def cells(lines: Iterator[str], dialect: Dialect) -> "csv.Reader":  # type: igno
     csv.field_size_limit(MAX_LINE)
     # Strict, or a quotation mark that is not closed would swallow rows up to the next one.
     return csv.reader(
-        lines,
+        islice(lines, dialect.skipped, None),
         delimiter=dialect.separator,
         quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
         skipinitialspace=dialect.quoted,

@@ -151,24 +151,26 @@ def find_encoding(path: Path, encoding: str | None = None) -> str:
 
 
 @contextmanager
-def open_lines(path: Path, encoding: str | None = None, newline: str = "\n") -> Iterator[Iterator[str]]:
+def open_lines(path: Path, encoding: str | None = None, newline: str | None = None) -> Iterator[Iterator[str]]:
     """Open a text file as an iterator over its lines, with their ends.
 
     Args:
         path: The file.
         encoding: Its encoding; see ``find_encoding``.
-        newline: ``\\n`` if nothing else ends a line; empty if a carriage return does too, as between rows of a table.
+        newline: ``\\n`` or ``\\r`` if nothing else ends a line; empty if both do, as between rows of a table; None for
+            a line feed, or a carriage return where the file has no line feed, as old Macs wrote.
 
     Raises:
         MisconfigurationException: If a byte does not fit the encoding, or a line has more than ``MAX_LINE`` characters.
     """
     name = find_encoding(path, encoding)
+    newline = _line_end(path) if newline is None else newline
     with open_bytes(path) as file, io.TextIOWrapper(file, name, newline=newline) as text:
         yield _lines(text, path, name, newline)
 
 
 def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
-    r"""Lines of a file without their ends; only ``\n`` or ``\r\n`` ends a line.
+    r"""Lines of a file without their ends: ``\n`` or ``\r\n``, and ``\r`` only where there is no ``\n`` at all.
 
     Args:
         path: The file, as it is or packed (``.gz``, ``.bz2``, ``.xz``, ``.zip`` of one file).
@@ -180,6 +182,16 @@ def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
     with open_lines(path, encoding) as lines:
         for line in lines:
             yield line.removesuffix("\n").removesuffix("\r")
+
+
+def _line_end(path: Path) -> str:
+    with open_bytes(path) as file:
+        returns = False
+        while block := file.read(1 << 16):
+            if b"\n" in block:
+                return "\n"
+            returns = returns or b"\r" in block
+    return "\r" if returns else "\n"
 
 
 def _lines(text: IO[str], path: Path, encoding: str, newline: str) -> Iterator[str]:

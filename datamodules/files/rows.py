@@ -122,18 +122,18 @@ def csv_cells(
     header: list[str] = []
     with open_lines(path, encoding, newline="") as lines:
         reader = cells(lines, dialect)
-        line = 0
+        line = dialect.skipped
         while True:
             first = line + 1
             try:
                 row = next(reader, None)
             except csv.Error as error:
-                line = reader.line_num
+                line = dialect.skipped + reader.line_num
                 faults.add(MisconfigurationException(f"{path}, line {first}: {_quotes(error)}"))
                 continue
             if row is None:
                 break
-            line = reader.line_num
+            line = dialect.skipped + reader.line_num
             if not is_row(row) and not (row and len(header) == 1):  # of one column: an empty text, in quotes
                 continue
             if not header:

@@ -22,6 +22,15 @@ def test_only_line_feeds_end_a_line(tmp_path, encoding):
     assert list(read_lines(tmp_path / "t.txt.gz")) == LINES
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("last", ["", "\r"])
+def test_carriage_returns_end_the_lines_of_a_file_without_line_feeds(tmp_path, monkeypatch, encoding, last):
+    monkeypatch.setattr(opening, "MAX_LINE", 50)  # of a line, not of the file
+    lines = ["one", "", "two ä", *(f"line {k}" for k in range(20))]
+    (tmp_path / "t.txt").write_bytes(("\r".join(lines) + last).encode(encoding))
+    assert list(read_lines(tmp_path / "t.txt")) == lines
+
+
 @pytest.mark.parametrize(
     ("path", "more"),
     [

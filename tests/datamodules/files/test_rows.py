@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files import opening
 from datamodules.files.faults import Faults
-from datamodules.files.frame import read_texts
+from datamodules.files.frame import read_frame, read_texts
 from datamodules.files.rows import column_names, read_rows, require
 
 CELLS = [
@@ -239,6 +239,24 @@ def test_line_breaks_in_cells_are_no_rows(tmp_path, text):
     path.write_text(text)
     (row,) = [row for _, row in read_rows(path)]
     assert row == pd.read_csv(path, sep="\t").iloc[0].to_dict()
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_excel_says_the_separator_above_the_header(tmp_path, first, quoted):
+    path = tmp_path / "t.csv"
+    mark = '"' if quoted else ""
+    path.write_text(f"{first}\na, x;b\n1,5;{mark}u{mark}\n\n2,5;v\n")
+    assert column_names(path) == ["a, x", "b"]
+    rows = [("line 3", {"a, x": "1,5", "b": "u"}), ("line 5", {"a, x": "2,5", "b": "v"})]
+    assert list(read_rows(path)) == rows
+    assert read_texts(path).to_dict("records") == [row for _, row in rows]
+    assert read_frame(path)["a, x"].tolist() == [1.5, 2.5]
+    path.write_text(f"{first}\na;b\n1;2\n1;2;3\n")
+    with pytest.raises(
+        MisconfigurationException, match=r"line 4: 3 cells, but the header has 2 \(separated by semicolons"
+    ):
+        list(read_rows(path))
 
 
 def test_excel_cells_keep_their_types(tmp_path):
