@@ -14,6 +14,7 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.files.forms import EXCEL, JSON, PARQUET
 from datamodules.files.frame import read_texts
 from datamodules.files.opening import suffix_of
+from datamodules.files.places import row_names
 from datamodules.files.rows import require
 from datamodules.series.columns import read_numbers
 from datamodules.series.segments import Segment
@@ -88,9 +89,11 @@ class SeriesReader(NamedTuple):
         Raises:
             MisconfigurationException: If it cannot be read as series; the sentence names row, column and cell.
         """
+        from pandas import Index
+
         faults = Faults(self.on_error, str(path))
         frame = read_texts(path, self.separator, self.missing, self.encoding, faults) if given is None else given
-        frame.index = frame.index + 1  # rows are counted from 1
+        frame.index = Index(row_names(path, len(frame), self.separator, self.encoding))
         time = told.time if told else self.time or str(frame.columns[0])
         named = told.targets if told else self.targets
         require(path, [time, self.id, *named, *self.past, *self.known], frame.columns, self.separator)

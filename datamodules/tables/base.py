@@ -113,7 +113,7 @@ class TableData(Data[Rows, TableFacts]):
 
     def _typed(self, table: "DataFrame") -> Rows:
         """The whole table, with numbers in its columns of numbers."""
-        rows = Rows(table, np.arange(len(table)), self.source)
+        rows = self.rows_of(table, self.source)
         if not self.known:
             self._told = self.kinds.tell(rows, self.inputs(table))
         columns = self.facts.columns if self.known else self._told.values()
@@ -210,7 +210,7 @@ class TableData(Data[Rows, TableFacts]):
     def read_predict(self, path: Path) -> Rows:
         """Read the rows to predict; they need the columns that the model was trained on, not the target."""
         self._asked = frame = self.read_file(path)
-        return Rows(frame, np.arange(len(frame)), str(path), labelled=False)
+        return self.rows_of(frame, str(path))._replace(labelled=False)
 
     def read_objects(self, inputs: object) -> Rows:
         """A DataFrame, a list of dictionaries, or a single one."""
@@ -222,7 +222,11 @@ class TableData(Data[Rows, TableFacts]):
         """A table with the target, in a file or not."""
         is_path = isinstance(inputs, str | Path)
         frame = self.read_file(Path(inputs)) if is_path else self._tidy(inputs)
-        return self.with_target(Rows(frame, np.arange(len(frame)), str(inputs) if is_path else GIVEN))
+        return self.with_target(self.rows_of(frame, str(inputs) if is_path else GIVEN))
+
+    def rows_of(self, frame: "DataFrame", source: str) -> Rows:
+        """All rows of a table."""
+        return Rows(frame, np.arange(len(frame)), source, separator=self.separator, encoding=self.encoding)
 
     def _tidy(self, inputs: object) -> "DataFrame":
         frame = tidy_frame(inputs)

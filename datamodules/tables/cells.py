@@ -1,6 +1,7 @@
 """Cells of a table as numbers, days and categories; what does not fit is named by file, row, column and value."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from datamodules.files.columns import as_text, is_text, texts_to
 from datamodules.files.dates import are_dates, read_dates
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.numbers import PLAIN, NumberFormat, is_missing, parse
+from datamodules.files.places import row_names
 from datamodules.files.rows import require
 from datamodules.targets.truth import spelling
 from datamodules.types import Array
@@ -44,6 +46,8 @@ class Rows(NamedTuple):
         source: Where the table is from, for messages.
         labelled: Whether the target is there.
         read: Columns of texts that were made numbers.
+        separator: Between the cells of the file, if it was told.
+        encoding: Of the file, if it was told.
     """
 
     frame: "DataFrame"
@@ -51,6 +55,8 @@ class Rows(NamedTuple):
     source: str
     labelled: bool = True
     read: Collection[str] = ()
+    separator: str | None = None
+    encoding: str | None = None
 
     def column(self, name: str) -> "Series[Any]":
         """One column of these rows.
@@ -61,6 +67,15 @@ class Rows(NamedTuple):
         if name not in self.frame.columns:
             require(self.source, [name], self.frame.columns)
         return self.frame[name].iloc[self.where]
+
+    def place(self, number: int) -> str:
+        """What messages call one of these rows: its file and its number there."""
+        return f"{self.source}, row {self.names[int(self.where[number])]}"
+
+    @property
+    def names(self) -> Sequence[int] | Sequence[str]:
+        """What messages call all rows of the table."""
+        return row_names(Path(self.source), len(self.frame), self.separator, self.encoding)
 
     @property
     def whole(self) -> "Rows":
@@ -160,8 +175,7 @@ class CellReader:
         self.bad |= wrong
         first, more = int(np.argmax(wrong)), int(wrong.sum()) - 1
         others = f" ({more} more like it)" if more else ""
-        row = self.rows.frame.index[self.rows.where[first]] + 1
-        self.faults.add(MisconfigurationException(f"{self.rows.source}, row {row}, {reason}{others}"))
+        self.faults.add(MisconfigurationException(f"{self.rows.place(first)}, {reason}{others}"))
 
     def report(self) -> None:
         """Say how many rows cannot be read."""

@@ -123,14 +123,14 @@ class Tabular(TableData):
         """The rows of a split; those of the test split from their own file if there is one."""
         if split == "test" and self.test_path is not None:
             frame = self.read_file(self.test_path)
-            return self.with_target(Rows(frame, np.arange(len(frame)), str(self.test_path)))
+            return self.with_target(self.rows_of(frame, str(self.test_path)))
         return super().read(split)
 
     def assign(self, rows: Rows) -> Array:
         """Name the split of each row."""
         test = self.test_fraction if self.test_path is None else 0.0
         if self.split_column is not None:
-            return self._named(rows.column(self.split_column), self.test_path is None)
+            return self._named(rows, self.split_column, self.test_path is None)
         groups = times = None
         if self.group_column is not None:
             groups = categories(rows.column(self.group_column))[1]
@@ -141,20 +141,19 @@ class Tabular(TableData):
         stratify = self.class_of(rows) if groups is None and times is None else None
         return self.assign_splits(len(rows.where), self.val_fraction, test, stratify, groups, times)
 
-    def _named(self, values: Any, test: bool) -> Array:
+    def _named(self, rows: Rows, column: str, test: bool) -> Array:
+        values = rows.column(column)
         known = NAMES | ({"test": 2} if test else {})
         texts, codes = categories(values)
         numbers = np.array([known.get(text.strip().lower(), -1) for text in texts] + [-1], dtype=np.int8)[codes]
         if (numbers < 0).any():
             row = int((numbers < 0).argmax())
             raise MisconfigurationException(
-                f"{self.source}, row {values.index[row] + 1}, column `{self.split_column}`: "
-                f"{values.iloc[row]!r} is not train, val{' or test' if test else ''}"
+                f"{rows.place(row)}, column `{column}`: {values.iloc[row]!r} is not train, "
+                f"val{' or test' if test else ''}"
             )
         for number in sorted(set(known.values()) - set(numbers.tolist())):
-            raise MisconfigurationException(
-                f"{self.source}: column `{self.split_column}` names no row `{SPLITS[number]}`"
-            )
+            raise MisconfigurationException(f"{self.source}: column `{column}` names no row `{SPLITS[number]}`")
         return np.asarray(numbers)
 
     def _times(self, rows: Rows) -> Array:
@@ -164,10 +163,7 @@ class Tabular(TableData):
             times = reader.numbers(name, NumberFormat(*column["format"]))
         else:
             times, _ = reader.days(name, date_format(column))
-        values = rows.column(name)
         if np.isnan(times).any():
             row = int(np.isnan(times).argmax())
-            raise MisconfigurationException(
-                f"{rows.source}, row {values.index[row] + 1}: no {name}, which the split goes by"
-            )
+            raise MisconfigurationException(f"{rows.place(row)}: no {name}, which the split goes by")
         return times

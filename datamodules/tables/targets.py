@@ -120,8 +120,9 @@ def read_labels(reader: CellReader, target: LabelTarget) -> list[Any]:
     columns = [rows.column(name).astype("object") for name in target.columns]
     cells = [column.where(column.notna(), None).tolist() for column in columns]
     values: list[object] = []
+    names = rows.names
     for k, row in enumerate(zip(*cells, strict=True)):
-        place = f"{rows.source}, row {rows.frame.index[rows.where[k]] + 1}"
+        place = f"{rows.source}, row {names[int(rows.where[k])]}"
         try:
             values.append(target.read(dict(zip(target.columns, row, strict=True)), place))
         except MisconfigurationException as error:
