@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from datamodules.images import ImageFolder
+from datamodules.images.folders import class_folders
 from datamodules.tables import Tabular
 from datamodules.tagging import Columns
 from datamodules.targets import ClassTarget, LabelTarget, warn_of_case
@@ -137,6 +138,8 @@ def test_folders_of_macos_have_the_same_classes(tmp_path, form):
         data.setup("test")
         assert data.facts.classes == ["café", "tea"]
         assert len(data.datasets["test"]) == 8
+    assert {text.label for text in TextFolder(str(tmp_path)).read("test")} == {"café", "tea"}
+    assert {*class_folders(tmp_path / "test").labels} == {"café", "tea"}
 
 
 def test_tags_in_two_forms_of_unicode_are_one(tmp_path):
