@@ -12,6 +12,7 @@ import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files import opening
+from datamodules.files.columns import _plain_columns
 from datamodules.files.faults import Faults
 from datamodules.files.frame import read_frame, read_texts
 from datamodules.files.rows import column_names, read_rows, require
@@ -252,6 +253,7 @@ def test_excel_says_the_separator_above_the_header(tmp_path, first, quoted):
     assert list(read_rows(path)) == rows
     assert read_texts(path).to_dict("records") == [row for _, row in rows]
     assert read_frame(path)["a, x"].tolist() == [1.5, 2.5]
+    assert (_plain_columns(path, None, None) is None) == ('"' in path.read_text())
     path.write_text(f"{first}\na;b\n1;2\n1;2;3\n")
     with pytest.raises(
         MisconfigurationException, match=r"line 4: 3 cells, but the header has 2 \(separated by semicolons"

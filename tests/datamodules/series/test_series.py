@@ -250,6 +250,18 @@ def test_thousands_that_are_read_as_decimals_are_told(tmp_path, low):
         trained(data, path).setup("predict")
 
 
+def test_numbers_that_are_all_far_smaller_are_told(tmp_path):
+    numbers = np.array([900.5 + k * 370 % 1000 for k in range(60)])
+    data = learned(wide(tmp_path, {"a": numbers, "b": -numbers}))
+    path = tmp_path / "new.csv"
+    for name in "ab":
+        table = pd.read_csv(tmp_path / "wide.csv")
+        table[name] /= 1000
+        table.to_csv(path, index=False)
+        with pytest.warns(UserWarning, match=f"column `{name}` is .* in training: is it the same quantity"):
+            trained(data, path).setup("predict")
+
+
 @pytest.mark.parametrize("name", ["time", None])
 def test_times_may_be_the_index_of_a_given_table(tmp_path, name):
     data = learned(wide(tmp_path))
