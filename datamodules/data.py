@@ -18,8 +18,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 from typing_extensions import TypeVar
 
+from datamodules.fetch import fetch
 from datamodules.files.faults import OnError
-from datamodules.files.fetch import fetch
 from datamodules.files.fingerprint import fingerprint
 from datamodules.files.opening import nearby
 from datamodules.sampling import BatchIndices, BatchLayout, DistributedBatchSampler

@@ -8,8 +8,8 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.corpus.base import CorpusData
+from datamodules.fetch import fetch
 from datamodules.files.archives import members
-from datamodules.files.fetch import fetch
 
 CHECKSUMS = {  # SHA-256; of the reviews its beginning is known
     "brown": "9b275f9b3b95d7bd66ccfb7cd259f445a13bbe5d1f4107aba09fd3e8364bafa6",

@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from datamodules.files.fetch import fetch
+from datamodules.fetch import fetch
 from datamodules.files.opening import read_lines
 from datamodules.types import Questions
 

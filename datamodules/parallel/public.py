@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from datamodules.files.fetch import fetch
+from datamodules.fetch import fetch
 from datamodules.parallel.base import ParallelData
 from datamodules.parallel.reading import Pairs, read_files
 

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
-from datamodules.files.fetch import fetch
+from datamodules.fetch import fetch
 from datamodules.files.index import has_times
 from datamodules.files.objects import GIVEN, is_frame, tidy_frame
 from datamodules.optional import optional

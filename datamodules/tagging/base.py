@@ -13,7 +13,6 @@ from datamodules.data import Data
 from datamodules.files.faults import Faults
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in
 from datamodules.files.rows import read_rows
-from datamodules.files.vectors import read_words
 from datamodules.pairs import cell_of
 from datamodules.tagging.conll import Sentence
 from datamodules.tagging.examples import PieceSentences, WordSentences, normal, vocabulary
@@ -24,6 +23,7 @@ from datamodules.tagging.writing import Answer, cells_by_row, write_columns, wri
 from datamodules.targets import composed, warn_of_case
 from datamodules.tokens import Tokens
 from datamodules.types import Row, TaggingFacts, joined
+from datamodules.vectors import read_words
 
 if TYPE_CHECKING:
     from pandas import DataFrame

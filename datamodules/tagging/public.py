@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.fetch import fetch
 from datamodules.files.faults import Faults
-from datamodules.files.fetch import fetch
 from datamodules.tagging.base import Tagging
 from datamodules.tagging.conll import Sentence, read_columns, read_conllu
 

@@ -18,7 +18,6 @@ from datamodules.files.frame import separator_of
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import require
-from datamodules.files.vectors import read_words
 from datamodules.splits import SPLITS
 from datamodules.targets import ClassTarget, Target
 from datamodules.text.examples import MappedRagged, TextExamples, encode
@@ -26,6 +25,7 @@ from datamodules.text.sources import TableTexts, Text, TextFiles, TextLines, Tex
 from datamodules.text.subwords import SubwordNgrams
 from datamodules.tokens import SPECIAL, Kind, Tokens, num_unspaced
 from datamodules.types import Row, SegmentTokens, SubwordTokens, TextClassFacts, TextFacts, TypedText
+from datamodules.vectors import read_words
 
 
 class TextData(Data[Texts, TextFacts], ABC):

@@ -12,10 +12,10 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import nn
 
 from datamodules.data import data_of
-from datamodules.files.vectors import read_vectors, write_vectors
 from datamodules.optional import optional
 from datamodules.tokens import Tokens
 from datamodules.types import CorpusFacts, Facts, TaggingFacts, TextFacts
+from datamodules.vectors import read_vectors, write_vectors
 from modules.distributed import part_of, whole
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.vectors import read_vectors
 from datamodules.sampling import BatchIndices
 from datamodules.tagging import UniversalDependencies
 from datamodules.tokens import Tokens
 from datamodules.types import ClassFacts, CorpusFacts, TaggingFacts
+from datamodules.vectors import read_vectors
 from experiments import load
 from experiments.callbacks.word_vectors import matching, vocabulary
 

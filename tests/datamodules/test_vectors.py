@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.vectors import read_vectors, read_words, write_vectors
+from datamodules.vectors import read_vectors, read_words, write_vectors
 
 
 def test_there_and_back(tmp_path):

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.fetch import fetch
+from datamodules.fetch import fetch
 
 CONTENT = bytes(range(256)) * 40
 
