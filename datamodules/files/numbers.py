@@ -23,6 +23,7 @@ SIGN = r"(?:[$€£¥₹₽₩]|%|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK
 WORD = r"[\pL°µ][\pL°µ./^]{0,15}[23²³]?"  # kg, km/h, m2
 SPACES = "[ \u00a0\u202f\u2009]"
 GROUPS = {"": "", ",": ",", ".": r"\.", " ": SPACES, "'": "['\u2019]"}  # between thousands
+LARGEST = 1e150  # number that is one: its square, of a deviation, can be computed with too
 MOSTLY = 0.9  # a column of texts of which so many are numbers is meant to hold numbers
 
 
@@ -189,7 +190,9 @@ def _floats(texts: Texts) -> Array | None:
         numbers = np.asarray(pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False), dtype="float64")
     except pa.ArrowInvalid:
         return None
-    return None if not len(texts) or np.isinf(numbers).any() or np.isnan(numbers).sum() > texts.null_count else numbers
+    if not len(texts) or (np.abs(numbers) > LARGEST).any() or np.isnan(numbers).sum() > texts.null_count:
+        return None
+    return numbers
 
 
 def _clean(texts: Texts) -> Texts:
@@ -226,7 +229,7 @@ def parse(texts: Texts, how: NumberFormat) -> Array:
         texts = pc.replace_substring(texts, ",", ".")
     cast = pc.cast(pc.if_else(good, texts, None), pa.float64())
     numbers = np.asarray(cast.to_numpy(zero_copy_only=False), dtype="float64")
-    return np.where(np.isinf(numbers), np.nan, numbers)  # 1e400
+    return np.where(np.abs(numbers) > LARGEST, np.nan, numbers)
 
 
 def _signs(texts: Texts) -> set[str]:

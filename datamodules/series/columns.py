@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.files.columns import is_text, texts_to
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.numbers import NumberFormat, find_formats, is_missing, parse, shown_signs, texts_of
+from datamodules.files.numbers import LARGEST, NumberFormat, find_formats, is_missing, parse, shown_signs, texts_of
 from datamodules.types import Array
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _to_numbers(column: "Column[Any]", how: NumberFormat, path: Path, faults: Fa
     else:
         numbers = texts_to(column, partial(parse, how=how))
         absent = texts_to(column, is_missing).astype(bool)
-    wrong = np.isinf(numbers) | (np.isnan(numbers) & ~absent)
+    wrong = (np.abs(numbers) > LARGEST) | (np.isnan(numbers) & ~absent)
     for k in np.flatnonzero(wrong).tolist():
         where = f"{path}, row {column.index[k]}, column `{column.name}`"
         unit = f" in {how.unit} (write the unit in each cell)" if how.needs_unit else ""

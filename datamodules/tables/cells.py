@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.files.columns import as_text, is_text, texts_to
 from datamodules.files.dates import are_dates, read_dates
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.numbers import PLAIN, NumberFormat, is_missing, parse
+from datamodules.files.numbers import LARGEST, PLAIN, NumberFormat, is_missing, parse
 from datamodules.files.places import row_names
 from datamodules.files.rows import require
 from datamodules.targets.truth import spelling
@@ -99,12 +99,13 @@ class CellReader:
         self.bad = np.zeros(len(rows.where), dtype=bool)
         self.faults = Faults(on_error, rows.source)
 
-    def numbers(self, name: str, how: NumberFormat) -> Array:
+    def numbers(self, name: str, how: NumberFormat, advice: str = "") -> Array:
         """Numbers of a column as float64, not-a-number where missing.
 
         Args:
             name: The column.
             how: How they are written, where they are texts.
+            advice: What to do if they are no numbers.
 
         Raises:
             MisconfigurationException: If a cell is not a finite number, or a bare one where numbers have a unit; tells
@@ -118,15 +119,16 @@ class CellReader:
                 wrong &= ~texts_to(values, is_missing)
         elif values.dtype in ("float64", "int64"):
             array = values.to_numpy(dtype="float64", copy=True)
-            wrong = np.isinf(array)
+            wrong = np.abs(array) > LARGEST
         else:
             array = _to_numeric(values)
-            wrong = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
+            wrong = (np.abs(array) > LARGEST) | (np.isnan(array) & values.notna().to_numpy())
         if how.needs_unit and not is_text(values) and name not in self.rows.read:
             wrong |= ~np.isnan(array)
         sign = "" if how._replace(unit="") == PLAIN else f" with the decimal sign `{how.decimal}`"
         unit = f" in {how.unit}" if how.unit else ""
-        hint = f"are they categories? then list `{name}` under categorical"
+        hint = advice or f"are they categories? then list `{name}` under categorical"
+        hint = hint if self.rows.labelled else "write it as in training"
         hint = "write the unit in each cell" if how.needs_unit else hint
         self._check(values, wrong, f"number{unit}{sign} ({hint})")
         return np.where(wrong, np.nan, array)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOTHING = "has no value in the training rows"
 QUANTILES = 64  # parts at most, of equally many training rows; networks make bins of them
+LARGEST_INPUT = float(np.finfo(np.float32).max)  # in deviations
 ROWS = 10  # in a shorter table ascending numbers are no sign of anything
 IDENTIFIER = re.compile(r"(?i:(^|.*[\W_])(id|idx|index|uuid|guid|row|nr|no|key)|unnamed: \d+)|.*[a-z]I[dD]")
 
@@ -180,6 +181,12 @@ def encode(reader: CellReader, columns: list[Column]) -> tuple[Tensor, Tensor, l
             array = reader.numbers(name, NumberFormat(*column["format"]))
         else:
             array, _ = reader.days(name, date_format(column))
+        far = np.abs((array - column["mean"]) / column["scale"]) > LARGEST_INPUT
+        if far.any():
+            reader.refuse(far, f"column `{name}`: {array[far.argmax()]:g} is too large for a network")
+            array[far] = np.nan
+        if len(array) > 1 and np.isnan(array).all():
+            rank_zero_warn(f"{rows.source}: column `{name}` is empty, so its median in training is taken for all rows")
         for values in _numbers(array, column):
             numbers[:, at] = torch.from_numpy(values)
             at += 1

@@ -162,7 +162,9 @@ def learn_numbers(train: Rows, names: list[str], kinds: Kinds, reader: CellReade
 
 def read_numbers(reader: CellReader, columns: list[Column]) -> Array:
     """The numbers to predict ``(rows, targets)``, in double precision."""
-    return np.stack([reader.numbers(column["name"], NumberFormat(*column["format"])) for column in columns], axis=1)
+    advice = "is it a class? then configs/own/tabular_classification.yaml"
+    numbers = [reader.numbers(column["name"], NumberFormat(*column["format"]), advice) for column in columns]
+    return np.stack(numbers, axis=1)
 
 
 def _constant(source: str, name: str) -> MisconfigurationException:

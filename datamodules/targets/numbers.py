@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from datamodules.files.numbers import MISSING, PLAIN, NumberFormat, find_formats, parse
+from datamodules.files.numbers import LARGEST, MISSING, PLAIN, NumberFormat, find_formats, parse
 from datamodules.pairs import cell_of, text_of
 from datamodules.targets.base import Target
 from datamodules.types import Array, WrittenNumberFacts
@@ -32,7 +32,7 @@ class NumberTarget(Target[WrittenNumberFacts]):
         return tuple(self._cell(cell_of(row, name, place), f"{place}: `{name}`") for name in self.columns)
 
     def _cell(self, cell: object, place: str) -> str | float:
-        if isinstance(cell, int | float) and math.isfinite(cell):
+        if isinstance(cell, int | float) and abs(cell) <= LARGEST:
             return float(cell)
         text = text_of(cell, place).strip()
         if not text or text.lower() in MISSING:
@@ -108,7 +108,7 @@ def _number(cell: str | float, how: NumberFormat) -> float:
             number = float(cell)
         except ValueError:
             number = math.nan
-        return number if math.isfinite(number) else math.nan
+        return number if abs(number) <= LARGEST else math.nan
     import pyarrow as pa
 
     return float(parse(pa.array([cell], pa.large_string()), how)[0])

@@ -29,6 +29,12 @@ def table(folder, text, kind="number", target="y", **options):
         (GOOD.replace("13,b,26", "abc,b,26"), {}, r"row 14, column `x`: 'abc' is not a number .*categorical"),
         (GOOD.replace("13,b,26", "13,b,abc"), {}, r"row 14, column `y`: 'abc' is not a number"),
         (GOOD.replace("13,b,26", "inf,b,26"), {}, r"row 14, column `x`: 'inf' is not a number"),
+        (GOOD.replace("13,b,26", "1e300,b,26"), {}, r"row 14, column `x`: '1e300' is not a number"),
+        (
+            GOOD.replace("13,b,26", "13,b,-1e300"),
+            {},
+            r"column `y`: '-1e300' is not a number .*is it a class\? then configs/own/t",
+        ),
         (GOOD, {"numeric": ["c"]}, r"row 1, column `c`: 'a' is not a number .*11 more like it"),
         (GOOD, {"dates": ["c"]}, r"row 1, column `c`: 'a' is not a date"),
         ("x,y\n" + "1,5\n" * 20, {}, r"target `y` is the same in all training rows"),
@@ -108,7 +114,15 @@ def test_text_in_a_numeric_column_of_the_rows_to_predict(tmp_path):
     new.write_text("x,c\n1,a\nmany,b\n")
     data = table(tmp_path, GOOD, predict_path=str(new), keep=["x"])
     data.setup("fit")
-    with pytest.raises(MisconfigurationException, match=r"new.csv, row 2, column `x`: 'many' is not a number"):
+    with pytest.raises(MisconfigurationException, match=r"row 2, column `x`: 'many' is not a number \(write it as in"):
+        data.setup("predict")
+    new.write_text("x,c\n1,a\n1e100,b\n")  # a number, but none in single precision
+    with pytest.raises(
+        MisconfigurationException, match=r"new.csv, row 2, column `x`: 1e\+100 is too large for a network"
+    ):
+        data.setup("predict")
+    new.write_text("x,c\n,a\n,b\n")
+    with pytest.warns(UserWarning, match="new.csv: column `x` is empty, so its median in training is taken"):
         data.setup("predict")
     new.write_text("x\n1\n")
     with pytest.raises(MisconfigurationException, match=r"new.csv has no column `c`"):

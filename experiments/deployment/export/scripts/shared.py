@@ -69,7 +69,7 @@ def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
         found = float(cell)
     elif re.search(column["pattern"], bare.strip()):
         found = float(re.sub(groups, "", bare).replace(decimal, ".").strip())
-    if abs(found) == float("inf"):
+    if abs(found) > 1e150:
         raise ValueError(f"{column['name']}: {cell!r} is not a number")
     return found
 
