@@ -179,6 +179,12 @@ def encode(reader: CellReader, columns: list[Column]) -> tuple[Tensor, Tensor, l
             continue
         if column["kind"] == "number":
             array = reader.numbers(name, NumberFormat(*column["format"]))
+            odd = array[array % 1 > 0]
+            if len(odd) and not rows.labelled and all(number % 1 == 0 for number in column["quantiles"]):
+                rank_zero_warn(
+                    f"{rows.source}: column `{name}` had whole numbers in training, and now {odd[0]:.10g}: is it in "
+                    "the same unit, and its point no sign between thousands?"
+                )
         else:
             array, _ = reader.days(name, date_format(column))
         far = np.abs((array - column["mean"]) / column["scale"]) > LARGEST_INPUT

@@ -121,6 +121,9 @@ def test_text_in_a_numeric_column_of_the_rows_to_predict(tmp_path):
         MisconfigurationException, match=r"new.csv, row 2, column `x`: 1e\+100 is too large for a network"
     ):
         data.setup("predict")
+    new.write_text("x,c\n1.234,a\n950,b\n")  # in Germany 1234
+    with pytest.warns(UserWarning, match="column `x` had whole numbers in training, and now 1.234: is it in the same"):
+        data.setup("predict")
     new.write_text("x,c\n,a\n,b\n")
     with pytest.warns(UserWarning, match="new.csv: column `x` is empty, so its median in training is taken"):
         data.setup("predict")
