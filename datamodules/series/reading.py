@@ -19,6 +19,7 @@ from datamodules.files.rows import require
 from datamodules.series.columns import read_numbers
 from datamodules.series.segments import Segment
 from datamodules.series.timeline import Rules, in_order, infer_frequency, regular
+from datamodules.targets.names import composed
 from datamodules.types import Array
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ class SeriesReader(NamedTuple):
             yield "", np.arange(len(frame))
             return
         codes, values = frame[self.id].factorize()
-        texts = [str(int(v) if isinstance(v, float) and v.is_integer() else v).strip() for v in values.tolist()]
+        cells = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in values.tolist()]
+        texts = [composed(str(cell).strip()) for cell in cells]
         names = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         codes = np.array([names[text] for text in texts], dtype=np.intp)[codes]
         parts = np.split(codes.argsort(kind="stable"), np.bincount(codes).cumsum()[:-1])

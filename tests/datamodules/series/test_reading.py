@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import unicodedata
 import warnings
 
 import numpy as np
@@ -382,6 +383,13 @@ def test_blanks_around_the_name_of_a_series_are_no_part_of_it(tmp_path):
     found = read(write(tmp_path, table.assign(shop=names)), id="shop", targets=["y"]).segments
     assert [segment.name for segment in found] == ["a", "b"]
     assert [segment.frame.y.tolist() for segment in found] == [list(range(k, k + 60)) for k in (0, 60)]
+
+
+def test_the_name_of_a_series_is_one_in_both_forms_of_unicode(tmp_path):
+    table = shops("K\u00f6ln", "b").assign(y=np.arange(120.0))
+    names = [unicodedata.normalize("NFD", name) if k % 2 else name for k, name in enumerate(table.shop)]
+    found = read(write(tmp_path, table.assign(shop=names)), id="shop", targets=["y"]).segments
+    assert [segment.name for segment in found] == ["K\u00f6ln", "b"]
 
 
 def test_a_row_of_no_series_is_named(tmp_path):
