@@ -9,6 +9,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, shortened, show_figure
 
+MOST = 100  # classes that are drawn
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
 
 
@@ -31,10 +32,9 @@ class ClassificationFigures(EvaluationFigures):
 
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Count, and keep the mistakes."""
-        if len(pl_module.classes) > 100:
+        if len(pl_module.classes) > MOST:
             return
-        if self._matrix is None:
-            self._matrix = MulticlassConfusionMatrix(len(pl_module.classes)).to(pl_module.device)
+        self._matrix = self._matrix or self._make(pl_module)
         self._matrix.update(output.preds, output.target)
         inputs = batch[0]
         if isinstance(inputs, Tensor) and inputs.ndim == 4:
@@ -45,11 +45,15 @@ class ClassificationFigures(EvaluationFigures):
                 self._mistakes.append(found)
             self._mistakes = sorted(self._mistakes, key=lambda found: -found[0])[: self.num_mistakes]
 
+    def _make(self, task: Any) -> MulticlassConfusionMatrix:
+        return MulticlassConfusionMatrix(len(task.classes)).to(task.device)
+
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Draw."""
-        if self._matrix is None:
+        if len(pl_module.classes) > MOST:
             return
-        counts = self._matrix.compute().cpu()  # of all processes
+        matrix = self._matrix or self._make(pl_module)  # of a process without an example too
+        counts = matrix.compute().cpu()  # of all processes
         mistakes, self._mistakes, self._matrix = self._mistakes, [], None
         if trainer.is_global_zero:
             classes: list[str] = pl_module.classes

@@ -31,14 +31,15 @@ class LabelFigures(EvaluationFigures):
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Count."""
         task: MultiLabelClassifier = pl_module
-        self._scores = self._scores or LabelScores(len(task.labels), task.threshold).to(task.device)
+        self._scores = self._scores or self._make(task)
         self._scores.update(output.preds, output.target)
+
+    def _make(self, task: MultiLabelClassifier) -> LabelScores:
+        return LabelScores(len(task.labels), task.threshold).to(task.device)
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Draw, and write."""
-        scores, self._scores = self._scores, None
-        if scores is None:
-            return
+        scores, self._scores = self._scores or self._make(pl_module), None  # of a process without an example too
         with scores.sync_context():  # of all processes
             values = label_rows(scores.counts.cpu())
         if trainer.is_global_zero:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
-from torchmetrics import CatMetric
 
 from datamodules.data import data_of
 from datamodules.dialogue.base import DialogueData
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, plain, show_figure
+from modules.distributed import from_all
 
 SHOWN = 5  # replies of each context
 
@@ -28,14 +29,13 @@ class SelectionFigures(EvaluationFigures):
     def __init__(self, num_contexts: int = 5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_contexts = num_contexts
-        self._ranks: CatMetric | None = None
+        self._ranks: list[Tensor] = []
         self._num_candidates = 0
         self._choices: list[str] = []
 
     def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
         """Rank, and keep the first choices."""
-        self._ranks = self._ranks or CatMetric().to(pl_module.device)
-        self._ranks.update(ranks(output.preds, output.target))
+        self._ranks.append(ranks(output.preds, output.target).cpu())
         self._num_candidates = max(self._num_candidates, output.preds.shape[1])
         data = data_of(trainer)
         if batch_idx == 0 and trainer.is_global_zero and isinstance(data, DialogueData):
@@ -47,12 +47,10 @@ class SelectionFigures(EvaluationFigures):
 
     def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Draw, and write."""
-        if self._ranks is None:
-            return
-        found = self._ranks.compute().flatten().long().cpu()  # of all processes
-        choices, self._choices, self._ranks = self._choices, [], None
-        if trainer.is_global_zero:
-            show_figure(trainer, f"{stage}/ranks", rank_figure(found, self._num_candidates))
+        found = [some for part in from_all(self._ranks, trainer.world_size) for some in part]
+        choices, self._choices, self._ranks = self._choices, [], []
+        if found and trainer.is_global_zero:
+            show_figure(trainer, f"{stage}/ranks", rank_figure(torch.cat(found), self._num_candidates))
             show_text(trainer, f"{stage}/choices", "\n\n---\n\n".join(choices))
 
 

@@ -17,7 +17,13 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.tensorboard import SummaryWriter
 
 from experiments import runs
-from experiments.callbacks.figures import ClassificationFigures, RegressionFigures
+from experiments.callbacks.figures import (
+    ClassificationFigures,
+    LabelFigures,
+    RegressionFigures,
+    SelectionFigures,
+    TaggingFigures,
+)
 from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, is_due, plain, show_figure
 from experiments.cli import LeydenCLI
 from experiments.commands.configs import CONFIGS
@@ -228,3 +234,28 @@ def test_names_in_a_dozen_columns_are_readable_at_half_the_size() -> None:
             box = label.get_window_extent()
             assert box.x0 >= 0
             assert box.y0 >= 0  # nothing is cut
+
+
+@pytest.mark.parametrize(
+    ("figure", "joining"),
+    [
+        (ClassificationFigures(), "torchmetrics.classification.MulticlassConfusionMatrix.compute"),
+        (TaggingFigures(), "torchmetrics.classification.MulticlassConfusionMatrix.compute"),
+        (LabelFigures(), "modules.metrics.LabelScores.sync_context"),
+        (SelectionFigures(), "experiments.callbacks.figures.selection.from_all"),
+    ],
+)
+def test_a_process_without_examples_meets_the_others(
+    figure: EvaluationFigures, joining: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Met(Exception):
+        """The process is where all processes come together."""
+
+    def meet(*args: object) -> None:
+        raise Met
+
+    monkeypatch.setattr(joining, meet)
+    names = {"classes": ["a", "b"], "labels": ["a", "b"], "tags": ["O", "B-x"], "threshold": 0.5, "scheme": "IOB2"}
+    task = SimpleNamespace(device=torch.device("cpu"), **names)
+    with pytest.raises(Met):
+        figure.show(Trainer(logger=False, accelerator="cpu", enable_model_summary=False), task, "val")
