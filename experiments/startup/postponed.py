@@ -69,7 +69,7 @@ class StandIns(MetaPathFinder, Loader):
         self.packages.clear()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
-        for name, module in list(sys.modules.items()):
+        for name, module in sys.modules.copy().items():  # to which other threads may add
             if isinstance(module, _Module) and module.finder is self:
                 del sys.modules[name]
                 parent, _, child = name.rpartition(".")
