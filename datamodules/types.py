@@ -1,6 +1,6 @@
 """What crosses from data to task: the facts and the batches of every kind, and the numbers that mark positions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, NewType, Self, get_type_hints
 
@@ -16,30 +16,6 @@ IGNORE = -100  # target of a position that is none
 Row = dict[str, Any]  # one prediction: column -> value
 Array = np.ndarray[Any, Any]
 TypedText = NewType("TypedText", str)  # an option that is taken word for word, `null` too
-
-
-def own_names(given: Collection[str], predicted: Collection[str]) -> dict[str, str]:
-    """What the user's own columns are called beside a prediction: one that has the name of such is ``given_...``.
-
-    Args:
-        given: The user's columns.
-        predicted: Those of the prediction.
-    """
-    names: dict[str, str] = {}
-    taken = {*given, *predicted}
-    for name in given:
-        free = name
-        while free in predicted or (free != name and free in taken):
-            free = f"given_{free}"
-        names[name] = free
-        taken.add(free)
-    return names
-
-
-def joined(given: Row, predicted: Row) -> Row:
-    """A row of the user's beside what was predicted of it, under such names as ``own_names`` tells."""
-    names = own_names(given, predicted)
-    return {names[name]: value for name, value in given.items()} | predicted
 
 
 # ---- facts

@@ -13,7 +13,7 @@ from datamodules.files.faults import Faults
 from datamodules.files.forms import EXCEL, JSON, PARQUET
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import csv_cells, read_rows
-from datamodules.types import own_names
+from datamodules.own_columns import own_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame

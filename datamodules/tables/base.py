@@ -17,6 +17,7 @@ from datamodules.files.frame import read_texts, tidy, with_numbers
 from datamodules.files.numbers import NumberFormat, is_missing
 from datamodules.files.objects import GIVEN, frame_in, tidy_frame
 from datamodules.files.writing import write_with
+from datamodules.own_columns import own_names
 from datamodules.splits import SPLITS
 from datamodules.tables.cells import CellReader, Rows
 from datamodules.tables.columns import encode, learn_columns, origins
@@ -32,7 +33,7 @@ from datamodules.tables.targets import (
     read_numbers,
 )
 from datamodules.targets import Kind, LabelTarget
-from datamodules.types import Array, TableClassFacts, TableFacts, TableLabelFacts, TableNumberFacts, own_names
+from datamodules.types import Array, TableClassFacts, TableFacts, TableLabelFacts, TableNumberFacts
 
 if TYPE_CHECKING:
     from pandas import DataFrame

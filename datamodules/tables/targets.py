@@ -13,7 +13,7 @@ from datamodules.files.columns import is_text
 from datamodules.files.numbers import MISSING, NumberFormat, find_formats
 from datamodules.tables.cells import CellReader, Rows, are_whole, categories
 from datamodules.tables.kinds import Column, Kinds
-from datamodules.targets import LabelTarget, composed, warn_of_case
+from datamodules.targets import LabelTarget, composed, warn_of_alike
 from datamodules.targets.truth import spelling
 from datamodules.types import Array, LabelFacts
 
@@ -62,7 +62,7 @@ def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
             f"{train.source}: `{text}` is taken for a class of `{name}` like others ({counts[text]} rows); if it "
             f"means that the class is not known: --data.missing [{text}]"
         )
-    warn_of_case(sorted(counts), f"classes of `{name}`", train.source)
+    warn_of_alike(sorted(counts), f"classes of `{name}`", train.source)
     classes = sorted(counts, key=_number_first if all(text.isdecimal() for text in counts) else str)
     return {"target_columns": [column], "classes": classes, "class_counts": [counts[text] for text in classes]}
 
@@ -119,16 +119,22 @@ def read_labels(reader: CellReader, target: LabelTarget) -> list[Any]:
     rows = reader.rows
     columns = [rows.column(name).astype("object") for name in target.columns]
     cells = [column.where(column.notna(), None).tolist() for column in columns]
+    named = [dict(zip(target.columns, row, strict=True)) for row in zip(*cells, strict=True)]
     values: list[object] = []
-    names = rows.names
-    for k, row in enumerate(zip(*cells, strict=True)):
-        place = f"{rows.source}, row {names[int(rows.where[k])]}"
+    faulty = []
+    for k, row in enumerate(named):
         try:
-            values.append(target.read(dict(zip(target.columns, row, strict=True)), place))
+            values.append(target.read(row, rows.source))
+        except MisconfigurationException:
+            faulty.append(k)
+            values.append(())
+    names = rows.names if faulty else ()  # for which the file is gone through again
+    for k in faulty:
+        reader.bad[k] = True
+        try:
+            target.read(named[k], f"{rows.source}, row {names[int(rows.where[k])]}")
         except MisconfigurationException as error:
             reader.faults.add(error)
-            reader.bad[k] = True
-            values.append(())
     return values
 
 

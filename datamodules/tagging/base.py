@@ -13,6 +13,7 @@ from datamodules.data import Data
 from datamodules.files.faults import Faults
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in
 from datamodules.files.rows import read_rows
+from datamodules.own_columns import joined
 from datamodules.pairs import cell_of
 from datamodules.tagging.conll import Sentence
 from datamodules.tagging.examples import PieceSentences, WordSentences, normal, vocabulary
@@ -20,9 +21,9 @@ from datamodules.tagging.reading import ReadOptions, read_tagged, read_untagged,
 from datamodules.tagging.schemes import Scheme, conforming, encode, find_scheme, source, spans
 from datamodules.tagging.token_tables import WORD, find_column
 from datamodules.tagging.writing import Answer, cells_by_row, write_columns, write_table
-from datamodules.targets import composed, warn_of_case
+from datamodules.targets import composed, warn_of_alike
 from datamodules.tokens import Tokens
-from datamodules.types import Row, TaggingFacts, joined
+from datamodules.types import Row, TaggingFacts
 from datamodules.vectors import read_words
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         if scheme:
             kinds = sorted({kind for sentence in train for *_, kind in spans(sentence.tags)})
             tags = ["O", *(f"{mark}-{kind}" for kind in kinds for mark in ("BI" if self.chunks == "IOB2" else "BIES"))]
-            warn_of_case(kinds, "kinds of chunks", source(train))
+            warn_of_alike(kinds, "kinds of chunks", source(train))
         else:
-            warn_of_case(sorted(tags), "tags", source(train))
+            warn_of_alike(sorted(tags), "tags", source(train))
         words, chars, shapes = vocabulary(train, self.lower)
         if self.extra_words is not None:
             for word in read_words(Path(self.extra_words)):

@@ -10,9 +10,9 @@ from datamodules.files.forms import JSON, PARQUET
 from datamodules.files.opening import suffix_of
 from datamodules.files.rows import read_rows
 from datamodules.files.writing import write_with
+from datamodules.own_columns import joined
 from datamodules.tagging.conll import Sentence, split
 from datamodules.tagging.reading import ReadOptions
-from datamodules.types import joined
 
 
 class Answer(NamedTuple):

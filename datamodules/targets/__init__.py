@@ -6,7 +6,7 @@ from typing import Literal
 from datamodules.targets.base import Target
 from datamodules.targets.classes import ClassTarget
 from datamodules.targets.labels import LabelTarget, split_labels
-from datamodules.targets.names import composed, warn_of_case
+from datamodules.targets.names import composed, warn_of_alike
 from datamodules.targets.numbers import NumberTarget
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "composed",
     "make_target",
     "split_labels",
-    "warn_of_case",
+    "warn_of_alike",
 ]
 
 Kind = Literal["class", "labels", "number"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from datamodules.pairs import cell_of, text_of
 from datamodules.targets.base import Target
-from datamodules.targets.names import as_one, composed, finder, warn_of_case
+from datamodules.targets.names import as_one, composed, finder, warn_of_alike
 from datamodules.types import ClassFacts, some
 
 
@@ -62,7 +62,7 @@ class ClassTarget(Target[ClassFacts]):
         """The classes in the order of their names, and how many examples each has."""
         counts = Counter(self.classes([*values]))
         _require_two(counts, source)
-        warn_of_case(sorted(counts), "classes", source)
+        warn_of_alike(sorted(counts), "classes", source)
         return {"classes": sorted(counts), "class_counts": [counts[name] for name in sorted(counts)]}
 
     def encoder(self, facts: ClassFacts) -> Callable[[str], int]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from datamodules.lists import list_in, seems_list, why_no_list
 from datamodules.pairs import cell_of, text_of
 from datamodules.targets.base import Target
-from datamodules.targets.names import as_one, composed, finder, warn_of_case
+from datamodules.targets.names import as_one, composed, finder, warn_of_alike
 from datamodules.types import LabelFacts, some
 
 BETWEEN = {";": "a semicolon", "|": "a bar", ",": "a comma", "\n": "a line break"}  # what may stand between labels
@@ -68,7 +68,7 @@ class LabelTarget(Target[LabelFacts]):
                 f"{source}: {len(counts)} labels that hardly any two examples share, such as `{min(counts)[:40]}`: is "
                 "that the column of the labels (--data.target), and what stands between them (--data.label_separator)?"
             )
-        warn_of_case(labels, "labels", source)
+        warn_of_alike(labels, "labels", source)
         none = [label for label in labels if not counts[label]]
         if none:
             rank_zero_warn(f"{source}: no training example has the labels {some(none)}, so they cannot be learned")

@@ -42,7 +42,7 @@ def finder(known: Sequence[str]) -> Callable[[str], int | None]:
     return find
 
 
-def warn_of_case(names: Iterable[str], what: str, source: str) -> None:
+def warn_of_alike(names: Iterable[str], what: str, source: str) -> None:
     """Say which names differ in case, blanks or invisible characters only, as those of one class do that people wrote
     in two ways.
 

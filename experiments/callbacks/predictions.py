@@ -9,7 +9,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.data import Data, data_of
-from datamodules.types import Row, joined
+from datamodules.own_columns import joined
+from datamodules.types import Row
 from modules.distributed import from_all
 from modules.task import check_rows
 

@@ -29,7 +29,7 @@ CLOSE = 1e-4  # greatest difference, relative to values above 1
 NETWORKS = {"onnx": (onnx_network, "OnnxNetwork", write_onnx), "torch": (torch_network, "TorchNetwork", write_torch)}
 RUNTIMES = {"onnx": "onnxruntime", "torch": "torch"}
 _SCRIPTS = "experiments.deployment.export.scripts"
-_PART = re.compile(rf"^from {re.escape(_SCRIPTS)}\.(\w+) import .*\n", re.MULTILINE)
+_PART = re.compile(rf"^from ({re.escape(_SCRIPTS)}\.\w+|datamodules\.[\w.]+) import .*\n", re.MULTILINE)
 
 
 def main(words: list[str]) -> int:
@@ -186,7 +186,8 @@ def composed(program: Any, format: Format) -> str:
         for part in _PART.findall(source):
             if part not in parts:
                 parts[part] = ""  # in the order in which they are needed
-                text = inspect.getsource(module if part == "onnx_network" else import_module(f"{_SCRIPTS}.{part}"))
+                is_network = part == f"{_SCRIPTS}.onnx_network"
+                text = inspect.getsource(module if is_network else import_module(part))
                 parts[part] = add(text)
         return _PART.sub("", source)
 

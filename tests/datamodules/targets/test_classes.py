@@ -11,7 +11,7 @@ from datamodules.images import ImageFolder
 from datamodules.images.folders import class_folders
 from datamodules.tables import Tabular
 from datamodules.tagging import Columns
-from datamodules.targets import ClassTarget, LabelTarget, warn_of_case
+from datamodules.targets import ClassTarget, LabelTarget, warn_of_alike
 from datamodules.text import TextFolder
 from datamodules.types import TextClassFacts, TextLabelFacts
 
@@ -24,7 +24,7 @@ def said(run):
 
 
 def test_names_are_alike_if_only_case_tells_them_apart():
-    assert said(lambda: warn_of_case(["Yes", "no", "STRASSE", "straße", "strasse"], "classes", "t.csv")) == [
+    assert said(lambda: warn_of_alike(["Yes", "no", "STRASSE", "straße", "strasse"], "classes", "t.csv")) == [
         "t.csv: `STRASSE` and `straße` and `strasse` are different classes, though only in case"
     ]
 
@@ -76,7 +76,7 @@ CAFE = unicodedata.normalize("NFD", "café")
 )
 def test_names_are_alike_if_only_what_cannot_be_seen_tells_them_apart(names, told):
     why = "are different labels, though only in case, blanks, invisible characters or the form of Unicode"
-    found = said(lambda: warn_of_case(names, "labels", "t.csv"))
+    found = said(lambda: warn_of_alike(names, "labels", "t.csv"))
     assert [text.replace("é", r"\xe9") for text in found] == ([f"t.csv: {told} {why}"] if told else [])
 
 

@@ -24,12 +24,12 @@ from datamodules.dialogue.base import DialogueData
 from datamodules.files.numbers import NumberFormat, parse
 from datamodules.files.opening import read_lines
 from datamodules.images.base import Images
+from datamodules.own_columns import joined
 from datamodules.series.base import SeriesData
 from datamodules.tables.base import TableData
 from datamodules.tagging.base import Tagging
 from datamodules.tagging.schemes import encode, spans
 from datamodules.tokens import Tokens
-from datamodules.types import joined
 from experiments import load
 from experiments.deployment.export import command
 from experiments.deployment.export.command import composed, export
@@ -525,10 +525,13 @@ def test_programs_mark_chunks_as_the_run_does() -> None:
 
 
 def test_own_columns_stay_in_the_table_of_a_program() -> None:
+    names: dict[str, Any] = {"__name__": "predict"}
+    exec(composed(table, "onnx"), names)
+    of_program = names["joined"]
     for given in ({"set": 1, "a": 2}, {"set": 1, "given_set": 2}, {"given_set": 1, "set": 2}, {"a": 1}):
-        found = files.joined(given, {"set": "x"})
+        found = of_program(given, {"set": "x"})
         assert found == joined(given, {"set": "x"})
-    assert files.joined({"set": 1, "given_set": 2}, {"set": "x"}) == {"given_given_set": 1, "given_set": 2, "set": "x"}
+    assert of_program({"set": 1, "given_set": 2}, {"set": "x"}) == {"given_given_set": 1, "given_set": 2, "set": "x"}
 
 
 def test_a_fault_ends_a_program_with_a_sentence(tmp_path: Path) -> None:

@@ -15,19 +15,6 @@ def write_csv(rows: Sequence[dict[str, Any]]) -> None:
     writer.writerows(rows)
 
 
-def joined(given: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """The user's own columns and those of the answer; one that has the name of such is called ``given_...``."""
-    names: dict[str, str] = {}
-    taken = {*given, *found}
-    for name in given:
-        free = name
-        while free in found or (free != name and free in taken):
-            free = f"given_{free}"
-        names[name] = free
-        taken.add(free)
-    return {names[name]: cell for name, cell in given.items()} | found
-
-
 def run(predict: Callable[..., list[dict[str, Any]]], *given: Any) -> list[dict[str, Any]]:
     """What ``predict`` finds; the program ends with a sentence if that is a fault."""
     try:

@@ -56,7 +56,9 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     if name not in facts["series"]:
         raise ValueError(f"training had no series {name!r}")
     own = facts["series"].index(name)
-    rows = sorted(rows, key=lambda row: time_of(row[facts["time"]], facts["date_order"]))
+    dated = [(time_of(row[facts["time"]], facts["date_order"]), row) for row in rows]
+    dated.sort(key=lambda pair: pair[0])
+    rows = [row for _, row in dated]
     last = max(
         (k for k, row in enumerate(rows, start=1) if any((row[name] or "").strip() for name in targets)), default=0
     )
@@ -75,16 +77,15 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     values = columns(given, [*targets, *facts["past"]])
     values = np.log(values) if facts["scale"] == "log" else values
     mean, std = np.array(facts["mean"][own]), np.array(facts["std"][own])
-    times = [time_of(row[facts["time"]], facts["date_order"]) for row in given]
+    told = [time for time, _ in dated[last - context : last + (horizon if facts["known"] else 0)]]
+    times = told[:context]
     later = [following(times[-1], facts["step"])]
     while len(later) < horizon:
         later.append(following(later[-1], facts["step"]))
-    told = [*times, *(time_of(row[facts["time"]], facts["date_order"]) for row in ahead if facts["known"])]
     for before, time in pairwise(told):
-        if time != following(before, facts["step"]):
-            raise ValueError(
-                f"after {before} comes {time}, not {following(before, facts['step'])}: a row for each step is needed"
-            )
+        wanted = following(before, facts["step"])
+        if time != wanted:
+            raise ValueError(f"after {before} comes {time}, not {wanted}: a row for each step is needed")
     known = (columns([*given, *ahead], facts["known"]) - facts["known_mean"]) / facts["known_std"]
     known = known if facts["known"] else np.zeros((context + horizon, 0))
     known = np.concatenate([known, phases([*times, *later], facts["calendar"])], 1)

@@ -64,11 +64,9 @@ def number(cell: Any, column: dict[str, Any], missing: Sequence[str]) -> float:
     if bare == text and column["needs_unit"]:
         raise ValueError(f"{column['name']}: {cell!r} is not a number in {unit} (write the unit in each cell)")
     groups = {" ": r"\s", "'": "['\u2019]"}.get(thousands, re.escape(thousands))
-    found = float("inf")  # is no number
-    if not isinstance(cell, str):
-        found = float(cell)
-    elif re.search(column["pattern"], bare.strip()):
-        found = float(re.sub(groups, "", bare).replace(decimal, ".").strip())
+    if isinstance(cell, str) and not re.search(column["pattern"], bare.strip()):
+        raise ValueError(f"{column['name']}: {cell!r} is not a number")
+    found = float(re.sub(groups, "", bare).replace(decimal, ".").strip() if isinstance(cell, str) else cell)
     if abs(found) > 1e150:
         raise ValueError(f"{column['name']}: {cell!r} is not a number")
     return found

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.deployment.export.scripts.files import joined, run, table_of, write_csv
+from datamodules.own_columns import joined
+from datamodules.targets.truth import spelling
+from experiments.deployment.export.scripts.files import run, table_of, write_csv
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
 from experiments.deployment.export.scripts.shared import answers_of, number, read_json, time_of
 
@@ -55,11 +57,10 @@ def encode(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> np.ndarray:
         cells = [row[column["name"]] for row in rows]
         if column["kind"] == "category":
             known = column["categories"]
-            truth = {one.lower(): one for one in reversed(known) if one.lower() in ("true", "false")}
+            spell = spelling(known)
             for cell in cells:
                 absent = cell is None or not str(cell).strip() or str(cell).strip() in facts["missing_words"]
-                name = None if absent else name_of(cell, column["whole"])
-                name = truth.get(name.lower(), name) if name and truth else name
+                name = None if absent else spell(name_of(cell, column["whole"]))
                 hot.append([name == one for one in known] + [absent] * column["missing"])
             hot, block = [], np.array(hot, dtype=float).reshape(len(rows), -1)
             numbers.append((1, block))
