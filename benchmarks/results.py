@@ -7,6 +7,7 @@ their seed, and writes ``docs/results.md``. A run whose options are not those of
 not be the config's.
 """
 
+import argparse
 import json
 import statistics
 import sys
@@ -80,6 +81,9 @@ def shown(name: str, values: Any) -> str:
 
 def take(table: dict[str, Any], run: Path) -> None:
     """Put the scores of a run in the place of its seed."""
+    for name in (CONFIG, SCORES):
+        if not (run / name).is_file():
+            raise SystemExit(f"there is no {run / name}: RUN is a folder of a run that was trained and tested")
     trained = yaml.safe_load((run / CONFIG).read_text())
     stem = trained["name"].removesuffix("_study")
     name = next((name for name in names() if name.split("/")[1] == stem), None)
@@ -129,11 +133,14 @@ def _differences(asked: Any, trained: Any, path: str = "") -> Iterator[str]:
 
 def main() -> int:
     """Take runs in, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="runs that were trained and tested")
+    runs = parser.parse_args().runs
     table = yaml.safe_load(TABLE.read_text())
     head = "".join(line for line in TABLE.read_text().splitlines(keepends=True) if line.startswith("#"))
-    for run in sys.argv[1:]:
-        take(table, Path(run))
-    if len(sys.argv) > 1:
+    for run in runs:
+        take(table, run)
+    if runs:
         TABLE.write_text(head + yaml.safe_dump(table, sort_keys=False, width=1000, default_flow_style=None))
     PAGE.write_text("".join(lines(table)))
     return 0
