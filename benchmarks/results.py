@@ -81,9 +81,9 @@ def shown(name: str, values: Any) -> str:
 
 def take(table: dict[str, Any], run: Path) -> None:
     """Put the scores of a run in the place of its seed."""
-    for name in (CONFIG, SCORES):
-        if not (run / name).is_file():
-            raise SystemExit(f"there is no {run / name}: RUN is a folder of a run that was trained and tested")
+    for file in (CONFIG, SCORES):
+        if not (run / file).is_file():
+            raise SystemExit(f"there is no {run / file}: RUN is a folder of a run that was trained and tested")
     trained = yaml.safe_load((run / CONFIG).read_text())
     stem = trained["name"].removesuffix("_study")
     name = next((name for name in names() if name.split("/")[1] == stem), None)

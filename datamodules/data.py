@@ -69,6 +69,12 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     folder: ClassVar[str] = ""
     url: ClassVar[str] = ""
     files: ClassVar[dict[str, str]] = {}
+    # Options that a command with a checkpoint may change. A subclass names those of its own; the others are settled
+    # by training: what a run was trained on, and what it learned of that, follow from them.
+    changeable: ClassVar[frozenset[str]] = frozenset(
+        {"root", "path", "batch_size", "num_workers", "predict_path", "text", "encoding", "on_error",
+         "global_batch_size", "max_tokens", "separator"}
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -239,6 +245,25 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         if self._facts is None:
             raise MisconfigurationException(f"{type(self).__name__} has learned nothing yet: call setup first")
         return self._facts
+
+    @classmethod
+    def check_unchanged(cls, trained: dict[str, Any], now: dict[str, Any]) -> None:
+        """Refuse other options than those of training where they cannot be changed any more.
+
+        Args:
+            trained: The options that a checkpoint was trained with.
+            now: Those that are asked for.
+
+        Raises:
+            MisconfigurationException: If one that training settled is another now.
+        """
+        free = {name for base in cls.__mro__ for name in vars(base).get("changeable", ())}
+        for name in sorted(trained.keys() & now.keys() - free):
+            if trained[name] != now[name]:
+                raise MisconfigurationException(
+                    f"data.{name} is {now[name]!r}, in training it was {trained[name]!r}: the splits, and what was "
+                    "learned of the training data, hold from then on; leave the option out, or train anew"
+                )
 
     def prepare_data(self) -> None:
         """Download the dataset, and nothing else (Lightning calls this on one process)."""

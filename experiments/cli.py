@@ -244,17 +244,29 @@ class LeydenCLI(LightningCLI):
     def _optimizer_overrides(self) -> OptimizerOverrides:
         if self.content is None or self.subcommand != "fit":  # only training has an optimizer to restore
             return OptimizerOverrides({}, {})
-        before = self.carried["model"].get("init_args") or {}
-        after = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand]))["model"]
-        return OptimizerOverrides(before, after.get("init_args") or {})
+        return OptimizerOverrides(*self._before_and_now("model"))
+
+    def _before_and_now(self, section: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The options of the model or the data in the checkpoint, and those of this command; none of another class."""
+        now = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand]))[section]
+        before = self.carried[section]
+        if now["class_path"] != before["class_path"]:
+            return {}, {}
+        return before.get("init_args") or {}, now.get("init_args") or {}
 
     def after_instantiate_classes(self) -> None:
         """Refuse a task and data that do not go together; give the data the seed, and the facts of a checkpoint."""
         self.model.check_pair(self.datamodule.makes, type(self.datamodule).__name__)
-        self.datamodule.seed = int(self._get(self.config, "seed_everything") or 0)
+        seed = self.datamodule.seed = int(self._get(self.config, "seed_everything") or 0)
         if self.content is not None:
             with told(f"{self._get(self.config, 'ckpt_path')} cannot be used", AttributeError, LookupError):
                 self.datamodule.load_state_dict(checkpoint.facts(self.content, self.carried))
+            if self.subcommand == "fit" and seed != self.datamodule.seed:
+                raise MisconfigurationException(
+                    f"seed_everything is {seed}, in training it was {self.datamodule.seed}: the splits and all that is "
+                    "random go on from where they were; leave the option out, or train anew"
+                )
+            self.datamodule.check_unchanged(*self._before_and_now("data"))
             self.content = None  # do not keep the weights mapped
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:

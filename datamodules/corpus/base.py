@@ -55,6 +55,7 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
 
     makes = CorpusFacts
     str_is_text = True
+    changeable = frozenset({"subsample", "word_lists"})
 
     def __init__(
         self,

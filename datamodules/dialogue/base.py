@@ -46,6 +46,7 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
     """
 
     str_is_text = True
+    changeable = frozenset({"num_turns", "candidates", "max_length"})
     MAX_EVALUATED = 8192  # contexts that choose at once: each candidate is encoded once in a batch
 
     def __init__(

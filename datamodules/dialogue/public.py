@@ -19,6 +19,8 @@ class DailyDialog(DialogueData):
         **kwargs: Turns, candidates, vocabulary and the like: see ``datamodules.dialogue.base.DialogueData``.
     """
 
+    changeable = frozenset({"unseen"})
+
     folder = "daily_dialog"
     url = (
         "https://raw.githubusercontent.com/Ls-Dai/Deep-Reinforcement-Learning-for-Dialogue-Generation-in-PyTorch/"

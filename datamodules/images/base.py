@@ -53,6 +53,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
     """
 
     makes: type[ImageFacts] = ImageClassFacts
+    changeable = frozenset({"train_transforms", "eval_transforms", "cache_size", "max_pixels"})
 
     def __init__(
         self,

@@ -76,6 +76,8 @@ class ImageTable(Images):
         **kwargs: Transforms, weights, fractions and the like: see ``datamodules.images.Images``.
     """
 
+    changeable = frozenset({"image", "target"})
+
     def __init__(
         self,
         path: str,

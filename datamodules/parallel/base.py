@@ -40,6 +40,7 @@ class ParallelData(Data[Pairs, ParallelFacts]):
 
     makes = ParallelFacts
     str_is_text = True
+    changeable = frozenset({"max_length"})
 
     def __init__(
         self,

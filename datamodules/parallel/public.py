@@ -21,6 +21,8 @@ class Multi30k(ParallelData):
         **kwargs: Vocabulary, batch size and the like: see ``datamodules.parallel.base.ParallelData``.
     """
 
+    changeable = frozenset({"test_set"})
+
     folder = "multi30k"
     url = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
     files = {  # noqa: RUF012

@@ -85,6 +85,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
     """
 
     makes = SeriesFacts
+    changeable = frozenset({"stride", "gaps", "date_format", "zone", "decimal", "missing"})
 
     def __init__(
         self,

@@ -21,6 +21,8 @@ class ETT(SeriesData):
         **kwargs: Columns, scale and the like: see ``datamodules.series.base.SeriesData``.
     """
 
+    changeable = frozenset({"variant"})
+
     folder = "ett"
     url = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/1d16c8f4f9/ETT-small/"
     files: ClassVar = {

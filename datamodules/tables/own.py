@@ -59,6 +59,8 @@ class Tabular(TableData):
             ``datamodules.data.Data``.
     """
 
+    changeable = frozenset({"test_path", "missing"})
+
     def __init__(
         self,
         path: str,

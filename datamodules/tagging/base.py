@@ -49,6 +49,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
 
     makes = TaggingFacts
     str_is_text = True
+    changeable = frozenset({"scheme", "max_pieces"})
 
     def __init__(
         self,

@@ -29,6 +29,8 @@ class Columns(Tagging):
         **kwargs: Scheme, tokenizer, batch size and the like: see ``datamodules.tagging.base.Tagging``.
     """
 
+    changeable = frozenset({"word", "target", "sentence"})
+
     def __init__(
         self,
         path: str,

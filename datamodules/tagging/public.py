@@ -26,6 +26,8 @@ class UniversalDependencies(Tagging):
         **kwargs: Tokenizer, batch size and the like: see ``datamodules.tagging.base.Tagging``.
     """
 
+    changeable = frozenset({"treebank", "code", "release"})
+
     files: ClassVar[dict[str, str]] = {
         "en_ewt-ud-train.conllu": "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b",
         "en_ewt-ud-dev.conllu": "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6",

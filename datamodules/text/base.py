@@ -49,6 +49,7 @@ class TextData(Data[Texts, TextFacts], ABC):
 
     makes: type[TextFacts] = TextClassFacts
     str_is_text = True
+    changeable = frozenset({"max_length"})
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ class HubTexts(TextTable):
         **kwargs: Columns, shares of the splits, tokenizer and the like: see ``datamodules.text.TextTable``.
     """
 
+    changeable = frozenset({"val_split", "test_split"})
+
     def __init__(
         self,
         name: str,
