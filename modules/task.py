@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self
 
 import torch
 from lightning.pytorch import LightningModule
@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, Reduce
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torchmetrics import MeanMetric, Metric, MetricCollection
+from typing_extensions import TypeVar
 
 from datamodules.types import Batch, Facts, Row
 from modules.accumulation import WholeBatch
@@ -21,7 +22,7 @@ from modules.metrics.common import directions
 from modules.nets.loading import PretrainedNet
 from modules.optimisation import Schedule, parameter_groups
 
-F = TypeVar("F", bound=Facts)
+F = TypeVar("F", bound=Facts, default=Any)
 
 
 class Step(NamedTuple):

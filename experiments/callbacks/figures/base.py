@@ -4,22 +4,26 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from datamodules.optional import optional
 from datamodules.pictures import drawn
 from experiments.callbacks.board.loggers import has_board, show_picture
+from modules.task import Step, Task
+
+T = TypeVar("T", bound=Task, default=Any)
 
 PICTURES = "pictures"  # in the folder of a run
 DPI = 160  # four inches are twice the width at which TensorBoard first shows a picture
 
 
-class EvaluationFigures(Callback, ABC):
+class EvaluationFigures(Callback, ABC, Generic[T]):
     """Base of the callbacks that show on the boards what they saw in the batches of validation and test.
 
     That is in validation every ``every_n_epochs`` epochs and in the last of ``max_epochs``, and in a test.
@@ -38,39 +42,42 @@ class EvaluationFigures(Callback, ABC):
             )
         self.every_n_epochs = every_n_epochs
 
-    @abstractmethod
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
-        """Look at a batch of ``num_batches`` and the ``Step`` that the task made of it."""
+    def start(self, task: T, num_batches: int) -> None:
+        """Forget what was seen before an evaluation of so many batches; a process may have no example among them."""
 
     @abstractmethod
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Show what was seen, and forget it; ``stage`` is ``val`` or ``test``. All processes come here together."""
+    def see(self, trainer: Trainer, task: T, output: Step, batch: Any, batch_idx: int) -> None:
+        """Look at a batch and what the task made of it."""
+
+    @abstractmethod
+    def show(self, trainer: Trainer, task: T, stage: str) -> None:
+        """Show what was seen; ``stage`` is ``val`` or ``test``. All processes come here together."""
 
     def wanted(self, trainer: Trainer) -> bool:
         """Whether to look at the batches."""
-        if trainer.sanity_checking or not has_board(trainer):
-            return False
-        return is_due(trainer, self.every_n_epochs)
+        return not trainer.sanity_checking and has_board(trainer) and is_due(trainer, self.every_n_epochs)
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self, trainer: Trainer, pl_module: Any, outputs: object, batch: object, batch_idx: int, *args: object
     ) -> None:
         """Look."""
         self._look(trainer, pl_module, outputs, batch, batch_idx, int(sum(trainer.num_val_batches)), "val")
 
     def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self, trainer: Trainer, pl_module: Any, outputs: object, batch: object, batch_idx: int, *args: object
     ) -> None:
         """Look."""
         self._look(trainer, pl_module, outputs, batch, batch_idx, int(sum(trainer.num_test_batches)), "test")
 
     def _look(
-        self, trainer: Trainer, task: Any, output: Any, batch: Any, batch_idx: int, num_batches: int, stage: str
+        self, trainer: Trainer, task: Any, output: Any, batch: object, batch_idx: int, num_batches: int, stage: str
     ) -> None:
         if not self.wanted(trainer):
             return
+        if batch_idx == 0:
+            self.start(task, num_batches)
         if output is not None:
-            self.see(trainer, task, output, batch, batch_idx, num_batches)
+            self.see(trainer, task, output, batch, batch_idx)
         if batch_idx + 1 == num_batches:  # with the weights that were evaluated: after the epoch, an average is gone
             self.show(trainer, task, stage)
 

@@ -7,13 +7,16 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from datamodules.types import Batch
 from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, shortened, show_figure
+from modules.classification import Classifier
+from modules.task import Step
 
 MOST = 100  # classes that are drawn
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
 
 
-class ClassificationFigures(EvaluationFigures):
+class ClassificationFigures(EvaluationFigures[Classifier]):
     """Draws the confusion matrix and the most confident mistakes, with the names of the classes.
 
     The mistakes are drawn if the inputs are images, and are those of the first process. Of more than 100 classes
@@ -27,39 +30,42 @@ class ClassificationFigures(EvaluationFigures):
     def __init__(self, num_mistakes: int = 12, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_mistakes = num_mistakes
-        self._matrix: MulticlassConfusionMatrix | None = None
+
+    def start(self, task: Classifier, num_batches: int) -> None:
+        """Forget."""
+        num = len(task.classes)
+        self._matrix = MulticlassConfusionMatrix(num).to(task.device) if num <= MOST else None
         self._mistakes: list[Mistake] = []
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+    def see(self, trainer: Trainer, task: Classifier, output: Step, batch: Batch, batch_idx: int) -> None:
         """Count, and keep the mistakes."""
-        if len(pl_module.classes) > MOST:
+        if self._matrix is None:
             return
-        self._matrix = self._matrix or self._make(pl_module)
         self._matrix.update(output.preds, output.target)
         inputs = batch[0]
         if isinstance(inputs, Tensor) and inputs.ndim == 4:
-            probability, predicted = output.preds.max(1)
-            wrong = (predicted != output.target).nonzero().flatten()
-            for i in wrong[probability[wrong].argsort(descending=True)][: self.num_mistakes].tolist():
-                found = (float(probability[i]), int(predicted[i]), int(output.target[i]), inputs[i].float().cpu())
-                self._mistakes.append(found)
-            self._mistakes = sorted(self._mistakes, key=lambda found: -found[0])[: self.num_mistakes]
+            found = most_confident_mistakes(output, self.num_mistakes)
+            self._mistakes += [(p, taken, true, inputs[row].float().cpu()) for p, taken, true, row in found]
+            self._mistakes = sorted(self._mistakes, key=lambda mistake: -mistake[0])[: self.num_mistakes]
 
-    def _make(self, task: Any) -> MulticlassConfusionMatrix:
-        return MulticlassConfusionMatrix(len(task.classes)).to(task.device)
-
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, task: Classifier, stage: str) -> None:
         """Draw."""
-        if len(pl_module.classes) > MOST:
+        if self._matrix is None:
             return
-        matrix = self._matrix or self._make(pl_module)  # of a process without an example too
-        counts = matrix.compute().cpu()  # of all processes
-        mistakes, self._mistakes, self._matrix = self._mistakes, [], None
+        counts = self._matrix.compute().cpu()  # of all processes
         if trainer.is_global_zero:
-            classes: list[str] = pl_module.classes
-            show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(counts, classes))
-            if mistakes:
-                show_figure(trainer, f"{stage}/mistakes", mistakes_figure(mistakes, classes))
+            show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(counts, task.classes))
+            if self._mistakes:
+                show_figure(trainer, f"{stage}/mistakes", mistakes_figure(self._mistakes, task.classes))
+
+
+def most_confident_mistakes(output: Step, most: int) -> list[tuple[float, int, int, int]]:
+    """Probability, predicted class, true class and row of the mistakes in a batch, the most confident first."""
+    probability, predicted = output.preds.max(1)
+    wrong = (predicted != output.target).nonzero().flatten()
+    rows = wrong[probability[wrong].argsort(descending=True)][:most]
+    columns = (column[rows].tolist() for column in (probability, predicted, output.target))
+    return list(zip(*columns, rows.tolist(), strict=True))
 
 
 def confusion_figure(counts: Tensor, classes: list[str]) -> Any:

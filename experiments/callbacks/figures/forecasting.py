@@ -5,11 +5,13 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from datamodules.series.figures import Panel, draw_forecasts
+from datamodules.types import Batch
 from experiments.callbacks.figures.base import EvaluationFigures, show_figure
 from modules.forecasting import Forecaster
+from modules.task import Step
 
 
-class ForecastFigures(EvaluationFigures):
+class ForecastFigures(EvaluationFigures[Forecaster]):
     """Draws windows of validation and test in TensorBoard: context, truth, forecast, interval, seasonal naive forecast.
 
     Args:
@@ -21,12 +23,15 @@ class ForecastFigures(EvaluationFigures):
     def __init__(self, count: int = 4, targets: int = 3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.count, self.targets = count, targets
-        self.panels: list[Panel] = []
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+    def start(self, task: Forecaster, num_batches: int) -> None:
+        """Forget, and choose batches."""
+        self.panels: list[Panel] = []
+        self.chosen = {k * num_batches // self.count for k in range(self.count)}
+
+    def see(self, trainer: Trainer, task: Forecaster, output: Step, batch: Batch, batch_idx: int) -> None:
         """Keep the first window of some batches."""
-        task: Forecaster = pl_module
-        if not trainer.is_global_zero or batch_idx not in {k * num_batches // self.count for k in range(self.count)}:
+        if not trainer.is_global_zero or batch_idx not in self.chosen:
             return
         history, _, series = batch.inputs
         past = task.to_original(history[:1, :, : len(task.targets)], series[:1])[0].cpu()
@@ -39,11 +44,9 @@ class ForecastFigures(EvaluationFigures):
             title = f"{name}, window {len(self.panels) // len(task.targets[: self.targets]) + 1}"
             self.panels.append(Panel(title, before, past[:, k], ahead, forecast[:, k], truth[:, k], naive[:, k]))
 
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, task: Forecaster, stage: str) -> None:
         """Draw them."""
-        task: Forecaster = pl_module
-        panels, self.panels = self.panels, []
-        if panels and trainer.is_global_zero:
+        if self.panels and trainer.is_global_zero:
             # One below the other, to be readable.
-            figure = draw_forecasts(panels, 1, task.quantiles, size=(4.0, 1.8), unit="steps ahead")
+            figure = draw_forecasts(self.panels, 1, task.quantiles, size=(4.0, 1.8), unit="steps ahead")
             show_figure(trainer, f"{stage}/forecasts", figure)

@@ -6,13 +6,15 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+from datamodules.types import Batch
 from experiments.callbacks.figures.base import EvaluationFigures, shortened, show_figure
 from modules.regression import Regressor
+from modules.task import Step
 
 MOST = 2000  # points
 
 
-class RegressionFigures(EvaluationFigures):
+class RegressionFigures(EvaluationFigures[Regressor]):
     """Draws the prediction of each example over its true value, in the units of the target; on the line it is right.
 
     They are the first 2,000 examples of the first process.
@@ -25,20 +27,21 @@ class RegressionFigures(EvaluationFigures):
     def __init__(self, targets: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.targets = targets
+
+    def start(self, task: Regressor, num_batches: int) -> None:
+        """Forget."""
         self._seen: list[tuple[Tensor, Tensor]] = []
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+    def see(self, trainer: Trainer, task: Regressor, output: Step, batch: Batch, batch_idx: int) -> None:
         """Keep the numbers."""
         if sum(len(truth) for _, truth in self._seen) < MOST:
             self._seen.append((output.preds.cpu(), output.target.cpu()))
 
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, task: Regressor, stage: str) -> None:
         """Draw."""
-        task: Regressor = pl_module
-        seen, self._seen = self._seen, []
-        if seen and trainer.is_global_zero:
+        if self._seen and trainer.is_global_zero:
             shift = torch.as_tensor(task.facts.target_mean)
-            preds, truth = (torch.cat(parts)[:MOST].double() + shift for parts in zip(*seen, strict=True))
+            preds, truth = (torch.cat(parts)[:MOST].double() + shift for parts in zip(*self._seen, strict=True))
             names = task.targets[: self.targets]
             show_figure(trainer, f"{stage}/predictions", scatter_figure(preds, truth, names))
 

@@ -8,14 +8,17 @@ from torch import Tensor
 
 from datamodules.data import data_of
 from datamodules.dialogue.base import DialogueData
+from datamodules.types import ChoiceBatch
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, plain, show_figure
+from modules.dialogue import ResponseSelector
 from modules.distributed import from_all
+from modules.task import Step
 
 SHOWN = 5  # replies of each context
 
 
-class SelectionFigures(EvaluationFigures):
+class SelectionFigures(EvaluationFigures[ResponseSelector]):
     """Draws how often the true reply comes first, second and so on, and writes the best replies to some contexts.
 
     The contexts are the same in every evaluation, as far as the tokens tell them; their candidates are those of the
@@ -29,29 +32,33 @@ class SelectionFigures(EvaluationFigures):
     def __init__(self, num_contexts: int = 5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_contexts = num_contexts
+
+    def start(self, task: ResponseSelector, num_batches: int) -> None:
+        """Forget."""
         self._ranks: list[Tensor] = []
         self._num_candidates = 0
         self._choices: list[str] = []
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+    def see(self, trainer: Trainer, task: ResponseSelector, output: Step, batch: ChoiceBatch, batch_idx: int) -> None:
         """Rank, and keep the first choices."""
         self._ranks.append(ranks(output.preds, output.target).cpu())
         self._num_candidates = max(self._num_candidates, output.preds.shape[1])
         data = data_of(trainer)
         if batch_idx == 0 and trainer.is_global_zero and isinstance(data, DialogueData):
+            assert batch.replies is not None
+            assert batch.candidates is not None
             num = min(self.num_contexts, len(output.preds))
             for i in (k * len(output.preds) // num for k in range(num)):
                 context, *replies = data.decode([batch.contexts[i], *batch.replies[batch.candidates[i]]])
                 shares = output.preds[i].float().softmax(0).tolist()
                 self._choices.append(choice(context, replies, shares, int(output.target[i])))
 
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, task: ResponseSelector, stage: str) -> None:
         """Draw, and write."""
         found = [some for part in from_all(self._ranks, trainer.world_size) for some in part]
-        choices, self._choices, self._ranks = self._choices, [], []
         if found and trainer.is_global_zero:
             show_figure(trainer, f"{stage}/ranks", rank_figure(torch.cat(found), self._num_candidates))
-            show_text(trainer, f"{stage}/choices", "\n\n---\n\n".join(choices))
+            show_text(trainer, f"{stage}/choices", "\n\n---\n\n".join(self._choices))
 
 
 def ranks(scores: Tensor, true: Tensor) -> Tensor:

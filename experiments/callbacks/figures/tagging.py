@@ -8,15 +8,16 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from datamodules.types import IGNORE
+from datamodules.types import IGNORE, Batch, PieceTokens, WordTokens
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, plain, show_figure
 from experiments.callbacks.figures.classification import confusion_figure
 from modules.metrics import EntityScores
 from modules.tagging import HMMTagger, Tagger
+from modules.task import Step
 
 
-class TaggingFigures(EvaluationFigures):
+class TaggingFigures(EvaluationFigures[Tagger | HMMTagger]):
     """Draws the confusion matrix of the tags and the transitions, and writes the scores of each tag and some sentences.
 
     The confusion matrix of entities is by their kind, whatever the place of a word in one. The sentences are those
@@ -30,50 +31,46 @@ class TaggingFigures(EvaluationFigures):
     def __init__(self, num_sentences: int = 10, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_sentences = num_sentences
+
+    def start(self, task: Tagger | HMMTagger, num_batches: int) -> None:
+        """Forget."""
+        self._matrix = MulticlassConfusionMatrix(len(task.tags) + 1, ignore_index=IGNORE).to(task.device)
+        self._entities = EntityScores(task.tags).to(task.device) if task.scheme else None
         self._sentences: list[tuple[int, str]] = []
-        self._metrics: tuple[MulticlassConfusionMatrix, EntityScores] | None = None
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+    def see(self, trainer: Trainer, task: Tagger | HMMTagger, output: Step, batch: Batch, batch_idx: int) -> None:
         """Count, and keep sentences."""
-        matrix, entities = self._metrics = self._metrics or self._make(pl_module)
-        num = len(pl_module.tags)
-        matrix.update(output.preds, output.target.clamp(max=num))
-        if pl_module.scheme:
-            entities.update(output.preds, output.target)
+        self._matrix.update(output.preds, output.target.clamp(max=len(task.tags)))
+        if self._entities is not None:
+            self._entities.update(output.preds, output.target)
         if len(self._sentences) < 4 * self.num_sentences:
-            self._sentences += sentences(
-                batch.inputs, output.preds, output.target, pl_module.tags, pl_module.facts.chars
-            )
+            self._sentences += sentences(batch.inputs, output.preds, output.target, task.tags, task.facts.chars)
 
-    def _make(self, task: Any) -> tuple[MulticlassConfusionMatrix, EntityScores]:
-        matrix = MulticlassConfusionMatrix(len(task.tags) + 1, ignore_index=IGNORE)
-        return matrix.to(task.device), EntityScores(task.tags).to(task.device)
-
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, task: Tagger | HMMTagger, stage: str) -> None:
         """Draw."""
-        matrix, entities = self._metrics or self._make(pl_module)
-        found, self._sentences, self._metrics = self._sentences, [], None
-        counts = matrix.compute().cpu()[:-1, :-1]  # of all processes
+        counts = self._matrix.compute().cpu()[:-1, :-1]  # of all processes
         rows = {}
-        if pl_module.scheme:
-            with entities.sync_context():
-                rows = {kind: [float(value) for value in row.values()] for kind, row in entities.by_type().items()}
+        if self._entities is not None:
+            with self._entities.sync_context():
+                each = self._entities.by_type()
+            rows = {kind: [float(value) for value in row.values()] for kind, row in each.items()}
         if not trainer.is_global_zero:
             return
-        tags = pl_module.tags
+        tags = task.tags
         if len(tags) <= 100:
-            kinds = by_kind(counts, tags) if pl_module.scheme else (counts, tags)
+            kinds = by_kind(counts, tags) if task.scheme else (counts, tags)
             show_figure(trainer, f"{stage}/confusion_matrix", confusion_figure(*kinds))
-            matrix_of_steps = heat_map(transitions(pl_module), tags, tags, ("tag", "next tag"))
-            show_figure(trainer, f"{stage}/transitions", matrix_of_steps)
+            show_figure(trainer, f"{stage}/transitions", heat_map(transitions(task), tags, tags, ("tag", "next tag")))
         show_text(trainer, f"{stage}/tags", table(tag_rows(counts, tags)))
         if rows:
             show_text(trainer, f"{stage}/entities", table(rows.items()))
-        worst = sorted(found, key=lambda pair: -pair[0])[: self.num_sentences]
+        worst = sorted(self._sentences, key=lambda pair: -pair[0])[: self.num_sentences]
         show_text(trainer, f"{stage}/sentences", "\n\n---\n\n".join(text for _, text in worst))
 
 
-def sentences(inputs: Any, preds: Tensor, target: Tensor, tags: list[str], chars: list[str]) -> list[tuple[int, str]]:
+def sentences(
+    inputs: WordTokens | PieceTokens, preds: Tensor, target: Tensor, tags: list[str], chars: list[str]
+) -> list[tuple[int, str]]:
     """Number of errors and Markdown of each sentence: words with their true tag, and a wrong one in bold."""
     letters = ["", "\ufffd", *chars]
     words = [plain("".join(letters[i] for i in ids)) for ids in inputs.spelling.tolist()]
@@ -100,7 +97,7 @@ def by_kind(counts: Tensor, tags: list[str]) -> tuple[Tensor, list[str]]:
     return counts.new_zeros(len(kinds), len(kinds)).index_add_(1, rows, summed), kinds
 
 
-def transitions(task: Any) -> Tensor:
+def transitions(task: Tagger | HMMTagger) -> Tensor:
     """Scores of a CRF or probabilities of an HMM, ``(tag, next tag)``; NaN where a step is forbidden."""
     if isinstance(task, Tagger) and task.head == "crf":
         scores: Tensor = task.crf.transitions.detach().float().cpu()

@@ -7,11 +7,14 @@ from torch import Tensor
 
 from datamodules.data import data_of
 from datamodules.sampling import BatchIndices
+from datamodules.types import PairBatch
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, plain, show_figure
+from modules.task import Step
+from modules.translation import Translator
 
 
-class TranslationSamples(EvaluationFigures):
+class TranslationSamples(EvaluationFigures[Translator]):
     """Writes the same few sentences of the split in every evaluation, and draws the attention to their words.
 
     The attention is that of the reference: where the network looked when each of its words was to be written.
@@ -26,19 +29,19 @@ class TranslationSamples(EvaluationFigures):
         super().__init__(every_n_epochs=1)
         self.num_samples, self.figures_every_n_epochs = num_samples, figures_every_n_epochs
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+    def see(self, trainer: Trainer, task: Translator, output: Step, batch: PairBatch, batch_idx: int) -> None:
         """The samples are the same whatever the batches."""
 
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, task: Translator, stage: str) -> None:
         """Write the samples, with the weights that are evaluated (an average, maybe)."""
         if not trainer.is_global_zero:
             return
         examples = data_of(trainer).datasets[stage]
         num = min(self.num_samples, len(examples))
         source, target, references = examples.__getitems__(BatchIndices([i * len(examples) // num for i in range(num)]))
-        source, target = source.to(pl_module.device), target.to(pl_module.device)
-        texts = pl_module.write(source, pl_module.val_beam_size)
-        pictures = pl_module.attention(source, target)
+        source, target = source.to(task.device), target.to(task.device)
+        texts = task.write(source, task.val_beam_size)
+        pictures = task.attention(source, target)
         drawn = self.figures_every_n_epochs != 0 and is_due(trainer, self.figures_every_n_epochs)
         for number, (text, reference, picture) in enumerate(zip(texts, references, pictures, strict=True)):
             words, written, weights = picture

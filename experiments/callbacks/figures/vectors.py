@@ -13,13 +13,14 @@ from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, shortened, show_figure
 from modules.distributed import whole
 from modules.embedding import SkipGram
+from modules.task import Step
 
 COMMON = 1e-4  # share of the text: more frequent words are often those of grammar (the, of, those), near to everything
 
 Neighbours = list[tuple[int, list[tuple[float, int]]]]  # a word; cosine and word of those nearest to it
 
 
-class VectorFigures(EvaluationFigures):
+class VectorFigures(EvaluationFigures[SkipGram]):
     """Draws a map of some words and the words nearest to them, and writes the latter with their cosines.
 
     The map is the plane of the two principal components of the vectors, of unit length, of the words in it.
@@ -39,12 +40,11 @@ class VectorFigures(EvaluationFigures):
         super().__init__(**kwargs)
         self.words, self.num_words, self.num_neighbours = words, num_words, num_neighbours
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
+    def see(self, trainer: Trainer, task: SkipGram, output: Step, batch: Tensor, batch_idx: int) -> None:
         """The vectors are the same whatever the batches."""
 
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def show(self, trainer: Trainer, task: SkipGram, stage: str) -> None:
         """Draw the map, and write the neighbours."""
-        task: SkipGram = pl_module
         vectors = F.normalize(whole(task.inner.weight.detach()).float(), dim=1).cpu()
         if not trainer.is_global_zero or not vectors.isfinite().all():
             return

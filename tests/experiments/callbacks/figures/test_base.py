@@ -34,15 +34,17 @@ SHOPS = Path(__file__).parents[3] / "samples" / "series" / "shops.csv"
 class Recorder(EvaluationFigures):
     def __init__(self, every_n_epochs: int | None = 1) -> None:
         super().__init__(every_n_epochs)
-        self.seen: list[tuple[int, int]] = []
         self.shown: list[tuple[int, str, list[tuple[int, int]], float]] = []
 
-    def see(self, trainer: Trainer, pl_module: Any, output: Any, batch: Any, batch_idx: int, num_batches: int) -> None:
-        self.seen.append((batch_idx, num_batches))
+    def start(self, task: Any, num_batches: int) -> None:
+        self.num_batches = num_batches
+        self.seen: list[tuple[int, int]] = []
 
-    def show(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        self.shown.append((trainer.current_epoch, stage, self.seen, float(pl_module.layer.bias[0])))
-        self.seen = []
+    def see(self, trainer: Trainer, task: Any, output: Any, batch: Any, batch_idx: int) -> None:
+        self.seen.append((batch_idx, self.num_batches))
+
+    def show(self, trainer: Trainer, task: Any, stage: str) -> None:
+        self.shown.append((trainer.current_epoch, stage, self.seen, float(task.layer.bias[0])))
 
 
 class Model(BoringModel):
@@ -80,7 +82,8 @@ def test_figures_are_shown_when_due_with_the_weights_that_were_evaluated(tmp_pat
 def test_nothing_is_looked_at_without_a_board(tmp_path: Path) -> None:
     figures = Recorder()
     trained(figures, tmp_path, logger=False)
-    assert figures.shown == figures.seen == []
+    assert figures.shown == []
+    assert not hasattr(figures, "seen")
 
 
 def test_figures_are_shown_ten_times_in_a_thousand_epochs() -> None:
@@ -256,6 +259,7 @@ def test_a_process_without_examples_meets_the_others(
 
     monkeypatch.setattr(joining, meet)
     names = {"classes": ["a", "b"], "labels": ["a", "b"], "tags": ["O", "B-x"], "threshold": 0.5, "scheme": "IOB2"}
-    task = SimpleNamespace(device=torch.device("cpu"), **names)
+    task: Any = SimpleNamespace(device=torch.device("cpu"), **names)
+    figure.start(task, 1)
     with pytest.raises(Met):
         figure.show(Trainer(logger=False, accelerator="cpu", enable_model_summary=False), task, "val")

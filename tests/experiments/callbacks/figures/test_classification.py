@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -53,13 +54,14 @@ def test_mistakes_figure_names_what_was_taken_for_what() -> None:
 
 def test_the_most_confident_mistakes_are_kept_over_all_batches() -> None:
     figures = ClassificationFigures(num_mistakes=3)
-    task = SimpleNamespace(classes=["a", "b"], device="cpu")
+    task: Any = SimpleNamespace(classes=["a", "b"], device="cpu")
+    figures.start(task, 2)
     for confident in ([0.6, 0.9, 0.7], [0.95, 0.51, 0.8]):  # that class 1 is right; it always is class 0
         preds = torch.tensor([[1 - p, p] for p in confident])
         right = torch.tensor([[0.99, 0.01]])
         output = Step(torch.zeros(()), 4, torch.cat([preds, right]), torch.zeros(4, dtype=torch.long))
         images = torch.tensor([*confident, 0.99])[:, None, None, None].expand(-1, 1, 2, 2)
-        figures.see(None, task, output, (images, None), 0, 2)  # type: ignore[arg-type]
+        figures.see(None, task, output, (images, None), 0)  # type: ignore[arg-type]
     assert [round(found[0], 2) for found in figures._mistakes] == [0.95, 0.9, 0.8]
     assert [(predicted, true) for _, predicted, true, _ in figures._mistakes] == [(1, 0)] * 3
     assert [round(float(image.mean()), 2) for *_, image in figures._mistakes] == [0.95, 0.9, 0.8]

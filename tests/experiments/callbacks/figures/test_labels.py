@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,8 +46,8 @@ def test_rows_are_the_scores_of_each_label() -> None:
 
 def test_a_label_is_predicted_from_the_threshold_of_the_task_on() -> None:
     figures = LabelFigures()
-    task = SimpleNamespace(labels=["a", "b"], threshold=0.2, device="cpu")
+    task: Any = SimpleNamespace(labels=["a", "b"], threshold=0.2, device="cpu")
+    figures.start(task, 1)
     output = Step(torch.zeros(()), 1, torch.tensor([[0.3, 0.1]]), torch.tensor([[1, 1]]))
-    figures.see(None, task, output, None, 0, 1)  # type: ignore[arg-type]
-    assert figures._scores is not None
+    figures.see(None, task, output, None, 0)  # type: ignore[arg-type]
     assert figures._scores.counts.tolist() == [[1, 0], [1, 0], [1, 1]]

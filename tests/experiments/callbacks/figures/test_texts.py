@@ -44,12 +44,13 @@ def test_the_most_confident_mistakes_of_all_batches_are_kept(tmp_path):
     data.setup("fit")
     words = {word: index for index, word in enumerate(data.decode(torch.arange(8)[:, None], range(8)))}
     figures = TextMistakes(num_mistakes=3)
+    figures.start(None, 2)
     trainer = SimpleNamespace(datamodule=data)
     for confident, texts in (([0.6, 0.9, 0.7], "one two three"), ([0.95, 0.51, 0.8], "four one two")):
         preds = torch.tensor([[1 - p, p] for p in confident] + [[0.99, 0.01]])  # it always is class 0
         output = Step(torch.zeros(()), 4, preds, torch.zeros(4, dtype=torch.long))
         tokens = torch.tensor([[words[w]] for w in [*texts.split(), "one"]])
-        figures.see(trainer, None, output, Batch(tokens, None), 0, 2)
+        figures.see(trainer, None, output, Batch(tokens, None), 0)
     assert [(round(p, 2), predicted, true, text) for p, predicted, true, text in figures._found] == [
         (0.95, 1, 0, "four"),
         (0.9, 1, 0, "two"),
@@ -59,4 +60,4 @@ def test_the_most_confident_mistakes_of_all_batches_are_kept(tmp_path):
 
 def test_they_are_of_texts():
     with pytest.raises(MisconfigurationException, match="TextMistakes is of texts, not of Digits"):
-        TextMistakes().see(SimpleNamespace(datamodule=Digits()), None, None, None, 0, 1)
+        TextMistakes().see(SimpleNamespace(datamodule=Digits()), None, None, None, 0)
