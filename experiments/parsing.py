@@ -83,7 +83,7 @@ def check(config: dict[str, object], source: Path, trust: Sequence[str] = ()) ->
         _parser(config, source).parse_object(copy.deepcopy(config))
 
 
-def instantiate(config: dict[str, object], source: Path, trust: Sequence[str] = ()) -> tuple[Task[Any], Data]:
+def instantiate(config: dict[str, object], source: Path, trust: Sequence[str] = ()) -> tuple[Task, Data]:
     """Make the task and the datamodule that a configuration from a file describes, if ``check`` allows it."""
     parts = {name: config[name] for name in ("model", "data")}
     with untrusted.restricted(untrusted.Restriction(trust), source, config):

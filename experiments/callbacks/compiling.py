@@ -1,13 +1,10 @@
 """Networks compiled by ``torch.compile``."""
 
-from typing import Any
-
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from modules.task import Task
 from modules.translation import Translator
 
 
@@ -42,14 +39,14 @@ class Compile(Callback):
         """Compile."""
         self._compile(pl_module)
 
-    def _compile(self, task: Any) -> None:
+    def _compile(self, task: LightningModule) -> None:
         if not self.done:
             # With the random numbers of PyTorch itself, so that dropout is the same with it and without.
             network_of(task).compile(dynamic=self.dynamic, options={"fallback_random": True})
         self.done = True
 
 
-def network_of(task: Task[Any]) -> nn.Module:
+def network_of(task: LightningModule) -> nn.Module:
     """The network of a task that is called as a whole.
 
     Raises:

@@ -97,7 +97,7 @@ class Curvature(Callback):
         return eigenvalues, hutchinson(product, parameters, self.num_probes), False
 
 
-def loss_of(task: Task[Any], batches: list[object]) -> tuple[Loss, Tensor]:
+def loss_of(task: Task, batches: list[object]) -> tuple[Loss, Tensor]:
     """The loss of a task over some batches as a function of its trained parameters, as one vector.
 
     Args:
@@ -122,7 +122,7 @@ def loss_of(task: Task[Any], batches: list[object]) -> tuple[Loss, Tensor]:
 class _Loss(nn.Module):
     """Makes ``step`` the forward pass, as ``torch.func.functional_call`` wants it."""
 
-    def __init__(self, task: Task[Any]) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
 

@@ -49,7 +49,7 @@ class PredictionWriter(RowCollector):
         self.start(trainer, "predict")
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: list[Row], batch: Any, batch_idx: int, *_: object
     ) -> None:
         """Keep the rows."""
         check_rows(outputs, pl_module)

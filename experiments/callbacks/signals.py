@@ -1,8 +1,8 @@
 """Signals that ask a training to stop."""
 
 import signal
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -30,7 +30,7 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
         self.waits = False
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def listen(self) -> None:
         """Take the signals."""

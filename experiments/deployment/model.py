@@ -31,7 +31,7 @@ LONG = 3.0  # seconds after which a progress bar appears
 class Pair(NamedTuple):
     """A task and its data: ``task, data = model``."""
 
-    task: Task[Any]
+    task: Task
     data: Data
 
 

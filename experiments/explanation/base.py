@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from torch import Tensor
+from typing_extensions import TypeVar
 
+from datamodules.data import Data
 from datamodules.types import Row
 from experiments.explanation.attribution import differentiable
 from experiments.explanation.quantities import Quantity, quantities
@@ -34,7 +36,7 @@ class Explanation(ABC):
         return self.columns(name)
 
 
-E = TypeVar("E", bound=Explanation)
+E = TypeVar("E", bound=Explanation, default=Any)
 
 
 class Explainer(ABC, Generic[E]):
@@ -45,7 +47,7 @@ class Explainer(ABC, Generic[E]):
         data: Its data, which has read the inputs.
     """
 
-    def __init__(self, task: Task[Any], data: Any) -> None:
+    def __init__(self, task: Task, data: Data) -> None:
         self.task, self.data = task, data
 
     @abstractmethod

@@ -1,15 +1,14 @@
 """Explaining what is predicted: ``leyden predict --explain``."""
 
-from typing import Any
-
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.data import Data, data_of
+from datamodules.types import Batch, Row
 from experiments.callbacks.figures.base import show_figure
 from experiments.explanation.base import Explanation
-from experiments.explanation.choice import check_explained, explainer_of
+from experiments.explanation.choice import explainer_of, find_explainer
 from modules.distributed import from_all
 from modules.task import Task
 
@@ -26,13 +25,14 @@ class Explain(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See to it, before anything is predicted, that it can be explained."""
+        assert isinstance(pl_module, Task)
         data = data_of(trainer)
-        self.explainer = explainer_of(pl_module, data)  # type: ignore[arg-type]
+        self.explainer = explainer_of(pl_module, data)
         self.batches = data.batches("predict")
         self.kept: dict[str, dict[int, Explanation]] = {}  # by quantity and input
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: list[Row], batch: Batch, batch_idx: int, *_: object
     ) -> None:
         """Explain, and put the columns into the rows that were predicted."""
         if batch_idx >= self.batches.counted:
@@ -56,7 +56,7 @@ class Explain(Callback):
                 show_figure(trainer, f"predict/because{name}", drawn)
 
 
-def explaining(subcommand: str, is_compiled: bool, draws: bool, task: Task[Any], data: Data) -> list[Callback]:
+def explaining(subcommand: str, is_compiled: bool, draws: bool, task: Task, data: Data) -> list[Callback]:
     """The callback of ``--explain``.
 
     Args:
@@ -76,5 +76,5 @@ def explaining(subcommand: str, is_compiled: bool, draws: bool, task: Task[Any],
         raise MisconfigurationException(
             "--explain looks into the network, which --compile hides: leave one of them out"
         )
-    check_explained(task, data.makes)
+    find_explainer(task, data.makes)
     return [Explain() if draws else Explain(num_pictures=0)]

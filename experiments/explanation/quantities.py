@@ -33,7 +33,7 @@ class Quantity(NamedTuple):
     score: Callable[[Any, Tensor], Tensor]
 
 
-def check_task(task: Task[Any]) -> None:
+def check_task(task: Task) -> None:
     """Refuse a task that nothing is explained of.
 
     Raises:
@@ -46,7 +46,7 @@ def check_task(task: Task[Any]) -> None:
         )
 
 
-def quantities(task: Task[Any], outputs: Tensor) -> list[Quantity]:
+def quantities(task: Task, outputs: Tensor) -> list[Quantity]:
     """What to explain of a batch.
 
     Of a class it is the log-odds: the logarithm of its probability divided by that of all others. Of several labels,

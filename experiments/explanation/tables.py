@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datamodules.data import Data
 from datamodules.types import Row, TableFacts
 from experiments.callbacks.figures.base import shortened
 from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation, because
 from experiments.explanation.quantities import Quantity
+from modules.task import Task
 
 BARS = 6  # columns that are drawn of a row
 FOR, AGAINST = "#c0392b", "#2c6fbb"
@@ -43,7 +45,7 @@ class TableExplainer(Explainer[ExplainedRow]):
         data: Its data.
     """
 
-    def __init__(self, task: Any, data: Any) -> None:
+    def __init__(self, task: Task, data: Data) -> None:
         super().__init__(task, data)
         facts = task.facts
         assert isinstance(facts, TableFacts)

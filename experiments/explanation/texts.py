@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
+from datamodules.data import Data
 from datamodules.text.base import TextData
 from datamodules.tokens import Tokens
 from datamodules.types import Row, SegmentTokens, SubwordTokens, TextFacts
@@ -55,7 +56,9 @@ class ExplainedText(Explanation):
 class TextExplainer(Explainer[ExplainedText]):
     """Compares the vectors of the words with that of padding, the tokens that the tokenizer adds left as they are."""
 
-    def __init__(self, task: Task[Any], data: Any) -> None:
+    data: TextData
+
+    def __init__(self, task: Task, data: Data) -> None:
         super().__init__(task, data)
         if not isinstance(data, TextData):
             raise MisconfigurationException(
@@ -193,7 +196,7 @@ def _seen(layer: nn.Module) -> Iterator[list[Tensor]]:
     """The vectors ``(batch, length, size)`` that a layer returns meanwhile."""
     seen: list[Tensor] = []
 
-    def look(module: nn.Module, inputs: Any, output: Any) -> None:
+    def look(module: nn.Module, inputs: object, output: Any) -> None:
         seen.append((output[0] if isinstance(output, tuple) else output).detach())
 
     handle = layer.register_forward_hook(look)

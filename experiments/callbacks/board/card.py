@@ -2,10 +2,10 @@
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from torch import nn
 
 from datamodules.data import data_of
 from datamodules.types import ClassFacts
@@ -13,7 +13,7 @@ from experiments import __version__
 from experiments.commands.configs import CONFIGS
 
 
-def card(trainer: Trainer, task: Any, words: Sequence[str], config: str) -> str:
+def card(trainer: Trainer, task: nn.Module, words: Sequence[str], config: str) -> str:
     """Markdown: the command, the sizes of data and network, where it runs, and the whole configuration.
 
     Args:

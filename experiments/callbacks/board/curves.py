@@ -1,7 +1,6 @@
 """Curves of training that no task has to log: learning rate, norm of the gradient, examples a second."""
 
 import time
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -52,7 +51,7 @@ class Curves(Callback):
         self._last = time.perf_counter()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Measure."""
         now = time.perf_counter()
@@ -96,7 +95,7 @@ def gradient_norm(module: LightningModule) -> Tensor:
     return norm
 
 
-def num_examples(batch: Any) -> int:
+def num_examples(batch: object) -> int:
     """How many examples a batch has: the length of its targets, else of its first tensor."""
     target = getattr(batch, "target", None)
     if isinstance(target, Tensor) and target.ndim:

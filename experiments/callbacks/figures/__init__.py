@@ -1,7 +1,5 @@
 """Pictures and texts of each task on the board."""
 
-from typing import Any
-
 from lightning.pytorch import Callback
 
 from datamodules.data import Data
@@ -41,7 +39,7 @@ __all__ = [
 ]
 
 
-def figures_of(task: Task[Any], data: Data) -> list[Callback]:
+def figures_of(task: Task, data: Data) -> list[Callback]:
     """What there is to show of a task, unless its configuration says it.
 
     Args:

@@ -1,12 +1,11 @@
 """What training sees."""
 
-from typing import Any
-
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from datamodules.data import data_of
 from datamodules.text.base import TextData
+from datamodules.types import Batch
 from experiments.callbacks.board.loggers import has_board, show_text
 from experiments.callbacks.figures.base import plain, shortened, show_figure
 from experiments.callbacks.figures.classification import image_grid
@@ -25,13 +24,14 @@ class TrainingInputs(Callback):
     def __init__(self, num_examples: int = 12) -> None:
         self.num_examples = num_examples
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Show them, once in the life of a run."""
         if trainer.global_step or batch_idx or not has_board(trainer):
             return
         if not trainer.is_global_zero or not isinstance(pl_module, Classifier):
             return
-        inputs, target = batch.inputs, batch.target
+        inputs, target = batch
+        assert target is not None
         data = data_of(trainer)
         number = min(self.num_examples, len(target))
         names = [pl_module.classes[index] for index in target[:number].tolist()]

@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
@@ -12,6 +11,7 @@ from datamodules.data import data_of
 from datamodules.types import Batch, Row
 from experiments import load, runs
 from experiments.callbacks.predictions import RowCollector
+from modules.task import Task
 
 PREDICTIONS = "test_predictions.jsonl"  # in the folder of a run
 POOLED = "out_of_fold.csv"  # in the folder of a study
@@ -29,9 +29,10 @@ class TestPredictions(RowCollector):
         self.start(trainer, "test")
 
     def on_test_batch_end(
-        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int, *_: object
     ) -> None:
         """Predict, as if what is true were not known."""
+        assert isinstance(pl_module, Task)
         truth = pl_module.truth(batch)
         if truth is None or batch_idx >= self.batches.counted:
             return

@@ -4,15 +4,15 @@ import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from datamodules.types import ClassFacts
-from experiments.explanation.choice import explainer_of
+from datamodules.types import ClassFacts, TaggingFacts
+from experiments.explanation.choice import explainer_of, find_explainer
 from modules.classification import Classifier
 from modules.tagging import HMMTagger
 
 
 def test_what_is_neither_class_nor_number() -> None:
     with pytest.raises(MisconfigurationException, match="the predictions of HMMTagger cannot be explained: classes, l"):
-        explainer_of(HMMTagger(), None)
+        find_explainer(HMMTagger(), TaggingFacts)
 
 
 def test_what_is_neither_table_nor_image_nor_text() -> None:
