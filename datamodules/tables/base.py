@@ -19,12 +19,11 @@ from datamodules.files.objects import GIVEN, frame_in, tidy_frame
 from datamodules.files.writing import write_with
 from datamodules.own_columns import own_names
 from datamodules.splits import SPLITS
-from datamodules.tables.cells import CellReader, Rows
+from datamodules.tables.cells import CellReader, Rows, categories
 from datamodules.tables.columns import encode, learn_columns, origins
 from datamodules.tables.examples import MixedExamples, TensorExamples
 from datamodules.tables.kinds import Column, Kinds
 from datamodules.tables.targets import (
-    class_names,
     classes_to_tensor,
     labels_to_tensor,
     learn_classes,
@@ -147,7 +146,7 @@ class TableData(Data[Rows, TableFacts]):
 
     def class_of(self, rows: Rows) -> Array | None:
         """The class of each row as a number, if the target is a class."""
-        return class_names(rows.column(self.targets[0]))[1] if self.kind == "class" else None
+        return categories(rows.column(self.targets[0]))[1] if self.kind == "class" else None
 
     # ---- facts
 

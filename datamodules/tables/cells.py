@@ -13,6 +13,7 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.files.numbers import LARGEST, PLAIN, NumberFormat, is_missing, parse
 from datamodules.files.places import row_names
 from datamodules.files.rows import require
+from datamodules.targets.names import composed
 from datamodules.targets.truth import spelling
 from datamodules.types import Array
 
@@ -205,7 +206,7 @@ def _no_date(values: "Series[Any]", wrong: Array, there: Array, how: DateFormat)
 
 
 def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], Array]:
-    """The different values as texts, and for each row which one it has, -1 where it is missing.
+    """The different values as texts, each in one form of Unicode, and which one each row has; -1 where it is missing.
 
     Args:
         values: A column.
@@ -223,7 +224,7 @@ def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], A
     else:
         codes, index = pd.factorize(values)
         unique = index.tolist()
-    texts = [_name(value, whole) for value in unique]
+    texts = [composed(_name(value, whole)) for value in unique]
     texts = list(map(spelling(texts), texts))
     used = np.bincount(codes + 1, minlength=len(texts) + 1)[1:] > 0  # by these rows
     names = {text: k for k, text in enumerate(dict.fromkeys(t for t, u in zip(texts, used, strict=True) if u))}

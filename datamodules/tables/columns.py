@@ -13,6 +13,7 @@ from torch import Tensor
 from datamodules.files.numbers import NumberFormat
 from datamodules.tables.cells import CellReader, Rows, categories
 from datamodules.tables.kinds import Column, Kinds, date_format
+from datamodules.targets import composed
 from datamodules.targets.truth import spelling
 from datamodules.types import Array
 
@@ -216,7 +217,8 @@ def _numbers(array: Array, column: Column) -> Iterator[Array]:
 def _hot(values: "Series[Any]", column: Column, offset: int, none: int) -> tuple[Array, str]:
     texts, codes = categories(values, column["whole"])
     texts = list(map(spelling(column["categories"]), texts))
-    place = {text: offset + k for k, text in enumerate(column["categories"])}
+    # Runs of earlier versions may hold another form of Unicode.
+    place = {composed(text): offset + k for k, text in enumerate(column["categories"])}
     last = offset + len(place) if column["missing"] else none
     new = [k for k, text in enumerate(texts) if text not in place]
     count = int(np.isin(codes, new).sum()) if new else 0

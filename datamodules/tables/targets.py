@@ -18,17 +18,10 @@ from datamodules.targets.truth import spelling
 from datamodules.types import Array, LabelFacts
 
 if TYPE_CHECKING:
-    from pandas import Series
+    pass
 
 FEW = 10  # classes that may always be numbers
 MANY = 20  # more different numbers with a fraction are no classes
-
-
-def class_names(values: "Series[Any]", whole: bool = False) -> tuple[list[str], Array]:
-    """The classes of a column, each in one form of Unicode, and which one each row has; see ``categories``."""
-    texts, codes = categories(values, whole)
-    places = {name: k for k, name in enumerate(dict.fromkeys(map(composed, texts)))}
-    return list(places), np.array([places[composed(text)] for text in texts] + [-1], dtype=np.int32)[codes]
 
 
 def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
         MisconfigurationException: If there is a single class, or so many numbers that they are none.
     """
     column: Column = {"name": name, "kind": "category", "whole": are_whole(train.whole.column(name))}
-    texts, codes = class_names(train.column(name), column["whole"])
+    texts, codes = categories(train.column(name), column["whole"])
     counts = dict(zip(texts, np.bincount(codes[codes >= 0], minlength=len(texts)).tolist(), strict=True))
     if len(counts) < 2:
         raise _constant(train.source, name)
@@ -81,7 +74,7 @@ def classes_to_tensor(reader: CellReader, column: Column, classes: list[str]) ->
     Raises:
         MisconfigurationException: If a row has a class that training did not have.
     """
-    texts, codes = class_names(reader.rows.column(column["name"]), column["whole"])
+    texts, codes = categories(reader.rows.column(column["name"]), column["whole"])
     texts = list(map(spelling(classes), texts))
     place = {composed(text): k for k, text in enumerate(classes)}
     new = [k for k, text in enumerate(texts) if text not in place]

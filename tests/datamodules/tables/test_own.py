@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.sampling import BatchIndices
 from datamodules.tables.columns import origins
 from datamodules.tables.own import Tabular
+from experiments.deployment.export.scripts.table import encode
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "tables" / "people.csv"
 
@@ -105,6 +106,22 @@ def test_whole_numbers_and_floats_are_the_same_category(tmp_path):
     data.setup("predict")
     inputs, _ = data.datasets["predict"].__getitems__(BatchIndices([0, 1, 2]))
     assert inputs.tolist() == [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
+
+
+def test_a_category_has_one_form_of_unicode(tmp_path):
+    one, two = "Caf\u00e9", "Cafe\u0301"
+    cells = [one, two, "Bar", "Bar", "Bar"] * 4
+    new = write(tmp_path, f"c\n{two}\n{one}\n Bar \n", "new.csv")
+    text = "c,y\n" + "".join(f"{cell},{k}\n" for k, cell in enumerate(cells))
+    data = Tabular(write(tmp_path, text), "y", "number", predict_path=new)
+    data.setup("fit")
+    data.setup("predict")
+    (column,) = data.facts.columns
+    assert column["categories"] == ["Bar", one]
+    inputs, _ = data.datasets["predict"].__getitems__(BatchIndices([0, 1, 2]))
+    assert inputs.tolist() == [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
+    facts = {"columns": [column], "missing_words": [], "missing": []}
+    assert encode([{"c": two}, {"c": one}, {"c": " Bar "}], facts).tolist() == inputs.tolist()
 
 
 def test_rare_categories_are_left_out(tmp_path):

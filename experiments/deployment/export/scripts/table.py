@@ -1,5 +1,6 @@
 """Predicts from rows of a table: ``python predict.py table.csv > predictions.csv``."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,8 @@ def name_of(cell: object, whole: bool) -> str:
     """A category as training wrote it."""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    return str(cell).removesuffix(".0") if whole else str(cell)
+    name = unicodedata.normalize("NFC", str(cell).strip())
+    return name.removesuffix(".0") if whole else name
 
 
 def each(read: Callable[..., float], cells: Sequence[Any], *known: Any) -> np.ndarray:
