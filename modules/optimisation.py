@@ -77,6 +77,10 @@ class Schedule(LRScheduler):
         """Factor on the learning rate during the warm-up."""
         return (step + 1) / (warmup + 1)
 
+    def _progress(self, step: int, warmup: float) -> float:
+        """How much of what comes after the warm-up is done, from 0 to 1."""
+        return min(1.0, (step - warmup) / max(1.0, self.total - warmup))
+
     def get_lr(self) -> list[float | Tensor]:
         """Learning rate of each parameter group at ``last_epoch`` (PyTorch's name for the steps taken)."""
         warmup = self.warmup * self.total if self.warmup < 1 else self.warmup
@@ -102,8 +106,7 @@ class Cosine(Schedule):
 
     def factor(self, step: int, warmup: float) -> float:
         """Half a cosine from 1 to ``final``."""
-        progress = min(1.0, (step - warmup) / max(1.0, self.total - warmup))
-        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+        return half_cosine(1, self.final, math.pi * self._progress(step, warmup))
 
 
 class Linear(Schedule):
@@ -111,7 +114,7 @@ class Linear(Schedule):
 
     def factor(self, step: int, warmup: float) -> float:
         """Straight line from 1 to 0."""
-        return max(0.0, 1 - (step - warmup) / max(1.0, self.total - warmup))
+        return 1 - self._progress(step, warmup)
 
 
 class InverseSquareRoot(Schedule):
@@ -138,9 +141,13 @@ class OneCycle(Schedule):
 
     def rise(self, step: int, warmup: float) -> float:
         """Half a cosine from ``start`` to 1."""
-        return 1 + (self.start - 1) * 0.5 * (1 + math.cos(math.pi * step / warmup))
+        return half_cosine(self.start, 1, math.pi * step / warmup)
 
     def factor(self, step: int, warmup: float) -> float:
         """Half a cosine from 1 to ``final``."""
-        progress = min(1.0, (step - warmup) / max(1.0, self.total - warmup))
-        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+        return half_cosine(1, self.final, math.pi * self._progress(step, warmup))
+
+
+def half_cosine(begin: float, end: float, angle: float) -> float:
+    """Half a cosine from ``begin`` at an angle of 0 to ``end`` at pi."""
+    return end + (begin - end) * 0.5 * (1 + math.cos(angle))

@@ -32,7 +32,7 @@ class SetScores(CalibrationError):
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """The scores."""
         found = (super().compute(), self.holding.to(DOUBLE) / self.count, self.members.to(DOUBLE) / self.count)
-        return dict(zip(self.higher_is_better, found, strict=True))  # type: ignore[call-overload]
+        return dict(zip(self.higher_is_better, found, strict=True))
 
 
 class IntervalScores(ScoresMetric):

@@ -1,19 +1,17 @@
 """A tag for every word from counts."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
 
-from datamodules.types import PAD, Batch, Row, TaggingFacts
+from datamodules.types import PAD, Batch, Row
 from modules.nets.tagging.hmm import TaggedHMM
-from modules.tagging.tagger import decode_tags, score_tags, tag_scores, true_tags
-from modules.task import Step, Task
+from modules.tagging.tagger import TaggingTask, decode_tags
+from modules.task import Step
 
 
-class HMMTagger(Task[TaggingFacts]):
+class HMMTagger(TaggingTask):
     """Hidden Markov model of tags and words (Brants 2000): a Bayesian network whose tables are counted in one pass.
 
     There is no optimizer.
@@ -27,8 +25,6 @@ class HMMTagger(Task[TaggingFacts]):
         strength: Weight of the prior of a word (its lower-case form) against its own counts.
         ending_strength: Weight of the prior of each ending (the one a character shorter) against its own counts.
     """
-
-    needs = TaggingFacts
 
     def __init__(
         self,
@@ -44,14 +40,10 @@ class HMMTagger(Task[TaggingFacts]):
 
     def build(self) -> None:
         """Make the empty tables."""
-        self.tags, self.scheme = self.facts.tags, self.facts.scheme
+        super().build()
         self.net = TaggedHMM(self.facts, self.order, self.strength, self.ending_strength)
         # Distributed strategies want something to train.
         self.nothing = nn.Parameter(torch.zeros(()))
-
-    def metrics(self) -> MetricCollection:
-        """Those of ``Tagger``."""
-        return tag_scores(self.tags, bool(self.scheme))
 
     def configure_optimizers(self) -> None:
         """None: counting is all there is."""
@@ -82,14 +74,6 @@ class HMMTagger(Task[TaggingFacts]):
         if self.decoding == "posterior":
             return self.net.marginals(emissions, lengths).argmax(2)
         return self.net.decode(emissions, lengths)
-
-    def truth(self, batch: Batch) -> list[Row]:
-        """The tags of each sentence by name, as ``truth``."""
-        return true_tags(batch, self.facts)
-
-    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
-        """All scores but the loss."""
-        return score_tags(rows, self.facts)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Row]:
         """The tags of each sentence by name, and the probability of each."""

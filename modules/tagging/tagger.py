@@ -17,7 +17,45 @@ from modules.nets.tagging.crf import CRF, legal_steps
 from modules.task import Step, Task
 
 
-class Tagger(Task[TaggingFacts]):
+class TaggingTask(Task[TaggingFacts]):
+    """Base of the taggers: scores, and truth."""
+
+    needs = TaggingFacts
+
+    def build(self) -> None:
+        """Know the tags."""
+        self.tags, self.scheme = self.facts.tags, self.facts.scheme
+
+    def metrics(self) -> MetricCollection:
+        """Accuracy, macro F1 and, for chunks, the scores of entities."""
+        return tag_scores(self.tags, bool(self.scheme))
+
+    def truth(self, batch: Batch) -> list[Row]:
+        """The tags of each sentence by name, as ``truth``; those that training did not have with a question mark."""
+        assert batch.target is not None
+
+        def name(tag: int) -> str:
+            unseen = tag - len(self.tags)
+            if unseen < 0:
+                return self.tags[tag]
+            return f"{'BIES'[unseen % 4]}-?{unseen // 4}" if self.scheme else f"?{unseen}"
+
+        return [{"truth": [name(tag) for tag in tags if tag != IGNORE]} for tags in batch.target.tolist()]
+
+    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
+        """All scores but the loss."""
+        names = sorted({tag for row in rows for column in ("tags", "truth") for tag in row[column]})
+        number = {name: index for index, name in enumerate(names)}
+        preds, target = (
+            pad_sequence([torch.tensor([number[tag] for tag in row[column]]) for row in rows], True, IGNORE)
+            for column in ("tags", "truth")
+        )
+        scores = tag_scores(names, bool(self.facts.scheme))
+        scores.update(preds, target)
+        return {name: float(value) for name, value in scores.compute().items()}
+
+
+class Tagger(TaggingTask):
     """Sequence labelling by a network under a linear-chain CRF, or a softmax for each word.
 
     Scores: ``accuracy`` over all words, ``f1`` (mean over the tags); if the tags mark chunks ``entity_f1``,
@@ -31,8 +69,6 @@ class Tagger(Task[TaggingFacts]):
             with less precision (Minkov et al. 2006, "NER systems that suit user's preferences").
         **kwargs: Optimizer, scheduler and the like: see ``modules.task.Task``.
     """
-
-    needs = TaggingFacts
 
     def __init__(
         self,
@@ -48,16 +84,12 @@ class Tagger(Task[TaggingFacts]):
 
     def build(self) -> None:
         """Make the network and the head."""
-        self.tags, self.scheme = self.facts.tags, self.facts.scheme
+        super().build()
         self.net = self.make_net(self.facts)
         if self.outside_bias and not self.scheme:
             raise MisconfigurationException("outside_bias is for tags that mark chunks, and these mark none")
         if self.head == "crf":
             self.crf = CRF(len(self.tags), legal_steps(self.tags) if self.scheme else None)
-
-    def metrics(self) -> MetricCollection:
-        """Accuracy, macro F1 and, for chunks, the scores of entities."""
-        return tag_scores(self.tags, bool(self.scheme))
 
     def forward(self, inputs: object) -> Tensor:
         """Emissions ``(batch, length, tags)``."""
@@ -102,50 +134,6 @@ class Tagger(Task[TaggingFacts]):
         crf = self.crf if self.head == "crf" else None
         probabilities = crf.marginals(emissions, lengths) if crf else emissions.float().softmax(2)
         return decode_tags(self._decode(emissions, lengths), probabilities, lengths, self.tags)
-
-    def truth(self, batch: Batch) -> list[Row]:
-        """The tags of each sentence by name, as ``truth``."""
-        return true_tags(batch, self.facts)
-
-    def score_rows(self, rows: Sequence[Row]) -> dict[str, float]:
-        """All scores but the loss."""
-        return score_tags(rows, self.facts)
-
-
-def true_tags(batch: Batch, facts: TaggingFacts) -> list[Row]:
-    """Name the true tags of each sentence; those that training did not have get a name with a question mark.
-
-    Args:
-        batch: Has a target ``(batch, length)`` with ``IGNORE`` after a sentence's end.
-        facts: Name the tags.
-    """
-    assert batch.target is not None
-
-    def name(tag: int) -> str:
-        unseen = tag - len(facts.tags)
-        if unseen < 0:
-            return facts.tags[tag]
-        return f"{'BIES'[unseen % 4]}-?{unseen // 4}" if facts.scheme else f"?{unseen}"
-
-    return [{"truth": [name(tag) for tag in tags if tag != IGNORE]} for tags in batch.target.tolist()]
-
-
-def score_tags(rows: Sequence[Row], facts: TaggingFacts) -> dict[str, float]:
-    """The scores of ``tags`` against ``truth``, lists of names in each row.
-
-    Args:
-        rows: One for each sentence.
-        facts: Say whether the tags mark chunks.
-    """
-    names = sorted({tag for row in rows for column in ("tags", "truth") for tag in row[column]})
-    number = {name: index for index, name in enumerate(names)}
-    preds, target = (
-        pad_sequence([torch.tensor([number[tag] for tag in row[column]]) for row in rows], True, IGNORE)
-        for column in ("tags", "truth")
-    )
-    scores = tag_scores(names, bool(facts.scheme))
-    scores.update(preds, target)
-    return {name: float(value) for name, value in scores.compute().items()}
 
 
 def tag_scores(tags: Sequence[str], chunks: bool) -> MetricCollection:

@@ -71,7 +71,6 @@ class KnownEffect(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.targets, self.outputs = sizes.targets, sizes.outputs
         self.effect = nn.Linear(sizes.known, sizes.targets, bias=False)
         nn.init.zeros_(self.effect.weight)  # until shown otherwise
 

@@ -1,6 +1,7 @@
 """Attention: additive, multiplicative and with several heads."""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,35 @@ from torch import Tensor, nn
 from modules.nets.dropout import Dropout
 
 
-class AdditiveAttention(nn.Module):
+class Attention(nn.Module, ABC):
+    """Base of the attentions with one head; a subclass makes ``key``, and scores."""
+
+    key: nn.Linear
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """What the queries are compared with, ``(batch, source, key size)``; the same at every step."""
+        keys: Tensor = self.key(memory)  # (batch, source, key size)
+        return keys
+
+    @abstractmethod
+    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
+        """How well queries and keys go together, ``(batch, queries, source)``."""
+
+    def forward(self, query: Tensor, keys: Tensor, memory: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
+        """Contexts ``(batch, queries, memory_size)`` and weights ``(batch, queries, source)``.
+
+        Args:
+            query: ``(batch, queries, query_size)``.
+            keys: ``(batch, source, key size)``.
+            memory: ``(batch, source, memory_size)``.
+            padding: ``(batch, source)``, true where there is nothing.
+        """
+        scores = self.scores(query, keys).float().masked_fill(padding[:, None], -math.inf)  # (batch, queries, source)
+        weights = scores.softmax(2).to(memory.dtype)  # (batch, queries, source)
+        return weights @ memory, weights  # (batch, queries, memory_size)
+
+
+class AdditiveAttention(Attention):
     """Scores by a small network, ``v tanh(W q + U k)`` (Bahdanau et al. 2015).
 
     Args:
@@ -24,30 +53,14 @@ class AdditiveAttention(nn.Module):
         self.key = nn.Linear(memory_size, size)
         self.score = nn.Linear(size, 1, bias=False)
 
-    def keys(self, memory: Tensor) -> Tensor:
-        """What the queries are compared with, ``(batch, source, size)``; the same at every step."""
-        keys: Tensor = self.key(memory)  # (batch, source, size)
-        return keys
-
-    def forward(self, query: Tensor, keys: Tensor, memory: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
-        """Contexts ``(batch, queries, memory_size)`` and weights ``(batch, queries, source)``.
-
-        Args:
-            query: ``(batch, queries, query_size)``.
-            keys: ``(batch, source, size)``.
-            memory: ``(batch, source, memory_size)``.
-            padding: ``(batch, source)``, true where there is nothing.
-        """
-        query, keys = (
-            self.query(query)[:, :, None],
-            keys[:, None],
-        )  # (batch, queries, 1, size), (batch, 1, source, size)
-        compared = torch.tanh(query + keys)  # (batch, queries, source, size)
-        scores = self.score(compared).squeeze(3)  # (batch, queries, source)
-        return _read(scores, memory, padding)
+    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
+        """``(batch, queries, source)`` of ``(batch, queries, query_size)`` and ``(batch, source, size)``."""
+        compared = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (batch, queries, source, size)
+        scores: Tensor = self.score(compared).squeeze(3)  # (batch, queries, source)
+        return scores
 
 
-class MultiplicativeAttention(nn.Module):
+class MultiplicativeAttention(Attention):
     """Scores by a bilinear form, ``q W k`` (Luong et al. 2015, "general").
 
     Args:
@@ -60,28 +73,9 @@ class MultiplicativeAttention(nn.Module):
         super().__init__()
         self.key = nn.Linear(memory_size, query_size, bias=False)
 
-    def keys(self, memory: Tensor) -> Tensor:
-        """What the queries are compared with, ``(batch, source, query_size)``; the same at every step."""
-        keys: Tensor = self.key(memory)  # (batch, source, query_size)
-        return keys
-
-    def forward(self, query: Tensor, keys: Tensor, memory: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
-        """Contexts ``(batch, queries, memory_size)`` and weights ``(batch, queries, source)``.
-
-        Args:
-            query: ``(batch, queries, query_size)``.
-            keys: ``(batch, source, query_size)``.
-            memory: ``(batch, source, memory_size)``.
-            padding: ``(batch, source)``, true where there is nothing.
-        """
-        scores = query @ keys.transpose(1, 2)  # (batch, queries, source)
-        return _read(scores, memory, padding)
-
-
-def _read(scores: Tensor, memory: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
-    scores = scores.float().masked_fill(padding[:, None], -math.inf)  # (batch, queries, source)
-    weights = scores.softmax(2).to(memory.dtype)  # (batch, queries, source)
-    return weights @ memory, weights  # (batch, queries, memory_size)
+    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
+        """``(batch, queries, source)`` of ``(batch, queries, query_size)`` and ``(batch, source, query_size)``."""
+        return query @ keys.transpose(1, 2)
 
 
 class MultiHeadAttention(nn.Module):

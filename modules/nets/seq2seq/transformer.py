@@ -173,11 +173,8 @@ class Transformer(EncoderDecoder):
             memory[f"keys{number}"], memory[f"values{number}"] = layer.read_source(features)
         return memory
 
-    def decode(self, target: Tensor, memory: Tensors) -> Tensor:
-        """Features ``(batch, target, size)``."""
-        return self._decode(target, memory)
-
-    def _decode(self, target: Tensor, memory: Tensors, weights: list[Tensor] | None = None) -> Tensor:
+    def decode(self, target: Tensor, memory: Tensors, weights: list[Tensor] | None = None) -> Tensor:
+        """Features ``(batch, target, size)``; the weights of each layer's attention are added to ``weights``."""
         length = target.shape[1]
         # A word must not look at later ones. Padding comes last, so nothing that counts looks at it.
         mask = torch.ones(length, length, dtype=torch.bool, device=target.device).triu(1)  # (target, target)
@@ -218,7 +215,7 @@ class Transformer(EncoderDecoder):
     def attention(self, source: Tensor, target: Tensor) -> Tensor:
         """Weights ``(batch, target, source)``, the mean of all heads and layers."""
         weights: list[Tensor] = []
-        self._decode(target, self.encode(source), weights)
+        self.decode(target, self.encode(source), weights)
         return torch.stack(weights).mean(0)  # (layers, batch, target, source) to (batch, target, source)
 
     def _decoder_layers(self) -> list[DecoderLayer]:

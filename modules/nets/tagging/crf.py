@@ -66,7 +66,8 @@ class CRF(nn.Module):
 
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Probability of each tag at each position given the whole sentence, ``(batch, length, tags)``."""
-        return marginals(emissions, *self.potentials(), lengths)
+        steps, start, end = (potential.detach().clone() for potential in self.potentials())
+        return expected_tags(lambda x, sizes: log_partition(x, steps, start, end, sizes), emissions.double(), lengths)
 
 
 def log_partition(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
@@ -171,17 +172,11 @@ def viterbi(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, 
     return found.masked_fill(torch.arange(found.shape[1], device=found.device) >= lengths[:, None], IGNORE)
 
 
-def marginals(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
-    """Gradient of the log-partition: ``(batch, length, tags)``, zero after a sentence's end; also without autograd."""
-    with torch.inference_mode(False), torch.enable_grad():
-        inputs = emissions.detach().clone().double().requires_grad_()
-        transitions, start, end = (x.detach().clone() for x in (transitions, start, end))
-        total = log_partition(inputs, transitions, start, end, lengths.clone())
-        return torch.autograd.grad(total.sum(), inputs)[0]
-
-
 def expected_tags(log_partition: Callable[[Tensor, Tensor], Tensor], emissions: Tensor, lengths: Tensor) -> Tensor:
-    """Gradient of a log-partition: the probability of each tag at each position, ``(batch, length, tags)``."""
+    """Gradient of a log-partition: the probability of each tag at each position, ``(batch, length, tags)``.
+
+    It is zero after a sentence's end. Also without autograd.
+    """
     with torch.inference_mode(False), torch.enable_grad():
         inputs = emissions.detach().clone().requires_grad_()
         return torch.autograd.grad(log_partition(inputs, lengths.clone()).sum(), inputs)[0]
