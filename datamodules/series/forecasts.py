@@ -1,7 +1,7 @@
 """Forecasts as the user wants them: a table that goes on where the file ends, and a picture."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datamodules.files.dates import write_dates
 from datamodules.series.figures import Panel
@@ -9,7 +9,7 @@ from datamodules.series.segments import Segment
 from datamodules.types import Row, SeriesFacts
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 
 def forecast_table(
@@ -44,9 +44,15 @@ def forecast_table(
             for level, values in (row["quantiles"] | row.get("interval", {})).items():
                 columns[f"{target}_{level}"] = [step[k] for step in values]
         for name in facts.known:
-            columns[name] = segment.frame[name].iloc[-facts.horizon :].to_numpy()
+            columns[name] = _as_written(segment.frame[name]).iloc[-facts.horizon :].to_numpy()
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def _as_written(column: "Series[float]") -> "Series[Any]":
+    """Whole numbers without a point, as a column of 0 and 1 has them."""
+    whole = (column % 1 == 0).all() and (column.abs() < 1 << 53).all()
+    return column.astype("int64") if whole else column
 
 
 def forecast_panels(rows: Sequence[Row], segments: Sequence[Segment], facts: SeriesFacts) -> Iterator[Panel]:

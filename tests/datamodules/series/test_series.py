@@ -202,6 +202,12 @@ def test_known_covariates_are_taken_from_the_rows_ahead(tmp_path):
     written = pd.read_csv(data.write([row, row], tmp_path))
     assert written.shop.tolist() == ["north"] * 4 + ["south"] * 4
     assert written.day.tolist() == [*days, *days]
+    assert [line[-2:] for line in (tmp_path / "predictions.csv").read_text().split()[1:]] == [
+        ",0",
+        ",0",
+        ",1",
+        ",0",
+    ] * 2
 
     frame.to_csv(path, index=False)
     with pytest.raises(MisconfigurationException, match=r"holiday must be given for 4 more rows .* there are 0"):

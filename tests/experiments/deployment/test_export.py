@@ -446,8 +446,8 @@ def test_whole_programs_tell_what_they_cut(
 
 
 SERIES: dict[str, Any] = {
-    "time": "t", "targets": ["y"], "past": [], "known": [], "calendar": [], "series": [""], "context": 3, "horizon": 2,
-    "known_mean": [], "known_std": [], "scale": "none", "mean": [[0.0]], "std": [[1.0]], "quantiles": [],
+    "time": "t", "id": None, "targets": ["y"], "past": [], "known": [], "calendar": [], "series": [""], "context": 3,
+    "horizon": 2, "known_mean": [], "known_std": [], "scale": "none", "mean": [[0.0]], "std": [[1.0]], "quantiles": [],
     "calibration": None, "date_order": "",
 }  # fmt: skip
 NUMBERS = {"name": "y", "format": [".", "", ""], "needs_unit": False, "pattern": NumberFormat().pattern}
@@ -493,6 +493,16 @@ def test_programs_know_the_next_times(
     for wrong in (rows[:8] + rows[9:], rows[:9] + rows[8:]):  # a gap, a time that stands twice
         with pytest.raises(ValueError, match="a row for each step is needed"):
             forecast(wrong, step=step_of(frequency), date_order=order)
+
+
+def test_programs_keep_series_and_covariates(forecast: Callable[..., Any]) -> None:
+    days = [f"2024-02-0{k}" for k in range(1, 6)]
+    rows = [{"t": day, "id": "", "z": str(k % 2), "y": "5" if k < 3 else ""} for k, day in enumerate(days)]
+    found = forecast(rows, id="id", known=["z"], known_mean=[0.0], known_std=[1.0])
+    assert [list(row.items()) for row in found] == [
+        [("t", "2024-02-04"), ("id", ""), ("y", 5.0), ("z", "1")],
+        [("t", "2024-02-05"), ("id", ""), ("y", 5.0), ("z", "0")],
+    ]
 
 
 def test_programs_refuse_steps_that_they_do_not_know() -> None:

@@ -91,22 +91,23 @@ def predict(rows: Sequence[dict[str, Any]], folder: Path, name: str = "") -> lis
     known = np.concatenate([known, phases([*times, *later], facts["calendar"])], 1)
     history = ((values - mean) / std).astype(np.float32)[None]
     outputs = Network(folder)(history=history, known=known.astype(np.float32)[None])["forecast"][0].astype(float)
-    names = ["", *(f"_{level}" for level in facts["quantiles"])]  # of (horizon, targets, outputs)
-    parts = [outputs[..., outputs.shape[-1] // 2, None], outputs[..., : len(names) - 1]]
+    endings = ["", *(f"_{level}" for level in facts["quantiles"])]  # of (horizon, targets, outputs)
+    parts = [outputs[..., outputs.shape[-1] // 2, None], outputs[..., : len(facts["quantiles"])]]
     if facts["calibration"]:
         spread = np.sqrt(history[0, :, : len(targets)].astype(float).var(0) + facts["least_spread"] ** 2)
         margin = (np.array(facts["calibration"]["margin"]) * spread)[..., None]
         lower, upper = outputs[..., :1] - margin, outputs[..., -1:] + margin
         parts += [np.minimum(lower, (lower + upper) / 2), np.maximum(upper, (lower + upper) / 2)]
-        names += ["_lower", "_upper"]
+        endings += ["_lower", "_upper"]
     found = np.concatenate(parts, -1) * std[: len(targets), None] + mean[: len(targets), None]
     found = np.exp(found) if facts["scale"] == "log" else found
     forecasts = []
-    for time, step in zip(later, found.tolist(), strict=True):
+    for k, (time, step) in enumerate(zip(later, found.tolist(), strict=True)):
         row: dict[str, Any] = {facts["time"]: written_like(time, given[-1][facts["time"]], facts["date_order"])}
+        row |= {} if facts["id"] is None else {facts["id"]: name}
         for target, numbers in zip(targets, step, strict=True):
-            row |= {f"{target}{name}": x for name, x in zip(names, numbers, strict=True)}
-        forecasts.append(row)
+            row |= {f"{target}{ending}": x for ending, x in zip(endings, numbers, strict=True)}
+        forecasts.append(row | {covariate: ahead[k][covariate] for covariate in facts["known"]})
     return forecasts
 
 
@@ -121,4 +122,4 @@ if __name__ == "__main__":
     else:
         names = list(dict.fromkeys(row[column] for row in table))
         groups = {name: [row for row in table if row[column] == name] for name in names}
-        write_csv([{column: name, **row} for name in names for row in run(predict, groups[name], here, name)])
+        write_csv([row for name in names for row in run(predict, groups[name], here, name)])
