@@ -1,5 +1,7 @@
 """Averages of the weights over the training."""
 
+from collections.abc import Sequence
+
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -33,13 +35,15 @@ class EMA(WeightAveraging):
                 "take a decay from 0 to 1, and at least 1 step"
             )
 
-        def average(averaged: Tensor, current: Tensor, num_averaged: Tensor) -> Tensor:
-            if not averaged.is_floating_point():
-                return current
-            weight = ((1 + num_averaged) / (10 + num_averaged)).clamp(max=decay).to(averaged.dtype)
-            return averaged.lerp(current, 1 - weight)
+        def average(averaged: Sequence[Tensor], current: Sequence[Tensor], num_averaged: Tensor) -> None:
+            weight = ((1 + num_averaged) / (10 + num_averaged)).clamp(max=decay).to(averaged[0].dtype)
+            for mean, value in zip(averaged, current, strict=True):  # of one device and type
+                if mean.is_floating_point():
+                    mean.lerp_(value, 1 - weight)
+                else:
+                    mean.copy_(value)
 
-        super().__init__(avg_fn=average)
+        super().__init__(multi_avg_fn=average)
         self.every, self.start = update_every_n_steps, update_starting_at_step or 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -49,6 +53,8 @@ class EMA(WeightAveraging):
             MisconfigurationException: If each process has a part of the weights only.
         """
         refuse_shared_out(pl_module, "EMA averages")
+        # The module is moved to its device after this; averages left behind would be fetched and sent at every step.
+        self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:

@@ -5,6 +5,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.optim.swa_utils import AveragedModel
 
 from experiments.callbacks.averaging import EMA
 
@@ -53,3 +54,26 @@ def test_only_steps_from_the_start_on_count() -> None:
 def test_options_out_of_range_are_named(options: dict[str, Any]) -> None:
     with pytest.raises(MisconfigurationException, match=next(iter(options))):
         EMA(**options)
+
+
+def test_averages_lie_where_the_module_will_be() -> None:
+    """The hook runs before the module is moved to its device."""
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    trainer.strategy._root_device = torch.device("meta")
+    callback, module = EMA(), BoringModel()
+    callback.setup(trainer, module, "fit")
+    assert module.layer.weight.device.type == "cpu"
+    assert callback._average_model is not None
+    assert {tensor.device.type for tensor in callback._average_model.state_dict().values()} == {"meta"}
+
+
+def test_whole_numbers_are_taken_over() -> None:
+    module = torch.nn.BatchNorm1d(2)
+    average = AveragedModel(module, use_buffers=True, **EMA(decay=0.5)._kwargs)
+    for count in (3, 5):
+        module.num_batches_tracked.fill_(count)
+        module.running_mean.fill_(count)
+        average.update_parameters(module)
+    assert average.module.num_batches_tracked.tolist() == 5
+    # The first update copies; in the second the average weighs (1 + 1) / (10 + 1).
+    torch.testing.assert_close(average.module.running_mean, torch.full((2,), 2 / 11 * 3 + 9 / 11 * 5))
