@@ -14,6 +14,7 @@ from datamodules.files.opening import nearby
 from experiments import parts
 from experiments.runs import CONFIG, FOLDER, FORMAT
 from experiments.untrusted import MOST, unfolded_size
+from modules.nets.loading import first_line
 
 # What training writes, by name.
 PARTS = {
@@ -52,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
             ) from None
         raise MisconfigurationException(f"{path} is damaged or not a checkpoint") from None
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({_first_line(error)})") from None
+        raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({first_line(error)})") from None
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise MisconfigurationException(f"{path} is not a checkpoint written by leyden fit")
     if unfolded_size(content) > MOST:
@@ -73,7 +74,7 @@ def _check_archive(path: Path) -> None:
         with ZipFile(path) as archive:
             members = archive.infolist()
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({_first_line(error)})") from None
+        raise MisconfigurationException(f"{path} is damaged or not a checkpoint ({first_line(error)})") from None
     if any(member.compress_type != ZIP_STORED for member in members):
         raise MisconfigurationException(f"{path} is no checkpoint: its parts are compressed")
     if sum(member.file_size for member in members) > path.stat().st_size:
@@ -148,7 +149,3 @@ def facts(content: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = content.get(config["data"]["class_path"].rsplit(".", 1)[-1], {})
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

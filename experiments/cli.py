@@ -284,10 +284,15 @@ class LeydenCLI(LightningCLI):
 
     # ---- what to say
 
+    @property
+    def best(self) -> RunCheckpoint:
+        """What chose the best checkpoint."""
+        return next(each for each in self.trainer.checkpoint_callbacks if isinstance(each, RunCheckpoint))
+
     @rank_zero_only
     def after_fit(self) -> None:
         """Write the scores of the best checkpoint, and tell where it lies and what to type next."""
-        best = next(c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint))
+        best = self.best
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             print("fast_dev_run: nothing was written")
             return
@@ -299,17 +304,20 @@ class LeydenCLI(LightningCLI):
 
     def after_validate(self) -> None:
         """Write ``metrics.json``."""
-        self._write_metrics("test --ckpt_path")
+        self._tell_metrics("test --ckpt_path")
 
     def after_test(self) -> None:
         """Write ``metrics.json``."""
-        self._write_metrics("predict --data.predict_path FILE_OR_FOLDER --ckpt_path")
+        self._tell_metrics("predict --data.predict_path FILE_OR_FOLDER --ckpt_path")
+
+    def write_metrics(self) -> Path:
+        """Write the scores of an evaluation into ``metrics.json``."""
+        scores = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        return runs.write_scores(self.run_folder, scores)
 
     @rank_zero_only
-    def _write_metrics(self, following: str) -> None:
-        scores = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        path = runs.write_scores(self.run_folder, scores)
-        print(f"scores in {path}\nnext: {runs.command(following, self.run_folder)}")
+    def _tell_metrics(self, following: str) -> None:
+        print(f"scores in {self.write_metrics()}\nnext: {runs.command(following, self.run_folder)}")
 
 
 def main(words: list[str]) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from modules.nets.loading import first_line
+
 CONTENTS, REST = ".metadata", "meta.pt"  # where what lies, and all but weights and optimizers
 _METADATA = "torch.distributed.checkpoint.metadata"
 # What the table of contents is made of. A type of numbers goes by its name in torch.
@@ -43,9 +45,8 @@ def read_rest(folder: Path) -> dict[str, object]:
         _check(folder)
         rest = torch.load(folder / REST, map_location="cpu", weights_only=True)
     except FAULTS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MisconfigurationException(
-            f"{folder} is damaged, or holds Python objects that could run code when loaded ({reason})"
+            f"{folder} is damaged, or holds Python objects that could run code when loaded ({first_line(error)})"
         ) from error
     return {**rest, "state_dict": {}, "optimizer_states": []} if isinstance(rest, dict) else {}
 

@@ -72,7 +72,7 @@ class SaveConfig(SaveConfigCallback):
             show_options(trainer, {key: str(value) for key, value in values if value is not None and _told(key)})
 
 
-def leaves(tree: object, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: object, path: str = "") -> Iterator[tuple[str, object]]:
     """The values of nested options, named as on the command line.
 
     Args:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from modules.nets.loading import first_line
+
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.pruners import BasePruner
@@ -95,8 +97,8 @@ def open_storage(url: str | None, folder: Path) -> "BaseStorage":
             if attempt + 1 < TRIES and type(error).__name__ in ("IntegrityError", "ProgrammingError"):
                 time.sleep(1.0)
                 continue
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise MisconfigurationException(f"--study.storage {_hidden(url)} cannot be reached: {reason}") from error
+            said = f"--study.storage {_hidden(url)} cannot be reached: {first_line(error)}"
+            raise MisconfigurationException(said) from error
     raise AssertionError
 
 

@@ -49,7 +49,7 @@ class Settings:
         devices_per_trial: Devices of a run.
     """
 
-    def __init__(self, parsed: Namespace, search: Mapping[str, Any], parser: LeydenParser) -> None:
+    def __init__(self, parsed: Namespace, search: Mapping[str, object], parser: LeydenParser) -> None:
         self._parsed, self._parser = parsed, parser
         self.seeds: int | list[int] | None = parsed.seeds
         self.folds: int = parsed.folds
@@ -152,7 +152,7 @@ def read_options(words: Sequence[str]) -> Given:
     Raises:
         MisconfigurationException: If there is nothing to do, or something contradicts itself.
     """
-    rest, mine, search = list[str](), list[str](), dict[str, Any]()
+    rest, mine, search = list[str](), list[str](), dict[str, object]()
     section: dict[str, object] = {}
     stem = name = None
     pairs = list(_pairs(words))
@@ -160,7 +160,7 @@ def read_options(words: Sequence[str]) -> Given:
         if option in ("--config", "-c") and value is not None and isfile(value):
             stem = stem or Path(value).stem
             content = yaml_limits.read(Path(value))
-            own = content.pop(SECTION, None) if isinstance(content, dict) else None
+            own = content.pop(SECTION, None)
             if own is not None:
                 if not isinstance(own, dict) or not isinstance(own.get(SEARCH, {}), dict):
                     raise MisconfigurationException(f"{value}: {SECTION}, and {SEARCH} in it, must be mappings")

@@ -32,7 +32,7 @@ class Plan:
     def __init__(self, given: Given) -> None:
         self.given, self.settings = given, given.settings
         parsed = Parsed(["fit", *given.words])
-        self.options, self.base = parsed.options, parsed.by_path()
+        self.base = parsed.by_path()
         runs.check_name(given.name)
         self.folder = Path(self.base.get("trainer.default_root_dir") or "runs") / given.name
         if isinstance(parsed.seed, bool):
@@ -62,14 +62,14 @@ class Plan:
         """A trial without its parameters."""
         return [*self.given.words, f"--seed_everything={self.seed}", *self._fold_words(fold)]
 
-    def run_words(self, number: int, best: Mapping[int | None, Mapping[str, Any]]) -> list[str]:
+    def run_words(self, number: int, best: Mapping[int | None, Mapping[str, object]]) -> list[str]:
         """A run that is tested.
 
         Args:
             number: Which one: all folds of the first seed, then of the next.
             best: The parameters that a search has found for each fold.
         """
-        seed, fold = self.seeds[number // len(self.folds)], self.folds[number % len(self.folds)]
+        seed, fold = self._seed_and_fold(number)
         # What a search was chosen on must not be what its best is tested on, whatever the seed.
         split = [f"--data.split_seed={self.seed}"] if self.settings.trials else []
         params = words(best[fold]) if best else []
@@ -77,8 +77,12 @@ class Plan:
 
     def label(self, number: int) -> dict[str, int]:
         """Seed and fold of a run."""
-        fold = self.folds[number % len(self.folds)]
-        return {"seed": self.seeds[number // len(self.folds)]} | ({} if fold is None else {"fold": fold})
+        seed, fold = self._seed_and_fold(number)
+        return {"seed": seed} | ({} if fold is None else {"fold": fold})
+
+    def _seed_and_fold(self, number: int) -> tuple[int, int | None]:
+        seed, fold = divmod(number, len(self.folds))
+        return self.seeds[seed], self.folds[fold]
 
     def _fold_words(self, fold: int | None) -> list[str]:
         if fold is None:
@@ -98,8 +102,11 @@ class Plan:
                 found = Parsed(["fit", *self.given.words, *words({option: value})]).by_path()
                 if option in found or isinstance(space, Range):
                     check_value(option, space, value, found.get(option))
+        Parsed(self._first_trial())
+
+    def _first_trial(self) -> list[str]:
         first = {option: space.samples()[0] for option, space in self.settings.spaces.items()}
-        Parsed(["fit", *self.trial_words(self.folds[0]), *words(first)])
+        return ["fit", *self.trial_words(self.folds[0]), *words(first)]
 
     def look(self) -> bool:
         """Look at options, data and model before the first run.
@@ -113,8 +120,7 @@ class Plan:
         self.check()
         if not self.settings.trials and not self.settings.folds:
             return False
-        first = {option: space.samples()[0] for option, space in self.settings.spaces.items()}
-        known = Probe(["fit", *self.trial_words(self.folds[0]), *words(first)], self.folder / "0").directions
+        known = Probe(self._first_trial(), self.folder / "0").directions
         monitor = Monitor("checkpoint", self.monitor, self.base.get("checkpoint.mode"))
         check_name(monitor, known)
         return not less_is_better(monitor, known)

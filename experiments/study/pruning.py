@@ -28,9 +28,7 @@ class Pruning(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do not train beyond the step at which it was to stop."""
-        self.stop_at = trainer.strategy.broadcast(self.stop_at)
-        if self.stop_at is not None and trainer.global_step >= self.stop_at:
-            trainer.should_stop = True
+        self._stop_if_due(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report, and stop or not."""
@@ -38,6 +36,9 @@ class Pruning(Callback):
             return
         if self.trial is not None:
             self._report(self.trial, trainer)
+        self._stop_if_due(trainer)
+
+    def _stop_if_due(self, trainer: Trainer) -> None:
         self.stop_at = trainer.strategy.broadcast(self.stop_at)
         if self.stop_at is not None and trainer.global_step >= self.stop_at:
             trainer.should_stop = True

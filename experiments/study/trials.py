@@ -10,7 +10,6 @@ from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningArgumentParser
 
 from experiments import checkpoint, runs
-from experiments.callbacks.checkpointing import RunCheckpoint
 from experiments.cli import LeydenCLI
 from experiments.saved_config import leaves
 from experiments.study.isolation import isolated
@@ -43,11 +42,6 @@ class StudyRun(LeydenCLI):
         silent = {"verbose": False} if subcommand == "test" else {}
         return super()._prepare_subcommand_kwargs(subcommand) | silent
 
-    @property
-    def best(self) -> RunCheckpoint:
-        """What chose the best checkpoint."""
-        return next(each for each in self.trainer.checkpoint_callbacks if isinstance(each, RunCheckpoint))
-
     def after_fit(self) -> None:
         """Write the scores of the best checkpoint."""
         if self.trainer.is_global_zero:
@@ -56,8 +50,7 @@ class StudyRun(LeydenCLI):
     def after_test(self) -> None:
         """Write the scores."""
         if self.trainer.is_global_zero:
-            scores = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-            runs.write_scores(self.run_folder, scores)
+            self.write_metrics()
 
 
 class Training(StudyRun):

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback
@@ -73,7 +72,7 @@ class Work:
         """Do what is left to be done, together with other processes."""
         self.devices = take_devices(self.plan.base, self.plan.settings.devices_per_trial, self.plan.folder)
         until = None if self.plan.settings.timeout is None else time.monotonic() + self.plan.settings.timeout
-        best: dict[int | None, Mapping[str, Any]] = {}
+        best: dict[int | None, Mapping[str, object]] = {}
         for fold, search in self.searches.items():
             search.until = until
             title = "trials" if fold is None else f"trials of fold {fold}"
@@ -148,7 +147,7 @@ class Work:
             search.study.tell(trial, score)
         return f"{job.folder.name}: {monitor} {score:.4g}{', pruned' if pruned else ''}"
 
-    def _test(self, best: Mapping[int | None, Mapping[str, Any]], job: Job) -> str:
+    def _test(self, best: Mapping[int | None, Mapping[str, object]], job: Job) -> str:
         began, number = time.monotonic(), job.trial.number
         self._train(job, self.plan.run_words(number, best), [])
         kept = [TestPredictions()] if self.plan.settings.folds else []

@@ -91,9 +91,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
             raise ValueError("it holds something other than named tensors")
     except Exception as error:  # torch.load raises nearly every kind
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MisconfigurationException(f"{path} is not a file of weights ({reason})") from None
+        raise MisconfigurationException(f"{path} is not a file of weights ({first_line(error)})") from None
     return tensors
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says; its kind if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def set_rate(parameters: Iterable[nn.Parameter], rate: float) -> None:

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from datamodules.types import SegmentTokens
-from modules.nets.loading import PretrainedNet, set_rate
+from modules.nets.loading import PretrainedNet, first_line, set_rate
 
 
 class PretrainedEncoder(PretrainedNet):
@@ -48,7 +48,7 @@ class PretrainedEncoder(PretrainedNet):
         try:
             self._use(_model_of(_find_config(self.place)))
         except (OSError, ValueError) as error:  # a checkpoint may bring the configuration
-            self.reason = str(error).strip().splitlines()[0]
+            self.reason = first_line(error)
 
     def load_pretrained(self) -> None:
         """Load the pretrained weights.
@@ -63,8 +63,7 @@ class PretrainedEncoder(PretrainedNet):
             with torch.random.fork_rng(devices=[]):
                 model = AutoModel.from_pretrained(self.place, dtype=torch.float32, trust_remote_code=False)
         except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise self._missing(reason) from error
+            raise self._missing(first_line(error)) from error
         self._use(model)
 
     def _use(self, model: Any) -> None:

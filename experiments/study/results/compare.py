@@ -3,7 +3,7 @@
 import argparse
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.types import Row
 from experiments import runs
 from experiments.study.options import FREE
-from experiments.study.results.groups import Group, plain
+from experiments.study.results.groups import Group, Run, plain
 from experiments.study.results.scores import Spread, spread, welch
 
 RESAMPLES, CHUNK = 2000, 1 << 22  # of the bootstrap; indices drawn at once
@@ -75,9 +75,7 @@ def warn(groups: Sequence[Group]) -> list[str]:
     """What says that runs were tested on different examples."""
     found, first = [], groups[0]
     for other in groups[1:]:
-        pairs, others = first.by_pair(), other.by_pair()
-        common = [(pairs[pair], others[pair]) for pair in pairs if pair in others]
-        for one, two in common or [(first.runs[0], other.runs[0])]:
+        for one, two in in_common(first, other) or [(first.runs[0], other.runs[0])]:
             a, b = one.tested_on, two.tested_on
             differ = [f"{name} {a.get(name)} and {b.get(name)}" for name in {**a, **b} if a.get(name) != b.get(name)]
             if differ:
@@ -89,6 +87,12 @@ def warn(groups: Sequence[Group]) -> list[str]:
     return found
 
 
+def in_common(first: Group, second: Group) -> list[tuple[Run, Run]]:
+    """The runs of two groups that have the same seed and fold."""
+    others = second.by_pair()
+    return [(run, others[pair]) for pair, run in first.by_pair().items() if pair in others]
+
+
 def difference(first: Group, second: Group, scores: Sequence[str]) -> list[str]:
     """How much more the second group has of each score.
 
@@ -97,13 +101,13 @@ def difference(first: Group, second: Group, scores: Sequence[str]) -> list[str]:
         second: Others; where both have runs of the same seed and fold, these are compared with each other.
         scores: Names.
     """
-    pairs, others = first.by_pair(), second.by_pair()
-    common = [pair for pair in pairs if pair in others]
-    lines = []
+    common, lines = in_common(first, second), []
     for name in scores:
-        both = [pair for pair in common if name in pairs[pair].scores and name in others[pair].scores]
+        both = [
+            (one.scores[name], two.scores[name]) for one, two in common if name in one.scores and name in two.scores
+        ]
         if len(both) > 1:
-            found = spread([others[pair].scores[name] - pairs[pair].scores[name] for pair in both])
+            found = spread([b - a for a, b in both])
             lines.append(f"{name}: {_told(found)}, over {len(both)} pairs of the same seed and fold")
             continue
         a, b = ([run.scores[name] for run in group.runs if name in run.scores] for group in (first, second))
@@ -129,10 +133,9 @@ def example_errors(first: Group, second: Group) -> dict[str, np.ndarray]:
     Returns:
         By the kind of error, an array ``(examples)``; nothing if no predictions are kept.
     """
-    pairs, others = first.by_pair(), second.by_pair()
     found: dict[str, list[float]] = {}
-    for pair in [pair for pair in pairs if pair in others]:
-        a, b = pairs[pair].predictions, others[pair].predictions
+    for one, two in in_common(first, second):
+        a, b = one.predictions, two.predictions
         for example in a.keys() & b.keys() if a.keys() == b.keys() else ():
             before, after = _errors(a[example]), _errors(b[example])
             for name in before.keys() & after.keys():
@@ -149,9 +152,9 @@ def _errors(row: Row) -> dict[str, float]:
         return {"share of wrong tags": sum(wrong) / max(1, len(wrong))}
     if "forecast" in row:
         off = np.abs(np.array(row["forecast"], dtype=float) - np.array(row["truth"], dtype=float))
-        return {"absolute error": float(off.mean()), "squared error": float((off**2).mean())}
-    numbers = {name.removeprefix("truth"): value for name, value in row.items() if name.startswith("truth")}
-    off = np.array([abs(float(row[f"prediction{name}"]) - float(true)) for name, true in numbers.items()])
+    else:
+        numbers = {name.removeprefix("truth"): value for name, value in row.items() if name.startswith("truth")}
+        off = np.array([abs(float(row[f"prediction{name}"]) - float(true)) for name, true in numbers.items()])
     return {"absolute error": float(off.mean()), "squared error": float((off**2).mean())}
 
 
@@ -186,7 +189,7 @@ def as_markdown(table: Sequence[Sequence[str]]) -> str:
     return "\n".join([rows[0], "|" + "---|" * len(table[0]), *rows[1:], ""])
 
 
-def as_csv(table: Sequence[Sequence[str]]) -> str:
+def as_csv(table: Iterable[Iterable[object]]) -> str:
     """A table as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import yaml
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -17,16 +16,9 @@ from experiments.study.results.scores import Spread, spreads
 from experiments.untrusted import read_carried
 
 # Options of which examples are tested on.
-_TESTED: tuple[str, ...] = (
-    "data",
-    "data.path",
-    "data.test_path",
-    "data.test_fraction",
-    "data.borders",
-    "data.variant",
-    "data.name",
-)
-_TESTED += ("data.group_column", "data.time_column", "data.split_column", "data.fold.index", "data.fold.count")
+_TESTED: tuple[str, ...] = ("data", "data.path", "data.test_path", "data.test_fraction", "data.borders", "data.variant")
+_TESTED += ("data.name", "data.group_column", "data.time_column", "data.split_column")
+_TESTED += ("data.fold.index", "data.fold.count")
 
 
 class Run:
@@ -42,12 +34,11 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        config: object = yaml_limits.read(folder / runs.CONFIG)
-        self.options: dict[str, object] = dict(leaves(config)) if isinstance(config, dict) else {}
+        self.options = dict(leaves(yaml_limits.read(folder / runs.CONFIG)))
         self.scores = runs.read_scores(folder)
 
     @property
-    def pair(self) -> tuple[Any, Any]:
+    def pair(self) -> tuple[object, object]:
         """Seed and fold: runs that have both in common are compared with each other."""
         return self.options.get("seed_everything"), self.options.get("data.fold.index")
 
@@ -96,12 +87,12 @@ class Group:
         """Mean and spread of each score that all runs have."""
         return spreads([run.scores for run in self.runs])
 
-    def by_pair(self) -> Mapping[tuple[Any, Any], Run]:
+    def by_pair(self) -> Mapping[tuple[object, object], Run]:
         """The runs by seed and fold."""
         return {run.pair: run for run in self.runs}
 
 
-class _Several(list[Any]):
+class _Several(list[object]):
     def __str__(self) -> str:
         different = list(dict.fromkeys(map(str, self)))
         return ", ".join(different) if len(different) < 4 else f"{len(different)} values"

@@ -1,11 +1,8 @@
 """What a study has found, in files."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import yaml
 from optuna.trial import FrozenTrial, TrialState
@@ -13,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from datamodules.optional import optional
 from experiments import runs
 from experiments.study.claims import LOCK, FileLock
+from experiments.study.results.compare import as_csv, as_markdown
 from experiments.study.results.folds import POOLED, pooled, write_pooled
 from experiments.study.results.scores import Spread, spreads
 from experiments.study.space import words
@@ -96,10 +94,9 @@ def _counts(work: Work, fold: int | None) -> dict[TrialState, int]:
     return {state: states.count(state) for state in sorted(set(states))}
 
 
-def _rows(work: Work) -> Iterator[dict[str, Any]]:
+def _rows(work: Work) -> Iterator[dict[str, object]]:
     """A row for each trial and each run that is tested."""
-    stages = [*((fold, search) for fold, search in work.searches.items()), (None, work.final)]
-    for fold, stage in stages:
+    for fold, stage in [*work.searches.items(), (None, work.final)]:
         for trial in stage.trials():
             row: dict[str, object] = {"run": stage.run_folder(trial.number).name, "state": trial.state.name.lower()}
             row |= work.plan.label(trial.number) if stage is work.final else {"seed": work.plan.seed, "fold": fold}
@@ -109,11 +106,8 @@ def _rows(work: Work) -> Iterator[dict[str, Any]]:
 
 
 def _csv(rows: Sequence[Mapping[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=dict.fromkeys(name for row in rows for name in row), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    names = dict.fromkeys(name for row in rows for name in row)
+    return as_csv([names, *([row.get(name) for name in names] for row in rows)])
 
 
 def _pool(work: Work) -> dict[str, Spread]:
@@ -153,24 +147,23 @@ def _summary(
         counts = ", ".join(f"{count} {state.name.lower()}" for state, count in _counts(work, fold).items())
         run = work.searches[fold].run_folder(trial.number).name
         lines += [f"Best trial{of}: {run}, {plan.monitor} {trial.value:.4g} on validation ({counts}).", ""]
-        lines += ["| option | searched in | best |", "|---|---|---|"]
-        lines += [f"| {name} | {plan.settings.spaces[name]} | {value} |" for name, value in trial.params.items()]
-        lines.append("")
+        searched = [[name, str(plan.settings.spaces[name]), str(value)] for name, value in trial.params.items()]
+        lines.append(as_markdown([["option", "searched in", "best"], *searched]))
     labels = [" ".join(f"{name} {value}" for name, value in plan.label(trial.number).items()) for trial in ended]
-    lines += ["| " + " | ".join(["score", "mean", "standard deviation", "95 % interval", *labels]) + " |"]
-    lines += ["|" + "---|" * (4 + len(labels))]
+    table = [["score", "mean", "standard deviation", "95 % interval", *labels]]
     for name, score in found.items():
         values = [f"{trial.user_attrs['scores'][name]:.4f}" for trial in ended]
         inside = f"{score.low:.4f} to {score.high:.4f}" if score.num_runs > 1 else ""
         std = f"{score.std:.4f}" if score.num_runs > 1 else ""
-        lines.append("| " + " | ".join([name, f"{score.mean:.4f}", std, inside, *values]) + " |")
+        table.append([name, f"{score.mean:.4f}", std, inside, *values])
+    lines.append(as_markdown(table))
     if together:
-        lines += ["", "Scores of the predictions of all folds together, each example by the model that did not see it:"]
-        lines += ["", "| score | mean over seeds |", "|---|---|"]
-        lines += [f"| {name} | {score} |" for name, score in together.items()]
+        lines += ["Scores of the predictions of all folds together, each example by the model that did not see it:", ""]
+        means = [[name, str(score)] for name, score in together.items()]
+        lines.append(as_markdown([["score", "mean over seeds"], *means]))
     seconds = sum(trial.user_attrs.get("seconds", 0.0) for stage in (*work.searches.values(), work.final)
                   for trial in stage.trials())  # fmt: skip
-    return "\n".join([*lines, "", f"Time in runs: {seconds:.0f} s.", ""])
+    return "\n".join([*lines, f"Time in runs: {seconds:.0f} s.", ""])
 
 
 def _write_best(work: Work, fold: int | None, trial: FrozenTrial) -> str:

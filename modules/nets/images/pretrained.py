@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from modules.nets.images.norms import normalize_single_by_running
-from modules.nets.loading import PretrainedNet, find_weights, load_matching, read_tensors
+from modules.nets.loading import PretrainedNet, find_weights, first_line, load_matching, read_tensors
 
 FILES = (".pth", ".pt", ".th", ".bin")
 TIMM = "timm/"
@@ -146,9 +146,8 @@ def _published(name: str, weights: str, in_channels: int) -> dict[str, Tensor]:
         else:
             model = torchvision.models.get_model(name, weights=weights)
     except (OSError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise MisconfigurationException(
-            f"the weights {weights} of {name} cannot be downloaded ({reason}); without them: "
+            f"the weights {weights} of {name} cannot be downloaded ({first_line(error)}); without them: "
             "configs/own/images_from_scratch.yaml, or --model.net.weights null"
         ) from None
     state: dict[str, Tensor] = model.state_dict()
