@@ -94,11 +94,11 @@ def make_lean(trainer: Trainer, module: LightningModule, data: LightningDataModu
         module._on_before_batch_transfer = _same  # type: ignore[method-assign]
 
 
-def _inherits(owner: Any, base: type, name: str) -> bool:
+def _inherits(owner: object, base: type, name: str) -> bool:
     return name not in vars(owner) and getattr(type(owner), name, None) is getattr(base, name, None)
 
 
-def _leave_out(owner: Any, base: type, hooks: tuple[str, ...]) -> None:
+def _leave_out(owner: object, base: type, hooks: tuple[str, ...]) -> None:
     for hook in hooks:
         if _inherits(owner, base, hook):
             setattr(owner, hook, None)  # the trainer leaves out what is not callable
@@ -109,11 +109,11 @@ _equal = RunningStage.__eq__
 RunningStage.__eq__ = lambda self, other: self is other or _equal(self, other)  # type: ignore[method-assign]
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
+def _nothing(*args: object, **kwargs: object) -> None:
     pass
 
 
-def _same(batch: Any, *args: Any, **kwargs: Any) -> Any:
+def _same(batch: object, *args: object, **kwargs: object) -> object:
     return batch
 
 
@@ -242,7 +242,7 @@ def _progress(trainer: Trainer) -> list[Any]:
 # Lightning sets what it reads as attributes of loops and schedulers, and fails over the rest somewhere on the way.
 
 
-def _alike(own: Any, given: Any) -> bool:
+def _alike(own: object, given: object) -> bool:
     """Whether two states have the same form: names, and numbers, texts, lists or tensors as their values."""
     if own is None or given is None:
         return True
@@ -281,7 +281,7 @@ def _tell_of_first_step(trainer: Trainer) -> None:
     """An optimizer takes any state up, and fails over it in its first step."""
     step = trainer.strategy.optimizer_step
 
-    def step_or_tell(*args: Any, **kwargs: Any) -> Any:
+    def step_or_tell(*args: Any, **kwargs: Any) -> object:
         trainer.strategy.optimizer_step = step  # type: ignore[method-assign]
         with told(f"{trainer.ckpt_path} cannot be used", AttributeError, LookupError):
             return step(*args, **kwargs)
@@ -319,7 +319,7 @@ def take_up_without_state(trainer: Trainer) -> None:
     if set_state.__module__ == __name__:  # by a run before, in the same process
         return
 
-    def set_state_or_groups(model: Any, optimizers: Any, optim_state_dict: Any, **options: Any) -> None:
+    def set_state_or_groups(model: Any, optimizers: Any, optim_state_dict: dict[str, Any], **options: Any) -> None:
         if optim_state_dict["state"] or not isinstance(optimizers, torch.optim.Optimizer):
             set_state(model, optimizers, optim_state_dict, **options)
             return
@@ -393,7 +393,7 @@ _typehints.ActionTypeHint._check_type = _check_text
 _yaml_load = _loaders_dumpers.yaml_load
 
 
-def _load_within_limits(text: str) -> Any:
+def _load_within_limits(text: str) -> object:
     yaml_limits.check(text)
     return _yaml_load(text)
 
@@ -420,10 +420,10 @@ class Guard(Protocol):
     def check_name(self, path: str) -> None:
         """Raise ``Refused`` of an import path, before anything is imported."""
 
-    def check_found(self, path: str, found: Any) -> None:
+    def check_found(self, path: str, found: object) -> None:
         """Raise ``Refused`` of what lies at an import path."""
 
-    def check_code(self, value: Any) -> None:
+    def check_code(self, value: object) -> None:
         """Raise ``Refused`` of a value for an option that takes code, or that has no type."""
 
 
@@ -441,7 +441,7 @@ def guarded(guard: Guard) -> Iterator[None]:
     import_object, adapt, adapt_any = _typehints.import_object, _typehints.adapt_typehints, _typehints.adapt_classes_any
     read = _typehints.parse_value_or_config
 
-    def ask_and_import(path: str, check_path: bool = True) -> Any:
+    def ask_and_import(path: str, check_path: bool = True) -> object:
         if not check_path:  # it comes from a signature, not from a value
             return import_object(path, check_path=False)
         guard.check_name(path)
@@ -453,19 +453,19 @@ def guarded(guard: Guard) -> Iterator[None]:
         guard.check_found(path, found)
         return found
 
-    def ask_and_adapt(val: Any, typehint: Any, *args: Any, **kwargs: Any) -> Any:
+    def ask_and_adapt(val: object, typehint: object, *args: object, **kwargs: Any) -> object:
         if not kwargs.get("serialize") and val is not None and _takes_code(typehint):
             guard.check_code(val)
         return adapt(
             val, typehint, *args, **{**kwargs, "enable_path": guard.follow_paths and kwargs.get("enable_path")}
         )
 
-    def ask_and_adapt_any(val: Any, typehint: Any, serialize: bool, *args: Any, **kwargs: Any) -> Any:
+    def ask_and_adapt_any(val: object, typehint: object, serialize: bool, *args: object, **kwargs: Any) -> object:
         if not serialize and _typehints.is_subclass_spec(val):
             guard.check_code(val)
         return adapt_any(val, typehint, serialize, *args, **kwargs)
 
-    def maybe_read(value: Any, enable_path: bool = True, simple_types: bool = False) -> Any:
+    def maybe_read(value: object, enable_path: bool = True, simple_types: bool = False) -> object:
         return read(value, enable_path=enable_path and guard.follow_paths, simple_types=simple_types)
 
     with contextlib.ExitStack() as stack:
@@ -484,7 +484,7 @@ def guarded(guard: Guard) -> Iterator[None]:
         yield
 
 
-def _takes_code(typehint: Any) -> bool:
+def _takes_code(typehint: object) -> bool:
     """Whether an option takes a function, any class, or a module, rather than the class of what it returns."""
     origin = _typehints.get_typehint_origin(typehint) or typehint
     if origin in _typehints.callable_origin_types:

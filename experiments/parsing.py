@@ -114,14 +114,8 @@ def values_of(words: list[str], *options: str) -> list[str]:
 
 
 # Options of the trainer that Lightning takes as they are, to divide by nothing or to do nothing.
-_POSITIVE: tuple[str, ...] = (
-    "max_epochs",
-    "max_steps",
-    "val_check_interval",
-    "check_val_every_n_epoch",
-    "log_every_n_steps",
-)
-_POSITIVE += ("accumulate_grad_batches", "limit_train_batches")
+_POSITIVE: tuple[str, ...] = ("max_epochs", "max_steps", "val_check_interval", "check_val_every_n_epoch")
+_POSITIVE += ("log_every_n_steps", "accumulate_grad_batches", "limit_train_batches")
 _NOT_NEGATIVE = ("gradient_clip_val", "min_epochs", "min_steps")
 _ENDLESS = ("max_epochs", "max_steps")  # -1 says without end
 

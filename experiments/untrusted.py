@@ -130,7 +130,7 @@ def read_config(text: str, source: Path, to_train: bool) -> dict[str, Any]:
     return config
 
 
-def _without_places(tree: object, folder: Path, key: str, left: list[str]) -> Any:
+def _without_places(tree: object, folder: Path, key: str, left: list[str]) -> object:
     """Options of the trainer, without any place elsewhere that something is written or sent to."""
     if isinstance(tree, list):
         return [_without_places(value, folder, key, left) for value in tree]

@@ -86,7 +86,7 @@ class Calibrator(ABC):
         """What is kept in a checkpoint."""
         return {"coverage": self.coverage, **self.values}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Take up what was kept.
 
         Raises:

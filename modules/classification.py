@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from datamodules.types import Batch, ClassFacts, ImageFacts, Row
@@ -106,7 +106,7 @@ class Classifier(Task[ClassFacts]):
     def metrics(self) -> MetricCollection:
         """Accuracy, macro F1 and AUROC, calibration error."""
         num = len(self.classes)
-        scores: dict[str, Any] = {
+        scores: dict[str, Metric | MetricCollection] = {
             "accuracy": MulticlassAccuracy(num, average="micro"),
             "f1": MacroF1(num),
             "calibration_error": CalibrationError(num_bins=15),

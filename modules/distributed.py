@@ -72,7 +72,7 @@ class _Outermost:
     def __init__(self) -> None:
         self.inside = False
 
-    def of(self, gathering: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
+    def of(self, gathering: Callable[..., object], method: Callable[..., object]) -> Callable[..., object]:
         """What stands for both.
 
         Args:

@@ -162,10 +162,7 @@ class Forecaster(Task[SeriesFacts]):
         middle = values[..., values.shape[-1] // 2].tolist()
         each = [values[..., k].tolist() for k in range(len(self.quantiles))]
         rows: list[Row] = [
-            {
-                "forecast": forecast,
-                "quantiles": {level: each[k][i] for k, level in enumerate(self.quantiles)},
-            }
+            {"forecast": forecast, "quantiles": {level: each[k][i] for k, level in enumerate(self.quantiles)}}
             for i, forecast in enumerate(middle)
         ]
         if self.calibration is not None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from datamodules.types import Batch, LabelFacts, Row
 from modules.members import for_each_member, mean_binary_logits
@@ -49,12 +49,12 @@ class MultiLabelClassifier(Task[LabelFacts]):
 
     def metrics(self) -> MetricCollection:
         """F1, subset accuracy, mean average precision."""
-        scores: dict[str, Any] = {"labels": LabelScores(len(self.labels), self.threshold)}
+        scores: dict[str, Metric | MetricCollection] = {"labels": LabelScores(len(self.labels), self.threshold)}
         if len(self.labels) <= RANKED:
             scores["mean_average_precision"] = MeanAveragePrecision()
         return MetricCollection(scores)
 
-    def forward(self, inputs: Any) -> Tensor:
+    def forward(self, inputs: object) -> Tensor:
         """Logits ``(batch, labels)``; in training, those of an ensemble are ``(batch, members, labels)``."""
         logits = run_net(self.net, inputs)
         return logits if self.training else mean_binary_logits(logits)

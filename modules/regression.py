@@ -36,12 +36,7 @@ class Regressor(Task[NumberFacts]):
     scale: Tensor
     calibration: IntervalCalibrator | None
 
-    def __init__(
-        self,
-        net: Callable[[int, int], nn.Module],
-        loss: nn.Module | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, net: Callable[[int, int], nn.Module], loss: nn.Module | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.make_net = net
         self.loss = loss or nn.MSELoss()
@@ -56,7 +51,7 @@ class Regressor(Task[NumberFacts]):
         """MAE, RMSE, R2."""
         return MetricCollection([RegressionScores(self.num_outputs)])
 
-    def forward(self, inputs: Any) -> Tensor:
+    def forward(self, inputs: object) -> Tensor:
         """Standardized predictions ``(batch, targets)``; in training, of an ensemble ``(batch, members, targets)``."""
         outputs = run_net(self.net, inputs)
         return outputs if self.training else mean_numbers(outputs)

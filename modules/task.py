@@ -207,12 +207,12 @@ class Task(LightningModule, ABC, Generic[F]):
             self.log("train/loss", output.loss, prog_bar=True)
         return self.whole_batch.weigh(output.loss, output.size, batch_idx, self.trainer)
 
-    def _tried_step(self, batch: Any) -> Step:
+    def _tried_step(self, batch: object) -> Step:
         if self.tried:
             return self.step(batch)
         # A network that does not go with the data, or its options with each other, fails at once or never.
         with told(f"{type(self).__name__} cannot use the first batch", AttributeError, LookupError):
-            output: Any = self.step(batch)
+            output: object = self.step(batch)
         if not isinstance(output, Step) or not isinstance(output.loss, Tensor) or output.loss.ndim:
             raise MisconfigurationException(
                 f"{type(self).__name__}.step has to return modules.task.Step(loss, size, preds, target) with a mean "
@@ -261,7 +261,7 @@ class Task(LightningModule, ABC, Generic[F]):
             self._try_predict_step(batch)
         return self._evaluate(batch, batch_idx < self._counted("val"), self.val_loss, self.val_metrics)
 
-    def _try_predict_step(self, batch: Any) -> None:
+    def _try_predict_step(self, batch: object) -> None:
         # Own code is tried before it is trained for hours; that of this package is tested.
         if type(self).predict_step.__module__.partition(".")[0] == __name__.partition(".")[0]:
             return
@@ -280,7 +280,7 @@ class Task(LightningModule, ABC, Generic[F]):
         counted: int = self.trainer.datamodule.counted[split]  # type: ignore[attr-defined]
         return counted
 
-    def _evaluate(self, batch: Any, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
+    def _evaluate(self, batch: object, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
         output = self._tried_step(batch)
         if not counts:
             update_uncounted(metrics, output.preds, output.target)
@@ -367,7 +367,7 @@ class Task(LightningModule, ABC, Generic[F]):
         release(self)
         self.new_scores = not self.trainer.sanity_checking
 
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+    def lr_scheduler_step(self, scheduler: Any, metric: object) -> None:
         """Let a scheduler on a plateau look at each validation once, whether it goes by steps or by epochs."""
         if isinstance(scheduler, ReduceLROnPlateau):
             if not self.new_scores:
@@ -389,7 +389,7 @@ class Task(LightningModule, ABC, Generic[F]):
         return total if steps < 0 else min(total, steps)
 
 
-def check_rows(rows: Any, task: LightningModule) -> None:
+def check_rows(rows: object, task: LightningModule) -> None:
     """Refuse what is not a row for each example of a batch.
 
     Raises:
@@ -402,7 +402,7 @@ def check_rows(rows: Any, task: LightningModule) -> None:
         )
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     shape = f" of shape {list(value.shape)}" if isinstance(value, Tensor) else ""
     inside = f" of {type(value[0]).__name__}" if isinstance(value, list) and value else ""
     return f"a {type(value).__name__}{shape}{inside}"

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from datamodules.types import END, PAD, PairBatch, PairFacts, ParallelFacts, Row
 from modules.metrics import BLEU, ChrF, Distinct
@@ -92,7 +92,7 @@ class Translator(Task[PairFacts]):
 
     def metrics(self) -> MetricCollection:
         """BLEU and chrF; distinct n-grams if wanted."""
-        scores: dict[str, Any] = {"bleu": BLEU(), "chrf": ChrF()}
+        scores: dict[str, Metric | MetricCollection] = {"bleu": BLEU(), "chrf": ChrF()}
         return MetricCollection(scores | ({"distinct": Distinct()} if self.distinct else {}))
 
     def step(self, batch: PairBatch) -> Step:

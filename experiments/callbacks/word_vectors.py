@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -81,9 +80,8 @@ class WordVectors(Callback):
                 rank_zero_info(f"{len(shown)} vectors in {path}")
         if self.num_projected and isinstance(trainer.logger, TensorBoardLogger):
             first = shown[: self.num_projected]
-            board: Any = trainer.logger.experiment
             with optional("the projector of the board", Path(trainer.logger.log_dir)):
-                board.add_embedding(vectors[first], [words[index] for index in first], tag="words")
+                trainer.logger.experiment.add_embedding(vectors[first], [words[index] for index in first], tag="words")
 
 
 def matching(

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from tqdm.auto import tqdm  # type: ignore[import-untyped]
+from tqdm.auto import tqdm
 
 from datamodules.data import Data
+from datamodules.types import Row
 from experiments import checkpoint
 from experiments.callbacks.predictions import in_order
 from experiments.messages import be_quiet, less_logged
@@ -51,7 +52,7 @@ class Model(Pair):
         self.task.to(device)
         return self
 
-    def predict(self, inputs: Any, batch_size: int | None = None, explain: bool = False) -> "DataFrame":
+    def predict(self, inputs: object, batch_size: int | None = None, explain: bool = False) -> "DataFrame":
         """What ``leyden predict`` would write of the same inputs, to the last bit with the same batch size.
 
         Args:
@@ -75,7 +76,7 @@ class Model(Pair):
         data.setup("predict")
         if not len(data.datasets["predict"]):
             raise MisconfigurationException("there is nothing to predict: no inputs")
-        rows: list[tuple[int, dict[str, Any]]] = []
+        rows: list[tuple[int, Row]] = []
         task.eval()
         explainer = None
         if explain:
@@ -97,7 +98,7 @@ class Model(Pair):
         del data.datasets["predict"]
         return frame
 
-    def score(self, inputs: Any = None, batch_size: int | None = None) -> dict[str, float]:
+    def score(self, inputs: object = None, batch_size: int | None = None) -> dict[str, float]:
         """The scores that ``leyden test`` gives.
 
         Args:

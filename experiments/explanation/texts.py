@@ -161,8 +161,7 @@ def embedding_of(task: nn.Module, num_inputs: int) -> nn.Module:
     """
     for module in task.modules():  # what contains others comes before them
         if isinstance(module, PretrainedEncoder) and module.model is not None:
-            model: Any = module.model
-            found: nn.Module = model.get_input_embeddings()
+            found: nn.Module = module.model.get_input_embeddings()
             return found
         if isinstance(module, WordEmbedding) or (
             isinstance(module, nn.Embedding) and module.num_embeddings >= num_inputs

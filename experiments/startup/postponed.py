@@ -44,7 +44,7 @@ def postpone(*packages: str, **answers: object) -> "StandIns":
 class StandIns(MetaPathFinder, Loader):
     """Finds stand-ins for packages."""
 
-    def __init__(self, packages: Sequence[str], answers: Mapping[str, Any]) -> None:
+    def __init__(self, packages: Sequence[str], answers: Mapping[str, object]) -> None:
         self.packages = {package for package in packages if package not in sys.modules}
         self.packages -= {package for package in self.packages if "." not in package and find_spec(package) is None}
         self.answers = answers

@@ -44,7 +44,7 @@ class PretrainedEncoder(PretrainedNet):
         self.trained_layers, self.rate_decay = trained_layers, rate_decay
         folder = Path(os.environ.get("LEYDEN_DATA", "data")) / name
         self.place = str(folder) if folder.is_dir() else name
-        self.model: nn.Module | None = None
+        self.model: Any = None  # of a library without types
         try:
             self._use(_model_of(_find_config(self.place)))
         except (OSError, ValueError) as error:  # a checkpoint may bring the configuration
@@ -81,10 +81,9 @@ class PretrainedEncoder(PretrainedNet):
         self.pad = model.config.pad_token_id or 0
         self._choose_what_to_train(model)
 
-    def _choose_what_to_train(self, model: nn.Module) -> None:
-        config: Any = model.config
+    def _choose_what_to_train(self, model: Any) -> None:
         lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-        layers: Any = next((layers for layers in lists if len(layers) == config.num_hidden_layers), [])
+        layers: Any = next((layers for layers in lists if len(layers) == model.config.num_hidden_layers), [])
         depth = {id(p): len(layers) - i for i, layer in enumerate(layers) for p in layer.parameters()}
         for parameter in model.parameters():
             below = depth.get(id(parameter), len(layers) + 1)  # 1 for the last layer; embeddings lie deepest
@@ -95,8 +94,7 @@ class PretrainedEncoder(PretrainedNet):
     @property
     def num_features(self) -> int:
         """Length of a state."""
-        config: Any = self._model().config
-        return int(config.hidden_size)
+        return int(self._model().config.hidden_size)
 
     def linear(self, num_outputs: int, num_more: int = 0) -> nn.Linear:
         """A linear layer for the states, with further features beside them."""
@@ -105,7 +103,7 @@ class PretrainedEncoder(PretrainedNet):
             nn.LazyLinear(num_outputs) if self.model is None else nn.Linear(self.num_features + num_more, num_outputs)
         )
 
-    def _model(self) -> nn.Module:
+    def _model(self) -> Any:
         if self.model is None:
             raise self._missing(self.reason)
         return self.model
@@ -118,8 +116,7 @@ class PretrainedEncoder(PretrainedNet):
 
     def get_extra_state(self) -> Tensor:
         """The configuration, as the bytes of its JSON."""
-        config: Any = self._model().config
-        return torch.tensor(list(config.to_json_string(use_diff=False).encode()), dtype=torch.uint8)
+        return torch.tensor(list(self._model().config.to_json_string(use_diff=False).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Make the model of the configuration that a checkpoint brings, unless there is one already."""
@@ -152,7 +149,8 @@ class PretrainedEncoder(PretrainedNet):
             tokens = torch.where(mask, torch.where(tokens == self.pad, 0, tokens), self.pad)
         # A frozen encoder needs no gradients in training; out of it, an explanation asks for those of its inputs.
         with torch.set_grad_enabled(torch.is_grad_enabled() and (self.trained_layers != 0 or not self.training)):
-            kinds = {} if segments is None or not self._has_segments(model) else {"token_type_ids": segments}
+            has_segments = int(getattr(model.config, "type_vocab_size", 0)) > 1
+            kinds = {"token_type_ids": segments} if segments is not None and has_segments else {}
             states: Tensor = model(input_ids=tokens, attention_mask=mask.long(), **kinds).last_hidden_state
         return states
 
@@ -163,10 +161,6 @@ class PretrainedEncoder(PretrainedNet):
             return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
         pooled = states[:, 0] if self.pooling == "first" else states.masked_fill(~mask, -torch.inf).amax(1)
         return pooled.masked_fill(~mask.any(1), 0.0)
-
-    @staticmethod
-    def _has_segments(model: Any) -> bool:
-        return int(getattr(model.config, "type_vocab_size", 0)) > 1
 
     def sentence(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
         """One vector ``(batch, features)`` of each text, or pair of texts."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -12,8 +11,7 @@ class BoardLogger(TensorBoardLogger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Add points to curves."""
-        kept: dict[str, Any] = {name: value for name, value in metrics.items() if name != "epoch"}
-        super().log_metrics(kept, step)
+        super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
 
 
 def board_of(run: Path, suffix: str) -> BoardLogger:

@@ -1,7 +1,7 @@
 """Pictures, texts and options on any board: TensorBoard, Weights & Biases, MLflow, files beside a CSV."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import singledispatch
 from pathlib import Path
@@ -62,7 +62,7 @@ def _(logger: TensorBoardLogger, tag: str, png: bytes, step: int) -> None:
     width, height = _opened(png).size
     image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
     writer = logger.experiment._get_file_writer()
-    writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)  # type: ignore[union-attr]
+    writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
 
 @_picture.register
@@ -128,10 +128,10 @@ def _(logger: TensorBoardLogger, options: Mapping[str, str]) -> None:
 BOARDS: tuple[type[Logger], ...] = (TensorBoardLogger, WandbLogger, MLFlowLogger, CSVLogger)
 
 
-def with_board(given: Any, board: Logger) -> list[Logger]:
+def with_board(given: Logger | Iterable[Logger], board: Logger) -> list[Logger]:
     """The loggers that the user asked for and, first, the board of the run, unless there is one among them."""
-    asked: Sequence[Logger] = [given] if isinstance(given, Logger) else list(given)
-    return [*asked] if any(isinstance(logger, TensorBoardLogger) for logger in asked) else [board, *asked]
+    asked = [given] if isinstance(given, Logger) else list(given)
+    return asked if any(isinstance(logger, TensorBoardLogger) for logger in asked) else [board, *asked]
 
 
 def _opened(png: bytes) -> Any:

@@ -77,7 +77,7 @@ class Calibrate(Callback):
         self.seen = []
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: object, batch_idx: int, *_: object
     ) -> None:
         """Keep what is to be compared, unless another process counts it.
 
@@ -173,7 +173,7 @@ class Calibrate(Callback):
         """Forget what a few examples said."""
         pl_module.calibration = self.before
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: object) -> None:
         """The weights are others now."""
         pl_module.calibration = None
 

@@ -32,7 +32,7 @@ class Question(NamedTuple):
     """
 
     inputs: Any
-    key: Any = None
+    key: object = None
     refusal: str = ""
 
 
@@ -90,7 +90,7 @@ class PredictionAPI(litserve.LitAPI):
         texts = all(isinstance(text, str) for text in several)
         return Question(several if texts else inputs, "texts" if texts else None)
 
-    def _image(self, image: Any, number: int) -> Path:
+    def _image(self, image: object, number: int) -> Path:
         try:
             content = base64.b64decode(image, validate=True) if isinstance(image, str) else b""
         except (binascii.Error, ValueError):
@@ -113,7 +113,7 @@ class PredictionAPI(litserve.LitAPI):
         """Rows, or a refusal, for each of several questions, or for a single one."""
         questions: list[Question] = [x] if isinstance(x, Question) else x
         answers: list[Any] = [question.refusal or None for question in questions]
-        groups: dict[Any, list[int]] = {}
+        groups: dict[object, list[int]] = {}
         for number, question in enumerate(questions):
             if question.key is not None:
                 groups.setdefault(question.key, []).append(number)
@@ -131,7 +131,7 @@ class PredictionAPI(litserve.LitAPI):
             shutil.rmtree(folder)
         return answers[0] if isinstance(x, Question) else answers
 
-    def _rows(self, inputs: Any) -> list[dict[str, Any]] | str:
+    def _rows(self, inputs: Any) -> list[dict[str, object]] | str:
         """The rows of some inputs; a sentence if they cannot be used."""
         data = self.model.data
         try:
@@ -146,14 +146,14 @@ class PredictionAPI(litserve.LitAPI):
             frame = frame.assign(path=[Path(path).name for path in frame["path"]])
         return [{str(name): plain(cell) for name, cell in row.items()} for row in frame.to_dict("records")]
 
-    def encode_response(self, output: Any) -> Any:
+    def encode_response(self, output: object) -> object:
         """JSON of the rows; 422 of a refusal."""
         if isinstance(output, str):
             return JSONResponse({"detail": output}, 422)
         return JSONResponse({"predictions": output})
 
 
-def plain(cell: Any) -> Any:
+def plain(cell: object) -> object:
     """A cell as JSON can hold it."""
     if isinstance(cell, list | tuple):
         return [plain(one) for one in cell]

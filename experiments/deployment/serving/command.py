@@ -57,10 +57,9 @@ def serve(
     Raises:
         MisconfigurationException: If LitServe is not there, the checkpoint cannot be used, or the port is taken.
     """
-    limits = (("workers", workers, 1), ("max_inputs", max_inputs, 1), ("max_requests", max_requests, 1))
-    for name, value, least in limits:
-        if value < least:
-            raise MisconfigurationException(f"--{name} is {value}; it must be at least {least}")
+    for name, value in (("workers", workers), ("max_inputs", max_inputs), ("max_requests", max_requests)):
+        if value < 1:
+            raise MisconfigurationException(f"--{name} is {value}; it must be at least 1")
     if min(max_megabytes, timeout) <= 0 or wait < 0:
         raise MisconfigurationException("--max_megabytes and --timeout must be above 0, --wait at least 0")
     model = load(ckpt_path, trust or ())  # what is wrong with it is said here, not by a process that starts again
@@ -74,7 +73,7 @@ def serve(
     )
     main = os.getpid()
 
-    def stop(*_: Any) -> None:  # LitServe ends its processes at Ctrl-C alone
+    def stop(*_: object) -> None:  # LitServe ends its processes at Ctrl-C alone
         if os.getpid() == main:
             raise KeyboardInterrupt
 
@@ -104,7 +103,7 @@ def make_server(
     server = litserve.LitServer(
         api, accelerator, devices=1, workers_per_device=workers, timeout=timeout, middlewares=[gate]
     )
-    app: Any = server.app
+    app = server.app
     made = app.openapi
 
     def described() -> Any:

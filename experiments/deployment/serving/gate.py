@@ -3,16 +3,11 @@
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Refusal(Exception):
@@ -40,10 +35,10 @@ class Gate:
         seconds: Most time until the answer begins.
     """
 
-    def __init__(self, app: Any, path: str, max_bytes: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, path: str, max_bytes: int, seconds: float) -> None:
         self.app, self.path, self.max_bytes, self.seconds = app, path, max_bytes, seconds
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http" or scope["path"] != self.path or scope["method"] != "POST":
             await self.app(scope, receive, send)
@@ -65,7 +60,7 @@ class Gate:
             reason = f"no answer within {self.seconds:g} seconds; ask for less at once"
             await JSONResponse({"detail": reason}, 504)(scope, receive, send)
 
-    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._body(receive)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         form = headers.get("content-type", "").startswith("multipart/form-data")
@@ -92,7 +87,7 @@ class Gate:
         return b"".join(parts)
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytes) -> dict[str, object]:
     try:
         found = json.loads(body)
     except RecursionError:
@@ -104,7 +99,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return found
 
 
-async def _uploaded(scope: Any, body: bytes) -> dict[str, Any]:
+async def _uploaded(scope: Scope, body: bytes) -> dict[str, object]:
     try:
         async with Request(scope, _replay(body)).form(max_files=1, max_fields=10) as form:
             file = form.get("file")

@@ -146,13 +146,8 @@ def beam_search(
             break
         state = _pick(state, (rows[:, None] * width + parent[rows]).flatten())
         if len(rows) < len(going):
-            going, tokens, written, sums, memory = (
-                going[rows],
-                tokens[rows],
-                written[rows],
-                sums[rows],
-                _pick(memory, rows),
-            )
+            going, tokens, written, sums = going[rows], tokens[rows], written[rows], sums[rows]
+            memory = _pick(memory, rows)
     return done.hypotheses()
 
 
