@@ -259,7 +259,7 @@ class Task(LightningModule, ABC, Generic[F]):
         """Update the validation metrics."""
         if self.trainer.sanity_checking and batch_idx == 0:
             self._try_predict_step(batch)
-        return self._evaluate(batch, batch_idx < self._counted("val"), self.val_loss, self.val_metrics)
+        return self._evaluate(batch, batch_idx, "val", self.val_loss, self.val_metrics)
 
     def _try_predict_step(self, batch: object) -> None:
         # Own code is tried before it is trained for hours; that of this package is tested.
@@ -273,16 +273,14 @@ class Task(LightningModule, ABC, Generic[F]):
 
     def test_step(self, batch: Any, batch_idx: int) -> Step | None:  # type: ignore[override]
         """Update the test metrics."""
-        return self._evaluate(batch, batch_idx < self._counted("test"), self.test_loss, self.test_metrics)
+        return self._evaluate(batch, batch_idx, "test", self.test_loss, self.test_metrics)
 
-    def _counted(self, split: str) -> int:
-        # Batches beyond are examples of another process, there to keep all processes in step.
-        counted: int = self.trainer.datamodule.counted[split]  # type: ignore[attr-defined]
-        return counted
-
-    def _evaluate(self, batch: object, counts: bool, loss: MeanMetric, metrics: MetricCollection) -> Step | None:
+    def _evaluate(
+        self, batch: object, batch_idx: int, split: str, loss: MeanMetric, metrics: MetricCollection
+    ) -> Step | None:
         output = self._tried_step(batch)
-        if not counts:
+        # Batches beyond are examples of another process, there to keep all processes in step.
+        if batch_idx >= self.trainer.datamodule.counted[split]:  # type: ignore[attr-defined]
             update_uncounted(metrics, output.preds, output.target)
             return None
         loss.update(output.loss, output.size)

@@ -43,7 +43,8 @@ def main(words: list[str]) -> int:
     root = os.environ.get("LEYDEN_DATA") or "data"
     whence = "$LEYDEN_DATA" if os.environ.get("LEYDEN_DATA") else "where you are; $LEYDEN_DATA says otherwise"
     print(f"data         {told(root)} ({whence}): {count(Path(root), '*/')} folders")
-    print(f"runs         runs: {count(Path('runs'), '*/*/config.yaml')} runs, {free(Path())} free on this disk")
+    room = shutil.disk_usage(Path()).free
+    print(f"runs         runs: {count(Path('runs'), '*/*/config.yaml')} runs, {room / 1e9:.0f} GB free on this disk")
     print(f"configs      {len(list(shipped()))} in {told(CONFIGS)}")
     if missing:
         sys.stderr.write(f"leyden: {', '.join(missing)} cannot be found: install leyden anew\n")
@@ -83,13 +84,9 @@ def devices() -> Iterator[str]:
         one = torch.cuda.get_device_properties(index)
         yield f"gpu {index}        {one.name}, {one.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
     if not torch.cuda.device_count():
-        mps = torch.backends.mps.is_available()
-        yield f"gpu          {'Apple (mps)' if mps else 'none'}; PyTorch is built for {told_build(torch.version.cuda)}"
-
-
-def told_build(cuda: str | None) -> str:
-    """What PyTorch was built for."""
-    return f"CUDA {cuda}" if cuda else "the CPU"
+        mps = "Apple (mps)" if torch.backends.mps.is_available() else "none"
+        built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
+        yield f"gpu          {mps}; PyTorch is built for {built}"
 
 
 def told(path: str | Path) -> str:
@@ -101,8 +98,3 @@ def told(path: str | Path) -> str:
 def count(folder: Path, pattern: str) -> int:
     """How many there are in a folder, which there may not be."""
     return len(list(folder.glob(pattern))) if folder.is_dir() else 0
-
-
-def free(folder: Path) -> str:
-    """Room on a disk."""
-    return f"{shutil.disk_usage(folder).free / 1e9:.0f} GB"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datamodules.types import ImageFacts, Row
-from experiments.callbacks.figures.base import shortened
+from experiments.callbacks.figures.base import axes_at, shortened
 from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation
 from experiments.explanation.quantities import Quantity
@@ -61,10 +61,8 @@ class ImageExplainer(Explainer[ExplainedImage]):
         figure = Figure(figsize=(width * across, height * down))
         for number, one in enumerate(explanations):
             row, column = divmod(number, across)
-            y, size = (down - 1 - row) * height / (height * down), (side / (width * across), side / (height * down))
-            left, right = (
-                figure.add_axes(((column * width + k * (side + gap)) / (width * across), y, *size)) for k in range(2)
-            )
+            x, y = column * width, (down - 1 - row) * height
+            left, right = (axes_at(figure, x + k * (side + gap), y, side, side) for k in range(2))
             left.set_axis_off()
             right.set_axis_off()
             left.imshow(one.pixels.expand(3, -1, -1).permute(1, 2, 0))

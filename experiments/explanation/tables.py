@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datamodules.data import Data
 from datamodules.types import Row, TableFacts
-from experiments.callbacks.figures.base import shortened
+from experiments.callbacks.figures.base import axes_at, shortened
 from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation, because
 from experiments.explanation.quantities import Quantity
@@ -71,16 +71,13 @@ class TableExplainer(Explainer[ExplainedRow]):
         down = -(-len(explanations) // across)
         drawn = [sorted(one.contributions.items(), key=lambda part: abs(part[1]))[-BARS:] for one in explanations]
         names = [[shortened(name, 20) for name, _ in bars] for bars in drawn]
-        # Placed by hand, in inches: matplotlib's own layout takes longer than all the rest.
         left = 0.25 + 0.075 * max(len(name) for some in names for name in some)
         inner = 0.17 * max(map(len, names))
         width, height = left + 1.9, 0.3 + inner + 0.3
         figure = Figure(figsize=(width * across, height * down))
         for number, (one, bars, some) in enumerate(zip(explanations, drawn, names, strict=True)):
             row, column = divmod(number, across)
-            x, y = column * width + left, (down - 1 - row) * height + 0.3
-            place = (x / (width * across), y / (height * down), 1.75 / (width * across), inner / (height * down))
-            axes = figure.add_axes(place)
+            axes = axes_at(figure, column * width + left, (down - 1 - row) * height + 0.3, 1.75, inner)
             values = [value for _, value in bars]
             axes.barh(range(len(bars)), values, color=[FOR if value > 0 else AGAINST for value in values])
             axes.set_yticks(range(len(bars)), some)
@@ -98,11 +95,8 @@ def average_row(facts: TableFacts) -> Tensor:
     category, each input has its share of the training rows.
     """
     row = torch.zeros(len(facts.input_columns))
-    first: dict[int, int] = {}
-    for place, number in enumerate(facts.input_columns):
-        first.setdefault(number, place)
     for number, column in enumerate(facts.columns):
-        place = first[number]
+        place = facts.input_columns.index(number)  # the first input of the column
         if column["kind"] == "category":
             shares = torch.tensor(column["shares"] if "shares" in column else _alike(column))
             row[place : place + len(shares)] = shares

@@ -74,7 +74,8 @@ class TextExplainer(Explainer[ExplainedText]):
         written = self.tokens.written_words(texts, self.data.max_length)
         with torch.no_grad(), _seen(self.layer) as vectors:
             self.task(inputs)
-        owners = torch.full(_tokens_of(inputs).shape, -1)  # (batch, length)
+        tokens = inputs if isinstance(inputs, Tensor) else inputs.tokens
+        owners = torch.full(tokens.shape, -1)  # (batch, length)
         for row, (_, numbers) in zip(owners, written, strict=True):
             row[: len(numbers)] = torch.tensor(numbers, dtype=torch.long)
         if [one.shape[:-1] for one in vectors] != [owners.shape]:
@@ -168,12 +169,6 @@ def embedding_of(task: nn.Module, num_inputs: int) -> nn.Module:
         ):
             return module
     raise MisconfigurationException("this network has no embedding of tokens, so it cannot be said which words decide")
-
-
-def _tokens_of(inputs: Any) -> Tensor:
-    """Tokens ``(batch, length)``."""
-    tokens: Tensor = inputs.tokens if isinstance(inputs, SegmentTokens | SubwordTokens) else inputs
-    return tokens
 
 
 def _chosen(inputs: Any, rows: Tensor) -> Any:

@@ -119,12 +119,9 @@ class Settings:
         search = {name: str(space) for name, space in self.spaces.items()}
         kept: dict[str, object] = {"folds": self.folds, "gap": self.gap, "search": search}
         if self.trials:
-            kept |= {name: _plain(self._parsed[name]) for name in ("sampler", "pruner")}
+            made = {name: self._parsed[name].as_dict() for name in ("sampler", "pruner")}
+            kept |= yaml.safe_load(yaml.safe_dump(made))
         return kept
-
-
-def _plain(spec: Namespace) -> object:
-    return yaml.safe_load(yaml.safe_dump(spec.as_dict()))
 
 
 class Given(NamedTuple):
@@ -155,8 +152,7 @@ def read_options(words: Sequence[str]) -> Given:
     rest, mine, search = list[str](), list[str](), dict[str, object]()
     section: dict[str, object] = {}
     stem = name = None
-    pairs = list(_pairs(words))
-    for option, value in pairs:
+    for option, value in _pairs(words):
         if option in ("--config", "-c") and value is not None and isfile(value):
             stem = stem or Path(value).stem
             content = yaml_limits.read(Path(value))
@@ -182,16 +178,11 @@ def read_options(words: Sequence[str]) -> Given:
             mine.append("--help")
         else:
             rest += [option] if value is None else [option, value] if option in words else [f"{option}={value}"]
-    parsed, parser = _parse(mine, section)
-    settings = Settings(parsed, search, parser)
-    return Given(list(words), rest, settings, name or (f"{stem}_study" if stem else "study"))
-
-
-def _parse(mine: list[str], section: Mapping[str, object]) -> tuple[Namespace, LeydenParser]:
     parser = make_parser()
     parser.words = mine
-    text = [] if not section else ["--config", yaml.safe_dump({SECTION: dict(section)})]
-    return parser.parse_args([*text, *mine]).study, parser
+    text = ["--config", yaml.safe_dump({SECTION: section})] if section else []
+    settings = Settings(parser.parse_args([*text, *mine]).study, search, parser)
+    return Given(list(words), rest, settings, name or (f"{stem}_study" if stem else "study"))
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str | None]]:

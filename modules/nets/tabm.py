@@ -128,11 +128,8 @@ class TabM(TableNet):
 
     def prepare(self, facts: TableFacts) -> None:
         """Embed the numbers of the table, in bins of its training rows."""
-        first: dict[int, int] = {}  # input of each column: its indicator, and the waves of a date, come behind it
-        for place, number in enumerate(facts.input_columns):
-            first.setdefault(number, place)
-        edges = {first[k]: self._edges(c) for k, c in enumerate(facts.columns) if c["kind"] != "category"}
-        self._take(edges)
+        place = facts.input_columns.index  # of a column's number: its indicator, and the waves of a date, come behind
+        self._take({place(k): self._edges(c) for k, c in enumerate(facts.columns) if c["kind"] != "category"})
 
     def _edges(self, column: Mapping[str, Any]) -> Tensor:
         if "quantiles" not in column:  # facts of a version that did not learn them

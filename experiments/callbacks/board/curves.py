@@ -40,7 +40,8 @@ class Curves(Callback):
         points = {"train/lr": max(rates), "lr/largest": max(rates), "train/grad_norm": float(gradient_norm(pl_module))}
         if min(rates) < max(rates):
             points["lr/smallest"] = min(rates)
-        _log(trainer, points, trainer.global_step)
+        for logger in trainer.loggers:  # these are no scores, which a checkpoint keeps
+            logger.log_metrics(points, trainer.global_step)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to measure."""
@@ -65,12 +66,6 @@ class Curves(Callback):
             examples = trainer.world_size * self._examples
             _log_clock(trainer, "train/throughput", examples / self._seconds, self._step - 1)
             self._examples, self._seconds = 0, 0.0
-
-
-def _log(trainer: Trainer, points: dict[str, float], step: int) -> None:
-    """Add points to curves; they are no scores, which a checkpoint keeps."""
-    for logger in trainer.loggers:
-        logger.log_metrics(points, step)
 
 
 def _log_clock(trainer: Trainer, name: str, value: float, step: int) -> None:

@@ -52,7 +52,7 @@ def _optional(trainer: Trainer, logger: Logger, name: str) -> AbstractContextMan
 
 @singledispatch
 def _picture(logger: Logger, tag: str, png: bytes, step: int) -> None:
-    """Nothing: other boards have curves alone."""
+    """Nothing: other boards have curves alone, and beside a CSV ``show_figure`` writes a file anyway."""
 
 
 @_picture.register
@@ -73,11 +73,6 @@ def _(logger: WandbLogger, tag: str, png: bytes, step: int) -> None:
 @_picture.register
 def _(logger: MLFlowLogger, tag: str, png: bytes, step: int) -> None:
     logger.experiment.log_image(str(logger.run_id), _opened(png), artifact_file=f"pictures/{tag}_{step}.png")
-
-
-@_picture.register
-def _(logger: CSVLogger, tag: str, png: bytes, step: int) -> None:
-    """Nothing: ``show_figure`` writes a file anyway."""
 
 
 @singledispatch

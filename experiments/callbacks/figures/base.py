@@ -124,6 +124,12 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_])", r"\\\1", shown)
 
 
+def axes_at(figure: Any, left: float, bottom: float, width: float, height: float) -> Any:
+    """Axes at a place of a matplotlib figure, in inches; matplotlib's own layout takes as long as drawing."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / down, width / across, height / down))
+
+
 def heat_map(
     values: Tensor,
     rows: Sequence[str],
@@ -149,7 +155,7 @@ def heat_map(
     from matplotlib.figure import Figure
 
     rows, columns = [shortened(name) for name in rows], [shortened(name) for name in columns]
-    # Room for the names; matplotlib's own layout takes as long as drawing.
+    # Room for the names.
     longest_row, longest_column = (max(map(len, names), default=0) for names in (rows, columns))
     upright = longest_column > 2 and longest_column * len(columns) > 30
     left = 0.3 + 0.08 * longest_row + (0.15 if axis_names[0] else 0)
@@ -158,9 +164,8 @@ def heat_map(
     width, height = (max(0.26 * len(names), 3.9 - left - right) for names in (columns, rows))
     width, height = min(width, 12.0), max(1.2, min(height, 12.0, 0.45 * len(rows) if numbers is None else height))
     low, high = limits or (None, None)
-    size = (left + width + right, bottom + height + top)
-    figure = Figure(figsize=size)
-    axes = figure.add_axes((left / size[0], bottom / size[1], width / size[0], height / size[1]))
+    figure = Figure(figsize=(left + width + right, bottom + height + top))
+    axes = axes_at(figure, left, bottom, width, height)
     image = axes.imshow(values, cmap="Blues" if limits else "viridis", vmin=low, vmax=high, aspect="auto")
     axes.tick_params(labelsize=9, length=2, pad=2)
     axes.set_xticks(range(len(columns)), columns, rotation=90 if upright else 0)
@@ -168,8 +173,8 @@ def heat_map(
     axes.set_xlabel(axis_names[1], labelpad=2)
     axes.set_ylabel(axis_names[0], labelpad=2)
     if numbers is None:
-        place = ((left + width + 0.1) / size[0], bottom / size[1], 0.12 / size[0], height / size[1])
-        figure.colorbar(image, cax=figure.add_axes(place)).ax.tick_params(labelsize=8, length=2, pad=2)
+        beside = axes_at(figure, left + width + 0.1, bottom, 0.12, height)
+        figure.colorbar(image, cax=beside).ax.tick_params(labelsize=8, length=2, pad=2)
         return figure
     middle = sum(limits) / 2 if limits else float(values.nanmean())
     room = min(width / len(columns), height / len(rows))  # inches
