@@ -46,10 +46,10 @@ class LeydenParser(LightningArgumentParser):
         said += "" if " - did you mean " in said else self._nearest(said, parser)
         if not self.exit_on_error:
             raise ArgumentError(None, said) from ex
-        texts = [said]
-        while ex is not None and ex.__cause__ is not None:
-            ex = ex.__cause__  # type: ignore[assignment]
-            texts.append(" ".join(str(ex).split()))
+        texts, cause = [said], ex and ex.__cause__
+        while cause is not None:
+            texts.append(" ".join(str(cause).split()))
+            cause = cause.__cause__
         sentence = readable(texts, self.words)
         if self.source is not None:
             raise MisconfigurationException(f"{self.source} holds a configuration that cannot be used: {sentence}")

@@ -86,7 +86,7 @@ class RunCheckpoint(Checkpoint):
         """What is monitored, at its best."""
         return self.best_scores.get(self.monitor)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """The best scores so far, and which way each score is better."""
         kept = {"monitor": self.monitor, "best_scores": self.best_scores, "best_step": self.best_step}
         return {**kept, "directions": self.directions}

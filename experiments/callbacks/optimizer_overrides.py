@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from modules.optimisation import Schedule
 
-Options = dict[str, Any]
+Options = dict[str, object]
 Groups = list[dict[str, Any]]  # of parameters that share their options
 
 

@@ -1,7 +1,7 @@
 """What is explained of each task: one number for each example."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -30,7 +30,7 @@ class Quantity(NamedTuple):
     name: str
     answers: list[str]
     columns: list[Row]
-    score: Callable[[Any, Tensor], Tensor]
+    score: Callable[[object, Tensor], Tensor]
 
 
 def check_task(task: Task) -> None:
@@ -63,14 +63,14 @@ def quantities(task: Task, outputs: Tensor) -> list[Quantity]:
         # Probabilities are those of the calibration, if there is one.
         heat = 1.0 if task.calibration is None else float(task.calibration.values["temperature"])
 
-        def of_class(inputs: Any, rows: Tensor) -> Tensor:
+        def of_class(inputs: object, rows: Tensor) -> Tensor:
             return log_odds(task(inputs).float() / heat, chosen[rows])
 
         names = [task.classes[k] for k in chosen.tolist()]
         return [Quantity("", names, [{} for _ in names], of_class)]
     assert isinstance(task, MultiLabelClassifier)
 
-    def of_label(inputs: Any, rows: Tensor) -> Tensor:
+    def of_label(inputs: object, rows: Tensor) -> Tensor:
         logits: Tensor = task(inputs)
         return logits.float().gather(1, chosen[rows, None])[:, 0]
 
@@ -81,7 +81,7 @@ def quantities(task: Task, outputs: Tensor) -> list[Quantity]:
 def _number(task: Regressor, outputs: Tensor, k: int) -> Quantity:
     target, scale, mean = task.targets[k], task.facts.target_scale[k], task.facts.target_mean[k]
 
-    def of_number(inputs: Any, rows: Tensor) -> Tensor:
+    def of_number(inputs: object, rows: Tensor) -> Tensor:
         standardized: Tensor = task(inputs)
         return standardized[:, k].float() * scale
 

@@ -1,6 +1,5 @@
 """Which words of a text decide."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,9 +41,9 @@ class ExplainedText(Explanation):
 
     def columns(self, name: str) -> Row:
         """``because``; a word that stands in the text several times counts as one."""
-        total: Counter[str] = Counter()
+        total: dict[str, float] = {}
         for word, value in zip(self.words, self.contributions, strict=True):
-            total[word] += value  # type: ignore[assignment]
+            total[word] = total.get(word, 0) + value
         return {f"because{name}": because(total.items())}
 
     def in_memory(self, name: str) -> Row:

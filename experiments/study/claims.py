@@ -187,7 +187,8 @@ class Stage:
 
         place = trial.user_attrs.get("place")
         began = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
-        if place is None and (self._is_private() or time.time() - began > LOST):
+        is_private = (self.folder / JOURNAL).exists()  # only processes that use the same lock can begin trials
+        if place is None and (is_private or time.time() - began > LOST):
             self.storage.set_trial_user_attr(trial._trial_id, "place", self.place)
         elif place != self.place:
             return None  # on the disk of another machine
@@ -200,10 +201,6 @@ class Stage:
             lock.release()
             return None
         return Job(Trial(self.study, trial._trial_id), folder, lock)
-
-    def _is_private(self) -> bool:
-        """Whether only processes that use the same lock can begin trials."""
-        return (self.folder / JOURNAL).exists()
 
     def _begin(self) -> Job | None:
         from optuna.trial import TrialState

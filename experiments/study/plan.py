@@ -125,7 +125,7 @@ class Plan:
         check_name(monitor, known)
         return not less_is_better(monitor, known)
 
-    def fixed(self) -> dict[str, Any]:
+    def fixed(self) -> dict[str, object]:
         """What must be the same whenever the study goes on."""
         options = {key: value for key, value in self.base.items() if not key.startswith(FREE)}
         settings = self.settings.fixed()

@@ -77,10 +77,9 @@ class EntityScores(ScoresMetric):
         kinds = [0 if tag == "O" else 1 + self.types.index(tag[2:]) for tag in tags]
         self.register_buffer("kinds", torch.tensor(kinds), persistent=False)
         # After the tags, in turn, the four of a type that training did not have.
-        opens = [tag[:2] in ("B-", "S-") for tag in (*tags, "B-", "I-", "E-", "S-")]
-        closes = [tag[:2] in ("E-", "S-") for tag in (*tags, "B-", "I-", "E-", "S-")]
-        self.register_buffer("opens", torch.tensor(opens), persistent=False)
-        self.register_buffer("closes", torch.tensor(closes), persistent=False)
+        for name, marks in (("opens", ("B-", "S-")), ("closes", ("E-", "S-"))):
+            there = [tag[:2] in marks for tag in (*tags, "B-", "I-", "E-", "S-")]
+            self.register_buffer(name, torch.tensor(there), persistent=False)
         for name in ("correct", "predicted", "true"):
             self.add_state(name, torch.zeros(len(self.types) + 2, dtype=torch.long), dist_reduce_fx="sum")
 

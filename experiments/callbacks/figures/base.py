@@ -45,9 +45,8 @@ class EvaluationFigures(Callback, ABC, Generic[T]):
     def start(self, task: T, num_batches: int) -> None:
         """Forget what was seen before an evaluation of so many batches; a process may have no example among them."""
 
-    @abstractmethod
     def see(self, trainer: Trainer, task: T, output: Step, batch: Any, batch_idx: int) -> None:
-        """Look at a batch and what the task made of it."""
+        """Look at a batch and what the task made of it; not wanted where all batches show the same."""
 
     @abstractmethod
     def show(self, trainer: Trainer, task: T, stage: str) -> None:

@@ -7,10 +7,8 @@ from torch import Tensor
 
 from datamodules.data import data_of
 from datamodules.sampling import BatchIndices
-from datamodules.types import PairBatch
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, plain, show_figure
-from modules.task import Step
 from modules.translation import Translator
 
 
@@ -28,9 +26,6 @@ class TranslationSamples(EvaluationFigures[Translator]):
     def __init__(self, num_samples: int = 5, figures_every_n_epochs: int | None = None) -> None:
         super().__init__(every_n_epochs=1)
         self.num_samples, self.figures_every_n_epochs = num_samples, figures_every_n_epochs
-
-    def see(self, trainer: Trainer, task: Translator, output: Step, batch: PairBatch, batch_idx: int) -> None:
-        """The samples are the same whatever the batches."""
 
     def show(self, trainer: Trainer, task: Translator, stage: str) -> None:
         """Write the samples, with the weights that are evaluated (an average, maybe)."""

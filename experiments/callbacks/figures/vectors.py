@@ -13,7 +13,6 @@ from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, shortened, show_figure
 from modules.distributed import whole
 from modules.embedding import SkipGram
-from modules.task import Step
 
 COMMON = 1e-4  # share of the text: more frequent words are often those of grammar (the, of, those), near to everything
 
@@ -39,9 +38,6 @@ class VectorFigures(EvaluationFigures[SkipGram]):
     def __init__(self, words: Sequence[str] = (), num_words: int = 8, num_neighbours: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.words, self.num_words, self.num_neighbours = words, num_words, num_neighbours
-
-    def see(self, trainer: Trainer, task: SkipGram, output: Step, batch: Tensor, batch_idx: int) -> None:
-        """The vectors are the same whatever the batches."""
 
     def show(self, trainer: Trainer, task: SkipGram, stage: str) -> None:
         """Draw the map, and write the neighbours."""

@@ -140,7 +140,7 @@ def _write_and_compare(graphs: Sequence[Graph], batches: Sequence[object], forma
             )
 
 
-def _difference(found: np.ndarray[Any, Any], wanted: Tensor) -> float:
+def _difference(found: np.ndarray, wanted: Tensor) -> float:
     """The greatest difference, relative where values are above 1."""
     there = wanted.numpy().astype(float)
     if found.shape != there.shape:

@@ -108,14 +108,10 @@ def _folders(path: Path) -> list[Path]:
     if (path / runs.CONFIG).is_file():
         return [path]
     numbered = [folder for folder in path.iterdir() if folder.name.isdecimal()] if path.is_dir() else []
-    found = [folder for folder in sorted(numbered, key=lambda folder: int(folder.name)) if _is_run(folder)]
+    found = [folder for folder in numbered if (folder / runs.CONFIG).is_file() and (folder / runs.SCORES).is_file()]
     if not found:
         raise MisconfigurationException(f"{path} is neither a run nor a study, nor a folder of runs")
-    return found
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / runs.CONFIG).is_file() and (folder / runs.SCORES).is_file()
+    return sorted(found, key=lambda folder: int(folder.name))
 
 
 def plain(value: object) -> str:
