@@ -30,6 +30,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from datamodules.types import TypedText
 from experiments import yaml_limits
+from experiments.commands.doctor import BF16
 from modules.faults import told
 from modules.task import Task
 
@@ -164,7 +165,7 @@ def avoid_emulation(trainer: Trainer) -> None:
     if trainer.strategy.root_device.type != "cpu" or trainer.precision != "bf16-mixed":
         return
     known = torch.cpu.get_capabilities()
-    if not any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")):
+    if not any(known.get(name) for name in BF16):
         trainer.strategy.precision_plugin = Precision()
         rank_zero_info("This processor computes no bfloat16 (precision: bf16-mixed); float32 is used instead")
 

@@ -185,10 +185,10 @@ def answer(vectors: Tensor, questions: Questions) -> dict[str, Tensor]:
     return scores
 
 
-def right_analogies(vectors: Tensor, questions: Tensor, chunk: int = 500) -> int:
+def right_analogies(vectors: Tensor, questions: Tensor) -> int:
     """How many of the analogies ``(questions, 4)`` are right: d is nearest to b - a + c (but for a, b, c)."""
     right = 0
-    for part in questions.split(chunk):
+    for part in questions.split(500):  # all at once would take too much memory
         a, b, c, d = part.T
         cosines = F.normalize(vectors[b] - vectors[a] + vectors[c], dim=1) @ vectors.T
         cosines.scatter_(1, part[:, :3], -torch.inf)

@@ -144,16 +144,15 @@ def hessian_product(loss: Loss, parameters: Tensor) -> Product:
     return lambda vector: product(vector, retain_graph=True)[0]
 
 
-def hutchinson(product: Product, parameters: Tensor, num_probes: int, seed: int = 0) -> float:
+def hutchinson(product: Product, parameters: Tensor, num_probes: int) -> float:
     """Estimate the trace of a matrix as the mean of ``v @ A @ v`` over random signs ``v`` (Hutchinson 1990).
 
     Args:
         product: Multiplies the matrix by a vector.
         parameters: A vector of the right size, type and device.
-        num_probes: Number of random vectors.
-        seed: Seed of the random vectors, which are drawn apart from all other random numbers.
+        num_probes: Number of random vectors, which are drawn apart from all other random numbers.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     total = 0.0
     for _ in range(num_probes):
         signs = torch.randint(0, 2, parameters.shape, generator=generator).to(parameters) * 2 - 1
@@ -161,19 +160,18 @@ def hutchinson(product: Product, parameters: Tensor, num_probes: int, seed: int 
     return total / num_probes
 
 
-def lanczos(product: Product, parameters: Tensor, num_steps: int, seed: int = 0) -> Tensor:
+def lanczos(product: Product, parameters: Tensor, num_steps: int) -> Tensor:
     """Extreme eigenvalues of a symmetric matrix (Lanczos 1950), each vector made orthogonal to all before it.
 
     Args:
         product: Multiplies the matrix by a vector.
         parameters: A vector of the right size, type and device.
         num_steps: Greatest number of products.
-        seed: Seed of the first vector.
 
     Returns:
         At most ``num_steps`` values, ascending; the outermost are the nearest to eigenvalues.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     vector = torch.randn(parameters.shape, generator=generator, dtype=torch.float64)
     basis = [vector / vector.norm()]
     diagonal: list[float] = []

@@ -135,10 +135,8 @@ class PredictionAPI(litserve.LitAPI):
         """The rows of some inputs; a sentence if they cannot be used."""
         data = self.model.data
         try:
-            if isinstance(inputs, Path):
-                frame = self.model.predict(inputs)
-            else:
-                frame = self.model.predict(inputs if data.str_is_text or isinstance(inputs, list) else [inputs])
+            as_it_is = data.str_is_text or isinstance(inputs, Path | list)
+            frame = self.model.predict(inputs if as_it_is else [inputs])
         except MisconfigurationException as error:
             folder = re.escape(self.folder.name)  # of which the client knows nothing
             return re.sub(rf"{folder}/\w+/", "", last_sentence(error))
