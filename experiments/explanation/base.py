@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from torch import Tensor
 from typing_extensions import TypeVar
@@ -13,6 +13,9 @@ from datamodules.types import Row
 from experiments.explanation.attribution import differentiable
 from experiments.explanation.quantities import Quantity, quantities
 from modules.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST = 3  # parts of an input that ``because`` names
 
@@ -61,7 +64,7 @@ class Explainer(ABC, Generic[E]):
         """
 
     @abstractmethod
-    def draw(self, explanations: list[E]) -> Any:
+    def draw(self, explanations: list[E]) -> "Figure":
         """A matplotlib figure of some explanations."""
 
     def complete(

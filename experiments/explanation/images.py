@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,9 @@ from experiments.callbacks.figures.base import axes_at, shortened
 from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation
 from experiments.explanation.quantities import Quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SMOOTH = 16  # a picture is smoothed over one so-and-so-many-th of its side
 
@@ -50,7 +53,7 @@ class ImageExplainer(Explainer[ExplainedImage]):
         pixels = (inputs.float().cpu() * std + mean).clamp(0, 1)
         return [ExplainedImage(*one) for one in zip(quantity.answers, pixels, parts, strict=True)]
 
-    def draw(self, explanations: list[ExplainedImage]) -> Any:
+    def draw(self, explanations: list[ExplainedImage]) -> "Figure":
         """Each image, and beside it what speaks for the answer in red, what speaks against it in blue."""
         from matplotlib.figure import Figure
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from experiments.explanation.attribution import integrated_gradients
 from experiments.explanation.base import Explainer, Explanation, because
 from experiments.explanation.quantities import Quantity
 from modules.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BARS = 6  # columns that are drawn of a row
 FOR, AGAINST = "#c0392b", "#2c6fbb"
@@ -63,7 +66,7 @@ class TableExplainer(Explainer[ExplainedRow]):
             for answer, row in zip(quantity.answers, found.tolist(), strict=True)
         ]
 
-    def draw(self, explanations: list[ExplainedRow]) -> Any:
+    def draw(self, explanations: list[ExplainedRow]) -> "Figure":
         """Bars of the columns that decide most."""
         from matplotlib.figure import Figure
 

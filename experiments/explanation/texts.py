@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -20,6 +20,9 @@ from experiments.explanation.quantities import Quantity
 from modules.nets.pretrained import PretrainedEncoder
 from modules.nets.text.embedding import WordEmbedding
 from modules.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WORDS = 60  # that are drawn of a text
 ACROSS = 80  # letters in a line of them
@@ -102,7 +105,7 @@ class TextExplainer(Explainer[ExplainedText]):
         texts = ["" if text is None else str(text) for text in given]
         return texts[0] if len(texts) == 1 else (texts[0], texts[1])
 
-    def draw(self, explanations: list[ExplainedText]) -> Any:
+    def draw(self, explanations: list[ExplainedText]) -> "Figure":
         """The words on a ground that is the redder the more they speak for the answer, bluer against it."""
         from matplotlib import colormaps
         from matplotlib.figure import Figure

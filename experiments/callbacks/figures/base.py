@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -16,6 +16,10 @@ from datamodules.optional import optional
 from datamodules.pictures import drawn
 from experiments.callbacks.board.loggers import has_board, show_picture
 from modules.task import Step, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 T = TypeVar("T", bound=Task, default=Any)
 
@@ -90,7 +94,7 @@ def is_due(trainer: Trainer, every_n_epochs: int | None) -> bool:
     return epoch % every_n_epochs == 0 if every_n_epochs else str(epoch).rstrip("0") in ("1", "2", "5")
 
 
-def show_figure(trainer: Trainer, tag: str, figure: Any) -> None:
+def show_figure(trainer: Trainer, tag: str, figure: "Figure") -> None:
     """Show a figure on the boards, and put it into the run's folder as ``pictures/TAG.png``, if that can be written.
 
     Args:
@@ -123,7 +127,7 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_])", r"\\\1", shown)
 
 
-def axes_at(figure: Any, left: float, bottom: float, width: float, height: float) -> Any:
+def axes_at(figure: "Figure", left: float, bottom: float, width: float, height: float) -> "Axes":
     """Axes at a place of a matplotlib figure, in inches; matplotlib's own layout takes as long as drawing."""
     across, down = figure.get_size_inches()
     return figure.add_axes((left / across, bottom / down, width / across, height / down))
@@ -136,7 +140,7 @@ def heat_map(
     axis_names: tuple[str, str] = ("", ""),
     limits: tuple[float, float] | None = None,
     numbers: Tensor | None = None,
-) -> Any:
+) -> "Figure":
     """A matrix in colours, readable 320 pixels wide if it has at most a dozen columns, and at its full size beyond.
 
     Args:

@@ -1,6 +1,6 @@
 """Pictures of a classifier's errors in TensorBoard."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from lightning.pytorch import Trainer
@@ -11,6 +11,9 @@ from datamodules.types import Batch
 from experiments.callbacks.figures.base import DPI, EvaluationFigures, heat_map, shortened, show_figure
 from modules.classification import Classifier
 from modules.task import Step
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST = 100  # classes that are drawn
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted, true, image
@@ -68,13 +71,13 @@ def most_confident_mistakes(output: Step, most: int) -> list[tuple[float, int, i
     return list(zip(*columns, rows.tolist(), strict=True))
 
 
-def confusion_figure(counts: Tensor, classes: list[str]) -> Any:
+def confusion_figure(counts: Tensor, classes: list[str]) -> "Figure":
     """A heat map of counts ``(true, predicted)``; shares of each true class give the colour and stand below."""
     shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
     return heat_map(shares, classes, classes, ("true", "predicted"), limits=(0, 1), numbers=counts)
 
 
-def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> Any:
+def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> "Figure":
     """A grid of images with the predicted and the true name and the probability of the former."""
     said = [
         (f"{shortened(classes[predicted], 13)} {probability:.0%}", f"not {shortened(classes[true])}")
@@ -83,7 +86,7 @@ def mistakes_figure(mistakes: list[Mistake], classes: list[str]) -> Any:
     return image_grid([image for *_, image in mistakes], ["\n".join(lines) for lines in said])
 
 
-def image_grid(images: list[Tensor], captions: list[str]) -> Any:
+def image_grid(images: list[Tensor], captions: list[str]) -> "Figure":
     """A grid of images ``(channels, height, width)``, each with a caption of one or two lines."""
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
 """Predicted numbers beside the true ones."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -10,6 +10,9 @@ from datamodules.types import Batch
 from experiments.callbacks.figures.base import EvaluationFigures, shortened, show_figure
 from modules.regression import Regressor
 from modules.task import Step
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST = 2000  # points
 
@@ -46,7 +49,7 @@ class RegressionFigures(EvaluationFigures[Regressor]):
             show_figure(trainer, f"{stage}/predictions", scatter_figure(preds, truth, names))
 
 
-def scatter_figure(preds: Tensor, truth: Tensor, names: list[str]) -> Any:
+def scatter_figure(preds: Tensor, truth: Tensor, names: list[str]) -> "Figure":
     """Points of predictions over true values ``(examples, targets)``, a panel a target, one below the other."""
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
 """Which replies are chosen, and where the true one comes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -14,6 +14,9 @@ from experiments.callbacks.figures.base import EvaluationFigures, plain, show_fi
 from modules.dialogue import ResponseSelector
 from modules.distributed import from_all
 from modules.task import Step
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN = 5  # replies of each context
 
@@ -78,7 +81,7 @@ def choice(context: str, replies: list[str], shares: list[float], true: int) -> 
     return "\n".join(lines)
 
 
-def rank_figure(found: Tensor, num_candidates: int) -> Any:
+def rank_figure(found: Tensor, num_candidates: int) -> "Figure":
     """Bars of the shares of the places ``(examples)``, from 1 to ``num_candidates``; a line has that of chance."""
     from matplotlib.figure import Figure
 

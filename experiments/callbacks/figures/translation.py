@@ -1,6 +1,6 @@
 """What a translator writes, and where it looks, in TensorBoard."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lightning.pytorch import Trainer
 from torch import Tensor
@@ -10,6 +10,9 @@ from datamodules.sampling import BatchIndices
 from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, heat_map, is_due, plain, show_figure
 from modules.translation import Translator
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class TranslationSamples(EvaluationFigures[Translator]):
@@ -47,7 +50,7 @@ class TranslationSamples(EvaluationFigures[Translator]):
                 show_figure(trainer, f"{stage}/attention_{number}", attention_figure(weights, written, words))
 
 
-def attention_figure(weights: Tensor, written: list[str], read: list[str]) -> Any:
+def attention_figure(weights: Tensor, written: list[str], read: list[str]) -> "Figure":
     """A heat map of attention ``(written, read)``; long texts that were read go down, so that the board can show them.
 
     Args:

@@ -1,7 +1,7 @@
 """What word vectors have learned: words, and the words nearest to them."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,9 @@ from experiments.callbacks.board.loggers import show_text
 from experiments.callbacks.figures.base import EvaluationFigures, shortened, show_figure
 from modules.distributed import whole
 from modules.embedding import SkipGram
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COMMON = 1e-4  # share of the text: more frequent words are often those of grammar (the, of, those), near to everything
 
@@ -105,7 +108,7 @@ def plane(vectors: Tensor) -> tuple[Tensor, float]:
     return centred @ axes.T, float(variances[:2].sum() / variances.sum().clamp_min(1e-30))
 
 
-def map_figure(points: Tensor, share: float, words: list[str], groups: list[int], first: list[bool]) -> Any:
+def map_figure(points: Tensor, share: float, words: list[str], groups: list[int], first: list[bool]) -> "Figure":
     """Words at their points, moved a little where they would lie upon each other.
 
     Args:
