@@ -247,7 +247,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         return self._facts
 
     @classmethod
-    def check_unchanged(cls, trained: dict[str, Any], now: dict[str, Any]) -> None:
+    def check_unchanged(cls, trained: dict[str, object], now: dict[str, object]) -> None:
         """Refuse other options than those of training where they cannot be changed any more.
 
         Args:
@@ -423,7 +423,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         rest = math.ceil(limited(len(begun)) / accumulate) - begun.start // accumulate
         return self._steps + rest + each * (epochs - self._epoch - 1)
 
-    def loader(self, split: str) -> DataLoader[Any]:
+    def loader(self, split: str) -> DataLoader[object]:
         """The loader of a split: ``train``, ``val``, ``test`` or ``predict``.
 
         Raises:
@@ -449,7 +449,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             generator=torch.Generator().manual_seed(self.seed),
         )
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> DataLoader[object]:
         """Training batches."""
         trainer = self.trainer
         assert trainer is not None
@@ -463,15 +463,15 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             trainer.reload_dataloaders_every_n_epochs, self._reload = self._reload, None  # type: ignore[attr-defined]
         return loader
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> DataLoader[object]:
         """Validation batches."""
         return self.loader("val")
 
-    def test_dataloader(self) -> DataLoader[Any]:
+    def test_dataloader(self) -> DataLoader[object]:
         """Test batches."""
         return self.loader("test")
 
-    def predict_dataloader(self) -> DataLoader[Any]:
+    def predict_dataloader(self) -> DataLoader[object]:
         """Batches of the user's inputs."""
         return self.loader("predict")
 

@@ -1,7 +1,6 @@
 """The user's own columns beside those of a prediction; exported programs hold this file too."""
 
 from collections.abc import Collection
-from typing import Any
 
 
 def own_names(given: Collection[str], predicted: Collection[str]) -> dict[str, str]:
@@ -22,7 +21,7 @@ def own_names(given: Collection[str], predicted: Collection[str]) -> dict[str, s
     return names
 
 
-def joined(given: dict[str, Any], predicted: dict[str, Any]) -> dict[str, Any]:
+def joined(given: dict[str, object], predicted: dict[str, object]) -> dict[str, object]:
     """A row of the user's beside what was predicted of it, under such names as ``own_names`` tells."""
     names = own_names(given, predicted)
     return {names[name]: value for name, value in given.items()} | predicted

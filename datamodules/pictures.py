@@ -3,9 +3,12 @@
 import io
 import re
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # With letters that matplotlib's own font lacks: of Linux, Windows and macOS.
 FONTS = (
@@ -20,7 +23,7 @@ LACKS = re.compile(r"Glyph (\d+) .* missing from")
 _TOLD: set[str] = set()  # letters of which it was said
 
 
-def drawn(figure: Any, dpi: int) -> bytes:
+def drawn(figure: "Figure", dpi: int) -> bytes:
     """A figure as a PNG. Names in it are no formulas; letters that no font of the machine has are told once.
 
     Args:

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +50,7 @@ def split_off(
     seed: int,
     stratify: Labels | None = None,
     groups: Labels | None = None,
-    times: Sequence[Any] | Array | None = None,
+    times: Labels | None = None,
 ) -> tuple[list[int], list[int]]:
     """Split a fraction of the examples off.
 
@@ -205,7 +204,7 @@ def split_mask(
     seed: int,
     stratify: Labels | None = None,
     groups: Labels | None = None,
-    times: Sequence[Any] | Array | None = None,
+    times: Labels | None = None,
 ) -> Tensor:
     """Like ``split_off``, but return a mask ``(size)`` that is true where an example is split off.
 
@@ -219,11 +218,8 @@ def split_mask(
     generator = torch.Generator().manual_seed(mix(seed))
     off = torch.zeros(size, dtype=torch.bool)
     if times is not None:
-        ordered = np.sort(times) if isinstance(times, np.ndarray) else sorted(times)
-        cut = ordered[-num]
-        off |= (
-            torch.from_numpy(times >= cut) if isinstance(times, np.ndarray) else torch.tensor([t >= cut for t in times])
-        )
+        times = np.asarray(times)
+        off |= torch.from_numpy(times >= np.sort(times)[-num])
     elif groups is not None:
         off[_whole_groups(_parts(_numbered(groups)), num, generator)] = True
     elif stratify is not None:

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.types import BEGIN, END, PAD, UNKNOWN
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 __all__ = ["BEGIN", "END", "PAD", "SPECIAL", "UNKNOWN", "Kind", "Tokens", "find_words", "local", "num_unspaced"]
 
@@ -309,7 +309,7 @@ class Tokens:
         list(self._places([text], max_length))
         return self.num_cut > before
 
-    def _count_cut(self, texts: Sequence[str], encoding: Any, max_length: int | None) -> None:
+    def _count_cut(self, texts: Sequence[str], encoding: "Encoding", max_length: int | None) -> None:
         limit = self.limit(max_length)
         # What overflows is copied when it is asked for.
         overflows = limit is not None and len(encoding.ids) >= limit and bool(encoding.overflowing)

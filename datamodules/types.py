@@ -13,8 +13,8 @@ from datamodules.plain import fits
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3  # token ids, of words and characters too
 IGNORE = -100  # target of a position that is none
 
-Row = dict[str, Any]  # one prediction: column -> value
-Array = np.ndarray[Any, Any]
+Row = dict[str, Any]  # by column: cells of a table, or what was predicted
+Array = np.ndarray
 TypedText = NewType("TypedText", str)  # an option that is taken word for word, `null` too
 
 
@@ -50,7 +50,7 @@ class Facts:
         """What a model of them answers with, in a line."""
         return self.what
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """The fields by name, for the checkpoint."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 

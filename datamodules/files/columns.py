@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -19,13 +19,14 @@ from datamodules.files.rows import column_names, csv_cells, read_rows
 from datamodules.types import Array
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pandas import Series
 
 CHUNK = 100_000  # rows that are read at a time
 FEW = 0.2  # a long column with so few different texts keeps each of them once
 
 
-def is_text(values: "Series[Any]") -> bool:
+def is_text(values: "Series") -> bool:
     """Whether a column holds texts, not numbers, dates or truth values."""
     import pandas as pd
 
@@ -34,7 +35,7 @@ def is_text(values: "Series[Any]") -> bool:
     )
 
 
-def texts_to(values: "Series[Any]", convert: Callable[[Any], Any]) -> Array:
+def texts_to(values: "Series", convert: Callable[["pa.Array"], Array]) -> Array:
     """Convert the texts of a column, each of a column of categories once; ``convert`` takes and returns arrays.
 
     Missing cells are handed on as null.
@@ -44,19 +45,19 @@ def texts_to(values: "Series[Any]", convert: Callable[[Any], Any]) -> Array:
 
     if isinstance(values.dtype, pd.CategoricalDtype):
         each = convert(pa.array([*values.cat.categories.astype(str), None], pa.large_string()))
-        return np.asarray(each)[values.cat.codes.to_numpy()]  # code -1, missing, is the last one
+        return each[values.cat.codes.to_numpy()]  # code -1, missing, is the last one
     array = pa.array(values, pa.large_string(), from_pandas=True)
-    return np.asarray(convert(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array))
+    return convert(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array)
 
 
-def csv_columns(path: Path, separator: str | None, encoding: str | None, faults: Faults) -> "dict[str, Series[Any]]":
+def csv_columns(path: Path, separator: str | None, encoding: str | None, faults: Faults) -> "dict[str, Series]":
     """Columns of a CSV, all of them texts."""
     import pyarrow as pa
 
     columns = _plain_columns(path, separator, encoding)
     if columns is None:
         cells = csv_cells(path, encoding, separator, faults)
-        parts: list[list[Any]] = []
+        parts: list[list[object]] = []
         header: list[str] = []
         while chunk := list(islice(cells, CHUNK)):
             header = chunk[0][1]
@@ -94,9 +95,9 @@ def _plain_columns(path: Path, separator: str | None, encoding: str | None) -> d
     return dict(zip(names, table.columns, strict=True))
 
 
-def row_columns(path: Path, encoding: str | None, faults: Faults) -> "dict[str, Series[Any]]":
+def row_columns(path: Path, encoding: str | None, faults: Faults) -> "dict[str, Series]":
     """Columns of a table of JSON or Excel."""
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[object]] = {}
     size = 0
     for _, row in read_rows(path, encoding, None, faults):
         for name, value in row.items():
@@ -107,7 +108,7 @@ def row_columns(path: Path, encoding: str | None, faults: Faults) -> "dict[str, 
     return {name: column_of(values + [None] * (size - len(values))) for name, values in columns.items()}
 
 
-def parquet_columns(path: Path) -> "dict[str, Series[Any]]":
+def parquet_columns(path: Path) -> "dict[str, Series]":
     """Columns of a Parquet file."""
     import pandas as pd
     import pyarrow as pa
@@ -135,7 +136,7 @@ def is_absent(value: object) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
-def column_of(values: list[object]) -> "Series[Any]":
+def column_of(values: list[object]) -> "Series":
     """A column of what JSON, Excel or Parquet hold: numbers, dates, or texts if it is neither throughout."""
     import pandas as pd
     import pyarrow as pa
@@ -166,7 +167,7 @@ def as_text(value: object) -> str:
     return str(value)
 
 
-def text_column(column: Any) -> "Series[Any]":
+def text_column(column: "pa.ChunkedArray") -> "Series":
     """A column of texts: categories if they repeat, an empty cell is missing."""
     import pandas as pd
     import pyarrow as pa
@@ -187,7 +188,7 @@ def text_column(column: Any) -> "Series[Any]":
     return pd.Series(pd.array(column.cast(pa.large_string()), dtype="string[pyarrow]"))
 
 
-def without(values: "Series[Any]", missing: list[str]) -> "Series[Any]":
+def without(values: "Series", missing: list[str]) -> "Series":
     """A column where some words are nothing."""
     import pandas as pd
 

@@ -5,7 +5,7 @@ import shlex
 import warnings
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -75,7 +75,7 @@ class Dates(NamedTuple):
     """
 
     local: "DatetimeIndex"
-    offset: np.ndarray[Any, Any] | None
+    offset: Array | None
     order: str
     form: str
     zone: str = ""
@@ -88,7 +88,7 @@ class Dates(NamedTuple):
         return self.local if self.offset is None else self.local - pd.to_timedelta(self.offset, unit="min")
 
 
-def read_dates(column: "Column[Any]", source: str, form: str | None = None, order: str = "") -> Dates:
+def read_dates(column: "Column", source: str, form: str | None = None, order: str = "") -> Dates:
     """The dates of a column.
 
     A year first, a month's name, a quarter, a week, digits alone (2020, 202001, 20200131, seconds since 1970) mean one
@@ -150,7 +150,7 @@ def _iso(texts: list[str]) -> Dates | None:
     return Dates(times, None, "", _form(found)) if times.tz is None and found else None
 
 
-def _tell(texts: list[str], column: "Column[Any]", source: str, order: str) -> Dates:
+def _tell(texts: list[str], column: "Column", source: str, order: str) -> Dates:
     import pandas as pd
 
     sample = texts[:: max(1, len(texts) // 50)]
@@ -309,5 +309,5 @@ def _ascending(times: "DatetimeIndex") -> bool:
     return len(there) > 4 and bool(there.is_monotonic_increasing or there.is_monotonic_decreasing)
 
 
-def _only_numbers(column: "Column[Any]", source: str) -> MisconfigurationException:
+def _only_numbers(column: "Column", source: str) -> MisconfigurationException:
     return MisconfigurationException(f"{source}: column `{column.name}` holds numbers, not times (name it: data.time)")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -12,6 +12,10 @@ from datamodules.files.archives import check_archive
 from datamodules.files.faults import Faults
 from datamodules.files.index import stored_columns
 from datamodules.files.opening import check_file, open_bytes, open_lines, suffix_of
+from datamodules.types import Row
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 PARQUET = (".parquet", ".pq")
 JSON = (".json", ".jsonl", ".ndjson")
@@ -19,7 +23,7 @@ EXCEL = (".xlsx", ".xlsm")
 OLD = {".xls": "an old Excel file", ".xlsb": "a binary Excel file", ".ods": "an OpenDocument table"}
 TABLES = (".csv", ".tsv", *JSON, *PARQUET, *EXCEL, *OLD)  # by their suffixes; whoever opens an old one says what it is
 
-Placed = Iterator[tuple[str, dict[str, Any]]]  # the place of a row in its file, and its cells by column
+Placed = Iterator[tuple[str, Row]]  # the place of a row in its file, and its cells by column
 
 
 def header_of(row: list[str], path: Path) -> list[str]:
@@ -55,6 +59,7 @@ def json_rows(path: Path, encoding: str | None, separator: str | None, faults: F
 def _json_array(path: Path, encoding: str | None, faults: Faults) -> Placed:
     with open_lines(path, encoding) as lines:
         rows = _parse("".join(lines), str(path))
+    assert isinstance(rows, list)  # it begins with a bracket
     for number, row in enumerate(rows, start=1):
         try:
             yield f"row {number}", _object(row, f"{path}, row {number}")
@@ -62,7 +67,7 @@ def _json_array(path: Path, encoding: str | None, faults: Faults) -> Placed:
             faults.add(error)
 
 
-def _parse(text: str, place: str) -> Any:
+def _parse(text: str, place: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -73,13 +78,13 @@ def _parse(text: str, place: str) -> Any:
         raise MisconfigurationException(f"{place} is not JSON: {error}") from error
 
 
-def _object(row: object, place: str) -> dict[str, Any]:
+def _object(row: object, place: str) -> Row:
     if not isinstance(row, dict):
         raise MisconfigurationException(f"{place} is not a JSON object with a key for each column")
     return row
 
 
-def open_parquet(path: Path) -> Any:
+def open_parquet(path: Path) -> "ParquetFile":
     """Open a Parquet file, whose columns are read when they are asked for."""
     import pyarrow as pa
     import pyarrow.parquet as pq

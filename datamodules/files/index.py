@@ -1,10 +1,11 @@
 """The index of a pandas table, in memory or in a Parquet file, as columns."""
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from pyarrow import Schema
 
 UNNAMED = "index"  # what an index of times without a name is called
 
@@ -33,7 +34,7 @@ def with_index(frame: "DataFrame") -> "DataFrame":
     """
     import pandas as pd
 
-    columns: dict[str, pd.Series[Any]] = {}
+    columns: dict[str, pd.Series] = {}
     for level in range(frame.index.nlevels):
         values = frame.index.get_level_values(level)
         name = values.name
@@ -52,7 +53,7 @@ def has_times(frame: "DataFrame") -> bool:
     return isinstance(frame.index, pd.DatetimeIndex)
 
 
-def stored_columns(schema: Any) -> Stored:
+def stored_columns(schema: "Schema") -> Stored:
     """The columns of a Parquet file, those that were an index in pandas as ``with_index`` has them.
 
     Args:

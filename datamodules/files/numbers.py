@@ -66,7 +66,7 @@ FORMATS = [NumberFormat(decimal, group) for group in GROUPS for decimal in ".," 
 
 
 def find_formats(
-    columns: "Mapping[str, Series[Any]]",
+    columns: "Mapping[str, Series]",
     decimal: str | None,
     separator: str | None,
     source: str,
@@ -105,7 +105,7 @@ def find_formats(
     return formats
 
 
-def shown_signs(columns: "Mapping[str, Series[Any]]", formats: Mapping[str, NumberFormat]) -> dict[str, str]:
+def shown_signs(columns: "Mapping[str, Series]", formats: Mapping[str, NumberFormat]) -> dict[str, str]:
     """The decimal sign of each column that shows one, itself or by that between thousands; whole numbers do not."""
     shown = {}
     for name, how in formats.items():
@@ -173,7 +173,7 @@ def _ambiguous(name: str, texts: Texts, ways: list[NumberFormat], source: str) -
     )
 
 
-def texts_of(values: "Series[Any]") -> Texts:
+def texts_of(values: "Series") -> Texts:
     """The texts of a column as an array of pyarrow without nulls; those of a column of categories once each."""
     import pyarrow as pa
 

@@ -1,9 +1,10 @@
 """Tables and texts that a Python program has in memory instead of a file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from typing_extensions import TypeIs
 
 from datamodules.files.columns import is_absent, is_text
 from datamodules.files.frame import tidy
@@ -14,28 +15,29 @@ from datamodules.types import Row
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    Table = DataFrame | Mapping[Hashable, object] | Sequence[Mapping[Hashable, object]]
+
 GIVEN = "the table"  # what messages call it
 
 
-def is_frame(inputs: object) -> "TypeGuard[DataFrame]":
+def is_frame(inputs: object) -> "TypeIs[DataFrame]":
     """Whether something is a pandas DataFrame."""
     import pandas as pd
 
     return isinstance(inputs, pd.DataFrame)
 
 
-def is_table(inputs: object) -> bool:
+def is_table(inputs: object) -> "TypeGuard[Table]":
     """Whether something is a DataFrame, a row (a dictionary), or a list of rows."""
     if isinstance(inputs, list | tuple):
         return bool(inputs) and all(isinstance(row, Mapping) for row in inputs)
     return isinstance(inputs, Mapping) or is_frame(inputs)
 
 
-def rows_in(inputs: Any) -> list[Row]:
+def rows_in(table: "Table") -> list[Row]:
     """The rows of a table, None where nothing is."""
-    if is_frame(inputs):
-        inputs = with_index(inputs).to_dict("records")
-    rows = [inputs] if isinstance(inputs, Mapping) else inputs
+    given = with_index(table).to_dict("records") if is_frame(table) else table
+    rows = [given] if isinstance(given, Mapping) else given
     return [{str(name): None if is_absent(cell) else cell for name, cell in row.items()} for row in rows]
 
 
@@ -83,7 +85,7 @@ def texts_in(inputs: object, column: str, name: str) -> tuple[list[str], list[Ro
         for row in rows:
             require(GIVEN, [column], row)
         texts = [row[column] for row in rows]
-        return ["" if text is None else text if isinstance(text, str) else str(text) for text in texts], rows
+        return ["" if text is None else str(text) for text in texts], rows
     texts = [inputs] if isinstance(inputs, str) else listed(inputs, "texts")
     for number, text in enumerate(texts):
         if not isinstance(text, str):

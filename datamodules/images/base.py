@@ -147,7 +147,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
             examples.keep()
         return examples
 
-    def _encoded(self, raw: ImageSet, labels: Sequence[object]) -> tuple[ImageSet, list[Any]]:
+    def _encoded(self, raw: ImageSet, labels: Sequence[object]) -> tuple[ImageSet, list[object]]:
         """The images of which it can be said what is to be predicted, and that."""
         encode, faults = self.target.encoder(self.facts), Faults(self.on_error, "images")
         encoded, good = [], []

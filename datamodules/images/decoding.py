@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,23 +12,16 @@ from PIL import AvifImagePlugin, Image, ImageOps, Jpeg2KImagePlugin, Unidentifie
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-Array = np.ndarray[Any, Any]
+from datamodules.types import Array
 
 WIDTH, HEIGHT, BITS_PER_SAMPLE, PHOTOMETRIC, ORIENTATION = 256, 257, 258, 262, 274  # tags of TIFF, and of EXIF
 MAX_PIXELS = 200_000_000  # of one image
 # Pillow's decoders that are used: some others start another program. Those of torchvision bring the process down over a
 # damaged PNG.
-FORMATS: tuple[str, ...] = (
-    "JPEG",
-    "PNG",
-    "BMP",
-    "DIB",
-    "GIF",
-    "PPM",
-    TiffImageFile.format,
-    WebPImagePlugin.WebPImageFile.format,
-)
-FORMATS += (AvifImagePlugin.AvifImageFile.format, Jpeg2KImagePlugin.Jpeg2KImageFile.format)
+FORMATS = (
+    "JPEG", "PNG", "BMP", "DIB", "GIF", "PPM", TiffImageFile.format, WebPImagePlugin.WebPImageFile.format,
+    AvifImagePlugin.AvifImageFile.format, Jpeg2KImagePlugin.Jpeg2KImageFile.format,
+)  # fmt: skip
 ENDINGS = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff",
     ".pbm", ".pgm", ".ppm", ".pnm", ".avif", ".jp2",

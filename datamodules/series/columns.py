@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -105,7 +105,7 @@ def _without_empty(frame: "DataFrame", names: list[str], path: Path) -> list[str
     return [name for name in names if name not in empty]
 
 
-def _to_numbers(column: "Column[Any]", how: NumberFormat, path: Path, faults: Faults) -> Array:
+def _to_numbers(column: "Column", how: NumberFormat, path: Path, faults: Faults) -> Array:
     """Numbers in double precision, not-a-number where a cell is empty; a cell that is no number is a fault."""
     if not is_text(column):
         numbers = column.to_numpy(dtype=float, na_value=np.nan)
@@ -124,7 +124,7 @@ def _to_numbers(column: "Column[Any]", how: NumberFormat, path: Path, faults: Fa
     return np.where(wrong, np.nan, numbers)
 
 
-def _mostly_numbers(column: "Column[Any]") -> bool:
+def _mostly_numbers(column: "Column") -> bool:
     """Whether most cells are plain numbers and none is a code such as ``007``: the others are meant to be numbers."""
     numbers = texts_to(column, partial(parse, how=NumberFormat()))
     codes = column.astype("str").str.match(r"[+-]?0\d").any()

@@ -1,7 +1,13 @@
 """The picture of forecasts, for ``predictions.png`` and for TensorBoard."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from datamodules.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 
 class Panel(NamedTuple):
@@ -18,12 +24,12 @@ class Panel(NamedTuple):
     """
 
     title: str
-    before: Any
-    past: Any
-    ahead: Any
-    forecast: Any
-    truth: Any = None
-    naive: Any = None
+    before: "ArrayLike"
+    past: "ArrayLike"
+    ahead: "ArrayLike"
+    forecast: Sequence[Sequence[float]] | Array
+    truth: "ArrayLike | None" = None
+    naive: "ArrayLike | None" = None
 
 
 def draw_forecasts(
@@ -32,7 +38,7 @@ def draw_forecasts(
     levels: Sequence[float | str] = (),
     size: tuple[float, float] | None = None,
     unit: str = "",
-) -> Any:
+) -> "Figure":
     """Draw each forecast after what it looks back on.
 
     Args:

@@ -1,7 +1,7 @@
 """Forecasts as the user wants them: a table that goes on where the file ends, and a picture."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datamodules.files.dates import write_dates
 from datamodules.series.figures import Panel
@@ -49,7 +49,7 @@ def forecast_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def _as_written(column: "Series[float]") -> "Series[Any]":
+def _as_written(column: "Series[float]") -> "Series":
     """Whole numbers without a point, as a column of 0 and 1 has them."""
     whole = (column % 1 == 0).all() and (column.abs() < 1 << 53).all()
     return column.astype("int64") if whole else column

@@ -218,11 +218,11 @@ class TableData(Data[Rows, TableFacts]):
         frame = self._tidy(self._asked)
         return Rows(frame, np.arange(len(frame)), GIVEN, labelled=False)
 
-    def read_labelled(self, inputs: Any) -> Rows:
+    def read_labelled(self, inputs: object) -> Rows:
         """A table with the target, in a file or not."""
-        is_path = isinstance(inputs, str | Path)
-        frame = self.read_file(Path(inputs)) if is_path else self._tidy(inputs)
-        return self.with_target(self.rows_of(frame, str(inputs) if is_path else GIVEN))
+        if isinstance(inputs, str | Path):
+            return self.with_target(self.rows_of(self.read_file(Path(inputs)), str(inputs)))
+        return self.with_target(self.rows_of(self._tidy(inputs), GIVEN))
 
     def rows_of(self, frame: "DataFrame", source: str) -> Rows:
         """All rows of a table."""

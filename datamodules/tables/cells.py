@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -59,7 +59,7 @@ class Rows(NamedTuple):
     separator: str | None = None
     encoding: str | None = None
 
-    def column(self, name: str) -> "Series[Any]":
+    def column(self, name: str) -> "Series":
         """One column of these rows.
 
         Raises:
@@ -165,7 +165,7 @@ class CellReader:
             there = np.zeros_like(there)
         return np.where(there, array, np.nan), DateFormat(dates.order, how.form, zoned)
 
-    def _check(self, values: "Series[Any]", wrong: Array, kind: str) -> None:
+    def _check(self, values: "Series", wrong: Array, kind: str) -> None:
         if wrong.any():
             value = values.iloc[int(np.argmax(wrong))]
             shown = repr(value) if isinstance(value, str) else value
@@ -186,7 +186,7 @@ class CellReader:
         self.faults.report(len(self.bad))
 
 
-def _no_date(values: "Series[Any]", wrong: Array, there: Array, how: DateFormat) -> str:
+def _no_date(values: "Series", wrong: Array, there: Array, how: DateFormat) -> str:
     """Why the first wrong cell is refused: it is another date than the others are, or none."""
     cell, name = values.iloc[int(np.argmax(wrong))], values.name
     start = f"column `{name}`: {cell!r} is not a date"
@@ -205,7 +205,7 @@ def _no_date(values: "Series[Any]", wrong: Array, there: Array, how: DateFormat)
     return f"{start} that begins with {first}, as in training" if first else start
 
 
-def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], Array]:
+def categories(values: "Series", whole: bool = False) -> tuple[list[str], Array]:
     """The different values as texts, each in one form of Unicode, and which one each row has; -1 where it is missing.
 
     Args:
@@ -232,7 +232,7 @@ def categories(values: "Series[Any]", whole: bool = False) -> tuple[list[str], A
     return list(names), merged[codes]
 
 
-def are_whole(values: "Series[Any]") -> bool:
+def are_whole(values: "Series") -> bool:
     """Whether all texts of a column are whole numbers, some of them written as ``1.0``, and none a code as ``001``."""
     if not is_text(values):
         return True
@@ -248,7 +248,7 @@ def _name(value: object, whole: bool) -> str:
     return text.removesuffix(".0") if whole else text
 
 
-def _to_numeric(values: "Series[Any]") -> Array:
+def _to_numeric(values: "Series") -> Array:
     import pandas as pd
 
     return pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan, copy=True)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -72,7 +72,7 @@ def _leave_out(train: Rows, name: str, reason: str, usable: bool) -> None:
     rank_zero_warn(f"{train.source}: column `{name}` {reason} and is left out{back}")
 
 
-def _learn_categories(values: "Series[Any]", column: Column, kinds: Kinds, source: str) -> str | None:
+def _learn_categories(values: "Series", column: Column, kinds: Kinds, source: str) -> str | None:
     """Why they say nothing, if they do."""
     texts, codes = categories(values, column["whole"])
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
@@ -214,7 +214,7 @@ def _numbers(array: Array, column: Column) -> Iterator[Array]:
         yield unknown
 
 
-def _hot(values: "Series[Any]", column: Column, offset: int, none: int) -> tuple[Array, str]:
+def _hot(values: "Series", column: Column, offset: int, none: int) -> tuple[Array, str]:
     texts, codes = categories(values, column["whole"])
     texts = list(map(spelling(column["categories"]), texts))
     # Runs of earlier versions may hold another form of Unicode.

@@ -89,7 +89,7 @@ class Kinds:
             columns[name] = column
         return columns
 
-    def _kind(self, values: "Series[Any]", is_number: bool) -> str:
+    def _kind(self, values: "Series", is_number: bool) -> str:
         import pandas as pd
 
         for kind, names in (("number", self.numeric), ("category", self.categorical), ("date", self.dates)):
@@ -109,7 +109,7 @@ def date_format(column: Column) -> DateFormat:
     return DateFormat(column["order"], column["form"], column.get("zoned"))  # older runs do not know of offsets
 
 
-def _warn_of_units(values: "Series[Any]", source: str) -> None:
+def _warn_of_units(values: "Series", source: str) -> None:
     """Say that numbers in several units are taken for categories."""
     import pyarrow.compute as pc
 
@@ -132,7 +132,7 @@ def _warn_of_units(values: "Series[Any]", source: str) -> None:
         )
 
 
-def _hold_dates(values: "Series[Any]") -> bool:
+def _hold_dates(values: "Series") -> bool:
     """Whether most cells of a column are dates, with a year of four digits; which order they have is another question.
 
     That is nine in ten; or half of them, if nine in ten of the different texts are.

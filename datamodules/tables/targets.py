@@ -107,13 +107,13 @@ def labels_to_tensor(reader: CellReader, target: LabelTarget, facts: LabelFacts)
     return target.tensor(encoded, facts)
 
 
-def read_labels(reader: CellReader, target: LabelTarget) -> list[Any]:
+def read_labels(reader: CellReader, target: LabelTarget) -> list[str | tuple[str, ...]]:
     """The labels of each row, as ``LabelTarget.read`` returns them; none of a row that cannot be read."""
     rows = reader.rows
     columns = [rows.column(name).astype("object") for name in target.columns]
     cells = [column.where(column.notna(), None).tolist() for column in columns]
     named = [dict(zip(target.columns, row, strict=True)) for row in zip(*cells, strict=True)]
-    values: list[object] = []
+    values: list[str | tuple[str, ...]] = []
     faulty = []
     for k, row in enumerate(named):
         try:

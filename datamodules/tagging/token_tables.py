@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -15,6 +14,7 @@ from datamodules.files.rows import column_names, read_rows, require
 from datamodules.lists import list_in, seems_list, why_no_list
 from datamodules.pairs import check_columns
 from datamodules.tagging.conll import Sentence
+from datamodules.types import Row
 
 Column = int | str | None  # number from 0, name, or None to find it by the usual names
 Groups = tuple[tuple[str, ...], ...]
@@ -123,7 +123,7 @@ def usual_column(names: Sequence[str], usual: Groups) -> str | None:
     return None
 
 
-def _blocks(rows: Sequence[tuple[str, dict[str, Any]]], sentence: str | None) -> Iterator[list[int]]:
+def _blocks(rows: Sequence[tuple[str, Row]], sentence: str | None) -> Iterator[list[int]]:
     """Numbers of the rows of each sentence, where a row is a word."""
     block: list[int] = []
     current, following = "", 0

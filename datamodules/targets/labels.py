@@ -54,7 +54,7 @@ class LabelTarget(Target[LabelFacts]):
             return tuple(dict.fromkeys(label for label in labels if label))
         return composed(text_of(cell, f"{place}: `{column}`").strip())
 
-    def learn(self, values: Collection[Any], source: str) -> dict[str, Any]:
+    def learn(self, values: Collection[str | tuple[str, ...]], source: str) -> dict[str, Any]:
         """The labels in the order of their names, or of their columns."""
         between = self._told(values, source)
         each = [split_labels(value, between) for value in values]
@@ -99,12 +99,12 @@ class LabelTarget(Target[LabelFacts]):
         spaced = all(after.startswith(" ") for cell in cells for after in cell.split(mark)[1:])
         return f"{mark} " if found and spaced else mark
 
-    def encoder(self, facts: LabelFacts) -> Callable[[Any], list[int]]:
+    def encoder(self, facts: LabelFacts) -> Callable[[str | tuple[str, ...]], list[int]]:
         """Indices of the labels; those that training did not have are counted."""
         find = finder(facts.labels)
         self.unknown.clear()
 
-        def encode(value: Any) -> list[int]:
+        def encode(value: str | tuple[str, ...]) -> list[int]:
             labels = split_labels(value, facts.between)
             numbers = [find(label) for label in labels]
             self.unknown.update(label for label, number in zip(labels, numbers, strict=True) if number is None)

@@ -187,7 +187,7 @@ class TextData(Data[Texts, TextFacts], ABC):
     def examples(self, raw: Texts, train: bool) -> TextExamples:
         """Encode a split."""
         facts, number = self.facts, self.target.encoder(self.facts)
-        labels: list[Any] = []
+        labels: list[object] = []
         rows, faults = [], Faults(self.on_error, raw.source)
 
         def texts() -> Iterator[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -10,6 +10,9 @@ from datamodules.files.faults import Faults, OnError
 from datamodules.targets import Target
 from datamodules.text.own import TextTable
 from datamodules.text.sources import Text, Texts, text_in
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 
 class HubTexts(TextTable):
@@ -51,7 +54,7 @@ class HubTexts(TextTable):
         """Open one split."""
         return HubSplit(self._load(), self.dataset, str(path), self.columns, self.target, self.on_error)
 
-    def _load(self) -> Any:
+    def _load(self) -> "DatasetDict":
         from datasets import load_dataset
 
         try:
@@ -78,7 +81,7 @@ class HubSplit(Texts):
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: "DatasetDict",
         name: str,
         split: str,
         columns: Sequence[str],

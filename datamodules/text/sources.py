@@ -6,7 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
@@ -15,7 +14,7 @@ from datamodules.files.forms import JSON
 from datamodules.files.opening import read_lines, suffix_of
 from datamodules.files.rows import read_rows, require
 from datamodules.targets import ClassTarget, Target, composed
-from datamodules.types import Row
+from datamodules.types import Array, Row
 
 
 class Text(NamedTuple):
@@ -87,7 +86,7 @@ class TextSubset(Texts):
         kept: Mask ``(texts)``, true for those.
     """
 
-    def __init__(self, texts: Texts, kept: "np.ndarray[Any, Any]") -> None:
+    def __init__(self, texts: Texts, kept: Array) -> None:
         super().__init__(texts.source)
         self.texts, self.kept = texts, kept
 
