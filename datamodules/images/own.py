@@ -115,16 +115,16 @@ class ImageTable(Images):
             columns = column_names(self.path, self.encoding)
             require(self.path, (self.image, *self.target.columns, self.split_column), columns)
         self.target.separator = separator_of(self.path, encoding=self.encoding)
-        faults, total = Faults(self.on_error, str(self.path)), 0
-        found: dict[str, list[tuple[Path, Any]]] = {}
+        faults = Faults(self.on_error, str(self.path))
+        found: dict[str, list[tuple[Path, object]]] = {}
         for where, row in read_rows(self.path, self.encoding, faults=faults):
-            total += 1
+            place = f"{self.path}, {where}"
             try:
-                image, label = self._image(self.path, where, row), self.target.read(row, f"{self.path}, {where}")
-                found.setdefault(self._split(where, row), []).append((image, label))
+                image, label = self._image(row, self.path.parent, place), self.target.read(row, place)
+                found.setdefault(self._split(row, place), []).append((image, label))
             except MisconfigurationException as error:
                 faults.add(error)
-        faults.report(total, "rows")
+        faults.report(sum(map(len, found.values())) + faults.count)
         # In the order of their names, so that rows in another order are split alike.
         ordered = {split: sorted(rows, key=lambda row: (row[0], str(row[1]))) for split, rows in found.items()}
         return {
@@ -132,21 +132,21 @@ class ImageTable(Images):
             for split, rows in ordered.items()
         }
 
-    def _image(self, table: Path, where: str, row: Row) -> Path:
-        name = text_of(cell_of(row, self.image, f"{table}, {where}"))
-        path = table.parent / name.replace("\\", "/")
+    def _image(self, row: Row, folder: Path, place: str) -> Path:
+        name = text_of(cell_of(row, self.image, place))
+        path = folder / name.replace("\\", "/")
         if not name or not path.is_file():
-            raise MisconfigurationException(f"{table}, {where}: there is no image {path}")
+            raise MisconfigurationException(f"{place}: there is no image {path}")
         return path
 
-    def _split(self, where: str, row: Row) -> str:
+    def _split(self, row: Row, place: str) -> str:
         if self.split_column is None:
             return "train"
-        name = text_of(cell_of(row, self.split_column, f"{self.path}, {where}"))
+        name = text_of(cell_of(row, self.split_column, place))
         split = split_name(name)
         if split is None:
             raise MisconfigurationException(
-                f"{self.path}, {where}: `{name}` in column {self.split_column} is not train, val or test"
+                f"{place}: `{name}` in column {self.split_column} is not train, val or test"
             )
         return split
 
@@ -160,22 +160,27 @@ class ImageTable(Images):
         paths = [self._image_or_path(text_of(row[self.image]), "an image") for row in rows]
         return self.checked(ImageSet(paths, None, rows=rows))
 
-    def read_labelled(self, inputs: Any) -> ImageSet:
+    def read_labelled(self, inputs: object) -> ImageSet:
         """A table of paths and what is to be predicted, in a file or not; or as of other images."""
-        is_path = isinstance(inputs, str | Path)
-        if not is_table(inputs) and (not is_path or Path(inputs).is_dir()):
+        folder, faults = Path(), Faults(self.on_error, GIVEN)
+        if is_table(inputs):
+            rows = iter([(f"row {k}", row) for k, row in enumerate(rows_in(inputs), start=1)])
+        elif isinstance(inputs, str | Path) and not Path(inputs).is_dir():
+            folder, faults.source = Path(inputs).parent, str(inputs)
+            rows = read_rows(Path(inputs), self.encoding, faults=faults)
+        else:
             return super().read_labelled(inputs)
-        faults, images, labels = Faults(self.on_error, str(inputs) if is_path else GIVEN), [], []
-        rows = [(f"row {k}", row) for k, row in enumerate([] if is_path else rows_in(inputs), start=1)]
-        for where, row in read_rows(Path(inputs), self.encoding, faults=faults) if is_path else rows:
+        images, labels = [], []
+        for where, row in rows:
+            place = f"{faults.source}, {where}"
             try:
-                require(f"{faults.source}, {where}", [self.image, *self.target.columns], row)
-                label = self.target.read(row, f"{faults.source}, {where}")
-                images.append(self._image(Path(inputs) if is_path else Path(), where, row))
+                require(place, [self.image, *self.target.columns], row)
+                label = self.target.read(row, place)
+                images.append(self._image(row, folder, place))
                 labels.append(label)
             except MisconfigurationException as error:
                 faults.add(error)
-        faults.report(len(images) + faults.count, "rows")
+        faults.report(len(images) + faults.count)
         return self.checked(ImageSet(images, labels))
 
     def read_predict(self, path: Path) -> ImageSet:
@@ -184,16 +189,14 @@ class ImageTable(Images):
             return super().read_predict(path)
         if suffix_of(path) not in JSON:
             require(path, [self.image], column_names(path, self.encoding))
-        faults, total = Faults(self.on_error, str(path)), 0
-        images, rows = [], []
+        faults, images, rows = Faults(self.on_error, str(path)), [], []
         for where, row in read_rows(path, self.encoding, faults=faults):
-            total += 1
             try:
-                images.append(self._image(path, where, row))
+                images.append(self._image(row, path.parent, f"{path}, {where}"))
                 rows.append(row)
             except MisconfigurationException as error:
                 faults.add(error)
-        faults.report(total, "rows")
+        faults.report(len(rows) + faults.count)
         return self.checked(ImageSet(images, None, rows=rows))
 
 

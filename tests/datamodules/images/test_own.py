@@ -243,10 +243,15 @@ def test_a_faulty_row_is_named_or_left_out(row: str, message: str, folder: Path)
     with pytest.raises(MisconfigurationException, match=message):
         ImageTable(path, split_column="part", **SAME_SIZE).setup("fit")
     data = ImageTable(path, split_column="part", on_error="skip", **SAME_SIZE)
-    with pytest.warns(UserWarning, match=f"left out 1 of .* rows; the first: .*{message}"):
+    with pytest.warns(UserWarning, match=f"left out 1 of 17 rows; the first: .*{message}"):
         data.setup("fit")
     assert data.facts.classes == ["cat", "dog"]
     assert sum(data.facts.class_counts) + len(data.datasets["val"]) == 14  # two are for testing
+    with pytest.raises(MisconfigurationException, match=r"the table, row 1: there is no image nope\.jpg"):
+        data.read_labelled([{"path": "nope.jpg", "label": "cat"}])
+    path = table(folder, "path,label\ncat/07.jpg,cat\ncat/07.jpg")
+    with pytest.warns(UserWarning, match="left out 1 of 2 rows"):  # one cannot be read at all
+        assert len(data.read_predict(Path(path)).images) == 1
 
 
 def test_splits_that_a_column_lacks_are_split_off(folder: Path) -> None:
