@@ -95,12 +95,8 @@ class Classifier(Task[ClassFacts]):
     def _mixing(self, num_classes: int) -> nn.Module:
         from torchvision.transforms import v2  # a second of start-up
 
-        mixers = []
-        if self.mixup:
-            mixers.append(v2.MixUp(alpha=self.mixup, num_classes=num_classes))
-        if self.cutmix:
-            mixers.append(v2.CutMix(alpha=self.cutmix, num_classes=num_classes))
-        mix: nn.Module = v2.RandomChoice(mixers)
+        kinds = ((v2.MixUp, self.mixup), (v2.CutMix, self.cutmix))
+        mix: nn.Module = v2.RandomChoice([kind(alpha=alpha, num_classes=num_classes) for kind, alpha in kinds if alpha])
         return mix
 
     def metrics(self) -> MetricCollection:

@@ -349,16 +349,10 @@ class Task(LightningModule, ABC, Generic[F]):
         return {"optimizer": optimizer, "lr_scheduler": wiring}
 
     def on_test_start(self) -> None:
-        """Have the whole network on all processes."""
+        """Have the whole network on all processes: also for whoever writes down what was learned."""
         gather(self)
 
-    def on_predict_start(self) -> None:
-        """Have the whole network on all processes."""
-        gather(self)
-
-    def on_train_end(self) -> None:
-        """Have the whole network on all processes, for whoever writes down what was learned."""
-        gather(self)
+    on_predict_start = on_train_end = on_test_start
 
     def on_validation_end(self) -> None:
         """Go on with this process's part of the network, and note that there are new scores."""

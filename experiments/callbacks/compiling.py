@@ -24,26 +24,13 @@ class Compile(Callback):
         self.done = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compile."""
-        self._compile(pl_module)
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compile, unless that is done."""
-        self._compile(pl_module)
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compile."""
-        self._compile(pl_module)
-
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compile."""
-        self._compile(pl_module)
-
-    def _compile(self, task: LightningModule) -> None:
         if not self.done:
             # With the random numbers of PyTorch itself, so that dropout is the same with it and without.
-            network_of(task).compile(dynamic=self.dynamic, options={"fallback_random": True})
+            network_of(pl_module).compile(dynamic=self.dynamic, options={"fallback_random": True})
         self.done = True
+
+    on_validation_start = on_test_start = on_predict_start = on_fit_start
 
 
 def network_of(task: LightningModule) -> nn.Module:

@@ -44,12 +44,10 @@ class Curves(Callback):
             logger.log_metrics(points, trainer.global_step)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to measure."""
+        """Begin to measure, or go on after a validation."""
         self._last = time.perf_counter()
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on measuring."""
-        self._last = time.perf_counter()
+    on_validation_end = on_train_epoch_start
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int

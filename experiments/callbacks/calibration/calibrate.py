@@ -121,19 +121,12 @@ class Calibrate(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Say it if this cannot calibrate."""
         if trainer.state.fn == "validate":
-            self._tell(trainer, pl_module)
+            self.on_test_start(trainer, pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Likewise."""
-        self._tell(trainer, pl_module)
-
-    def on_predict_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Likewise."""
-        self._tell(trainer, pl_module)
-
-    def _tell(self, trainer: Trainer, task: Any) -> None:
-        _calibrator_of(task, self.coverage)
-        kept: Calibrator | None = task.calibration
+        _calibrator_of(pl_module, self.coverage)
+        kept: Calibrator | None = pl_module.calibration
         if kept is not None and kept.coverage == self.coverage:
             return
         has = "this run is not calibrated" if kept is None else f"this run is calibrated to {kept.coverage}"
@@ -142,6 +135,8 @@ class Calibrate(Callback):
             f"Calibrate changes nothing here, since only fit calibrates, and {has}: "
             f"{again} --config configs/trainer/calibrate.yaml --trainer.max_epochs N"
         )
+
+    on_predict_start = on_test_start
 
     def _fitted(self, trainer: Trainer, calibrator: Calibrator) -> dict[str, Any] | None:
         """The state that the first process has fitted to what all of them have seen; None if that is not finite."""
