@@ -89,9 +89,8 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         fold: Fold | None = None,
     ) -> None:
         super().__init__()
-        for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
-            if value < least:
-                raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
+        check_least(1, batch_size=batch_size)
+        check_least(0, num_workers=num_workers)
         self.root = Path(root or os.environ.get("LEYDEN_DATA", "data"))
         self.batch_size, self.global_batch_size, self.num_workers = batch_size, global_batch_size, num_workers
         self.predict_path, self.encoding, self.on_error = predict_path, encoding, on_error
@@ -474,6 +473,13 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
     def predict_dataloader(self) -> DataLoader[object]:
         """Batches of the user's inputs."""
         return self.loader("predict")
+
+
+def check_least(least: int, **options: float | None) -> None:
+    """Refuse options of the data that are less than makes sense; None is passed over."""
+    for name, value in options.items():
+        if value is not None and value < least:
+            raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
 
 
 def _epochs_done(trainer: Trainer) -> int:

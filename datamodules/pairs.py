@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from datamodules.data import Data
+from datamodules.data import Data, check_least
 from datamodules.files.forms import TABLES
 from datamodules.files.opening import PACKED
 from datamodules.files.rows import require
@@ -182,8 +182,9 @@ def check_limits(num_tokens: int, max_length: int, max_tokens: int | None) -> No
     Raises:
         MisconfigurationException: If one is too small.
     """
-    limits = (("num_tokens", num_tokens, 300), ("max_length", max_length, 4), ("max_tokens", max_tokens, 1))
-    for name, value, least in limits:
-        if value is not None and value < least:
-            why = "; 256 of them are bytes" if name == "num_tokens" else ""
-            raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}{why}")
+    if num_tokens < 300:
+        raise MisconfigurationException(
+            f"data.num_tokens is {num_tokens}; it must be at least 300; 256 of them are bytes"
+        )
+    check_least(4, max_length=max_length)
+    check_least(1, max_tokens=max_tokens)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from datamodules.corpus.examples import QuestionList, WordBlocks, WordList, WordStream
 from datamodules.corpus.word_lists import FOLDER, fetch_word_lists, read_questions
-from datamodules.data import Data
+from datamodules.data import Data, check_least
 from datamodules.files.objects import texts_in
 from datamodules.files.opening import read_lines
 from datamodules.tokens import find_words, num_unspaced
@@ -70,9 +70,8 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size=batch_size, **kwargs)
-        for name, value, least in (("min_count", min_count, 1), ("block", block, 1), ("subsample", subsample, 0)):
-            if value < least:
-                raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
+        check_least(1, min_count=min_count, block=block)
+        check_least(0, subsample=subsample)
         if not 0 < val_fraction < 1:
             raise MisconfigurationException(f"data.val_fraction is {val_fraction}; it must lie between 0 and 1")
         self.text, self.min_count, self.subsample, self.block = text, min_count, subsample, block

@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from datamodules.data import Data
+from datamodules.data import Data, check_least
 from datamodules.dialogue.examples import ME, YOU, ChoiceExamples, DialogueTokenizer, not_too_long, with_context
 from datamodules.dialogue.reading import Dialogue, Dialogues, dialogues_in, find_files, read_dialogues
 from datamodules.files.forms import TABLES
@@ -64,9 +64,7 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
     ) -> None:
         super().__init__(batch_size=batch_size, **kwargs)
         check_limits(num_tokens, max_length, max_tokens)
-        for name, value in (("num_turns", num_turns), ("num_replies", num_replies)):
-            if value < 1:
-                raise MisconfigurationException(f"data.{name} is {value}; it must be at least 1")
+        check_least(1, num_turns=num_turns, num_replies=num_replies)
         if candidates == 1 or candidates < 0:
             raise MisconfigurationException(f"data.candidates is {candidates}; take at least 2, or 0 to write replies")
         if tokenizer is not None and not candidates:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from datamodules import splits
-from datamodules.data import Data
+from datamodules.data import Data, check_least
 from datamodules.files.faults import Faults
 from datamodules.files.objects import listed
 from datamodules.images.augmentation import BatchTransform
@@ -69,9 +69,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for option, value in (("max_size", max_size), ("cache_size", cache_size), ("max_pixels", max_pixels)):
-            if value is not None and value < 1:
-                raise MisconfigurationException(f"data.{option} is {value}; it must be at least 1")
+        check_least(1, max_size=max_size, cache_size=cache_size, max_pixels=max_pixels)
         self.channels, self.weights = channels, weights
         self.max_size, self.cache_size, self.max_pixels = max_size, cache_size, max_pixels
         self.train_transforms, self.eval_transforms = train_transforms, eval_transforms

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from datamodules.data import Data
+from datamodules.data import Data, check_least
 from datamodules.fetch import fetch
 from datamodules.files.index import has_times
 from datamodules.files.objects import GIVEN, is_frame, tidy_frame
@@ -115,9 +115,7 @@ class SeriesData(Data[list[Segment], SeriesFacts]):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("context", context), ("horizon", horizon), ("stride", stride), ("season", season)):
-            if value is not None and value < 1:
-                raise MisconfigurationException(f"data.{name} is {value}; it must be at least 1")
+        check_least(1, context=context, horizon=horizon, stride=stride, season=season)
         if borders is not None and len(borders) not in (2, 3):
             raise MisconfigurationException("data.borders has two times: the start of validation and of test")
         check_steps(freq, resample)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.data import check_least
 from datamodules.files.frame import separator_of
 from datamodules.files.numbers import NumberFormat
 from datamodules.pairs import check_columns
@@ -86,8 +87,7 @@ class Tabular(TableData):
     ) -> None:
         if decimal not in (None, ".", ","):
             raise MisconfigurationException(f"a decimal sign is `.` or `,`, not `{decimal}` (--data.decimal)")
-        if max_categories < 1:
-            raise MisconfigurationException(f"data.max_categories is {max_categories}; it must be at least 1")
+        check_least(1, max_categories=max_categories)
         targets = [target] if isinstance(target, str) else target
         kinds = Kinds(numeric, categorical, dates, keep, max_categories, scale, decimal, date_format)
         kinds.label_separator = label_separator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from datamodules.data import Data
+from datamodules.data import Data, check_least
 from datamodules.files.faults import Faults
 from datamodules.files.objects import GIVEN, is_table, listed, rows_in
 from datamodules.files.rows import read_rows
@@ -62,8 +62,7 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if max_pieces < 1:
-            raise MisconfigurationException(f"data.max_pieces is {max_pieces}; it must be at least 1")
+        check_least(1, max_pieces=max_pieces)
         self.lower, self.chunks, self.scheme = lower, chunks, scheme
         self.tokenizer, self.max_pieces, self.extra_words = tokenizer, max_pieces, extra_words
         self.options = ReadOptions(encoding=self.encoding, on_error=self.on_error)

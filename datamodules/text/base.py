@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.data import Data
+from datamodules.data import Data, check_least
 from datamodules.files.faults import Faults
 from datamodules.files.forms import TABLES
 from datamodules.files.frame import separator_of
@@ -64,9 +64,9 @@ class TextData(Data[Texts, TextFacts], ABC):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value, least in (("num_tokens", num_tokens, 5), ("ngrams", ngrams, 0), ("max_length", max_length, 1)):
-            if value < least:
-                raise MisconfigurationException(f"data.{name} is {value}; it must be at least {least}")
+        check_least(5, num_tokens=num_tokens)
+        check_least(0, ngrams=ngrams)
+        check_least(1, max_length=max_length)
         if ngrams and tokenizer != "words":
             raise MisconfigurationException(f"ngrams are of whole words; they do not go with the tokenizer {tokenizer}")
         if extra_words and tokenizer != "words":
