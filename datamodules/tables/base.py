@@ -159,24 +159,15 @@ class TableData(Data[Rows, TableFacts]):
         reader = CellReader(train, self.on_error)
         if self.kind == "class":
             target = learn_classes(train, self.targets[0], self.targets[0] in self.kinds.categorical)
-            return TableClassFacts(**self._learn_columns(train, reader), **target)
-        if self.kind == "labels":
-            labels = learn_labels(train, self.labels, reader)
-            return TableLabelFacts(**self._learn_columns(train, reader), **labels)
-        targets = learn_numbers(train, self.targets, self.kinds, reader)
-        return TableNumberFacts(**self._learn_columns(train, reader), **targets)
-
-    def _learn_columns(self, train: Rows, reader: CellReader) -> dict[str, Any]:
+        elif self.kind == "labels":
+            target = learn_labels(train, self.labels, reader)
+        else:
+            target = learn_numbers(train, self.targets, self.kinds, reader)
         columns = learn_columns(train, self._told, self.kinds, reader)
         if not columns:
             raise MisconfigurationException(f"{train.source} has no column to predict from")
-        inputs = origins(columns)
-        return {
-            "columns": columns,
-            "input_columns": inputs,
-            "num_inputs": len(inputs),
-            "num_rows": len(train.frame),
-        }
+        inputs, size = origins(columns), len(train.frame)
+        return self.makes(columns=columns, input_columns=inputs, num_inputs=len(inputs), num_rows=size, **target)
 
     # ---- examples
 

@@ -112,6 +112,8 @@ class CellReader:
             MisconfigurationException: If a cell is not a finite number, or a bare one where numbers have a unit; tells
                 the row and the value.
         """
+        import pandas as pd
+
         values = self.rows.column(name)
         if is_text(values):
             array = texts_to(values, lambda texts: parse(texts, how))
@@ -122,7 +124,7 @@ class CellReader:
             array = values.to_numpy(dtype="float64", copy=True)
             wrong = np.abs(array) > LARGEST
         else:
-            array = _to_numeric(values)
+            array = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan, copy=True)
             wrong = (np.abs(array) > LARGEST) | (np.isnan(array) & values.notna().to_numpy())
         if how.needs_unit and not is_text(values) and name not in self.rows.read:
             wrong |= ~np.isnan(array)
@@ -246,9 +248,3 @@ def _name(value: object, whole: bool) -> str:
         return str(int(value))
     text = as_text(value).strip()
     return text.removesuffix(".0") if whole else text
-
-
-def _to_numeric(values: "Series") -> Array:
-    import pandas as pd
-
-    return pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan, copy=True)

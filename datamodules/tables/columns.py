@@ -10,9 +10,8 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from datamodules.files.numbers import NumberFormat
 from datamodules.tables.cells import CellReader, Rows, categories
-from datamodules.tables.kinds import Column, Kinds, date_format
+from datamodules.tables.kinds import Column, Kinds, numbers_of
 from datamodules.targets import composed
 from datamodules.targets.truth import spelling
 from datamodules.types import Array
@@ -93,10 +92,7 @@ def _learn_categories(values: "Series", column: Column, kinds: Kinds, source: st
 
 
 def _learn_numbers(column: Column, kinds: Kinds, reader: CellReader) -> str | None:
-    if column["kind"] == "number":
-        numbers = reader.numbers(column["name"], NumberFormat(*column["format"]))
-    else:
-        numbers, _ = reader.days(column["name"], date_format(column))
+    numbers = numbers_of(reader, column)
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return NOTHING
@@ -127,7 +123,7 @@ def _is_row_number(train: Rows, column: Column) -> bool:
     table = train.whole
     if len(table.where) < ROWS:
         return False
-    numbers = CellReader(table, "skip").numbers(column["name"], NumberFormat(*column["format"]))
+    numbers = numbers_of(CellReader(table, "skip"), column)
     if (numbers[:ROWS] % 1 != 0).any() or (numbers % 1 != 0).any() or len(np.unique(numbers)) < len(numbers):
         return False
     steps = np.diff(numbers)
@@ -178,16 +174,14 @@ def encode(reader: CellReader, columns: list[Column]) -> tuple[Tensor, Tensor, l
             code, offset = code + 1, offset + widths(column)[1]
             new += [f"`{name}` {unknown}"] if unknown else []
             continue
-        if column["kind"] == "number":
-            array = reader.numbers(name, NumberFormat(*column["format"]))
+        array = numbers_of(reader, column)
+        if column["kind"] == "number" and not rows.labelled:
             odd = array[array % 1 > 0]
-            if len(odd) and not rows.labelled and all(number % 1 == 0 for number in column["quantiles"]):
+            if len(odd) and all(number % 1 == 0 for number in column["quantiles"]):
                 rank_zero_warn(
                     f"{rows.source}: column `{name}` had whole numbers in training, and now {odd[0]:.10g}: is it in "
                     "the same unit, and its point no sign between thousands?"
                 )
-        else:
-            array, _ = reader.days(name, date_format(column))
         far = np.abs((array - column["mean"]) / column["scale"]) > LARGEST_INPUT
         if far.any():
             reader.refuse(far, f"column `{name}`: {array[far.argmax()]:g} is too large for a network")

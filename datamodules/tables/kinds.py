@@ -12,7 +12,7 @@ from datamodules.files.columns import is_text
 from datamodules.files.dates import are_dates
 from datamodules.files.numbers import MOSTLY, NumberFormat, find_formats, is_missing, measures, shown_signs, texts_of
 from datamodules.tables.cells import CellReader, DateFormat, Rows, are_whole, categories
-from datamodules.types import some
+from datamodules.types import Array, some
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -104,9 +104,12 @@ class Kinds:
         return "date" if _hold_dates(values) else "category"
 
 
-def date_format(column: Column) -> DateFormat:
-    """How the dates of a column are written, as ``Kinds.tell`` told it."""
-    return DateFormat(column["order"], column["form"], column.get("zoned"))  # older runs do not know of offsets
+def numbers_of(reader: CellReader, column: Column) -> Array:
+    """A column of numbers, or of dates as days since 1970, as ``Kinds.tell`` told it; not-a-number where missing."""
+    if column["kind"] == "number":
+        return reader.numbers(column["name"], NumberFormat(*column["format"]))
+    how = DateFormat(column["order"], column["form"], column.get("zoned"))  # older runs do not know of offsets
+    return reader.days(column["name"], how)[0]
 
 
 def _warn_of_units(values: "Series", source: str) -> None:

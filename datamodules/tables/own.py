@@ -9,12 +9,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.data import check_least
 from datamodules.files.frame import separator_of
-from datamodules.files.numbers import NumberFormat
 from datamodules.pairs import check_columns
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
 from datamodules.tables.cells import CellReader, Rows, categories
-from datamodules.tables.kinds import Kinds, date_format
+from datamodules.tables.kinds import Kinds, numbers_of
 from datamodules.targets import Kind
 from datamodules.types import Array
 
@@ -160,11 +159,7 @@ class Tabular(TableData):
 
     def _times(self, rows: Rows) -> Array:
         name = str(self.time_column)
-        column, reader = self.kinds.tell(rows.whole, [name])[name], CellReader(rows)
-        if column["kind"] == "number":
-            times = reader.numbers(name, NumberFormat(*column["format"]))
-        else:
-            times, _ = reader.days(name, date_format(column))
+        times = numbers_of(CellReader(rows), self.kinds.tell(rows.whole, [name])[name])
         if np.isnan(times).any():
             row = int(np.isnan(times).argmax())
             raise MisconfigurationException(f"{rows.place(row)}: no {name}, which the split goes by")

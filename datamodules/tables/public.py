@@ -1,7 +1,6 @@
 """Public tables, and a straight line."""
 
 import math
-from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -83,10 +82,6 @@ class PublicTable(TableData):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(target=[self.column], kind=self.kind_of_column, kinds=None, **kwargs)
-
-    @abstractmethod
-    def table(self) -> "DataFrame":
-        """Read the whole table."""
 
     @property
     def path(self) -> Path:

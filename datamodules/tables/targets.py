@@ -18,7 +18,7 @@ from datamodules.targets.truth import spelling
 from datamodules.types import Array, LabelFacts
 
 if TYPE_CHECKING:
-    pass
+    from pandas import Series
 
 FEW = 10  # classes that may always be numbers
 MANY = 20  # more different numbers with a fraction are no classes
@@ -55,16 +55,14 @@ def learn_classes(train: Rows, name: str, chosen: bool) -> dict[str, Any]:
             f"{train.source}: `{text}` is taken for a class of `{name}` like others ({counts[text]} rows); if it "
             f"means that the class is not known: --data.missing [{text}]"
         )
-    warn_of_alike(sorted(counts), f"classes of `{name}`", train.source)
-    classes = sorted(counts, key=_number_first if all(text.isdecimal() for text in counts) else str)
+    classes = sorted(counts)
+    warn_of_alike(classes, f"classes of `{name}`", train.source)
+    if all(text.isdecimal() for text in classes):
+        classes.sort(key=int)
     return {"target_columns": [column], "classes": classes, "class_counts": [counts[text] for text in classes]}
 
 
-def _number_first(text: str) -> tuple[int, str]:
-    return int(text), text
-
-
-def _are_numbers(values: Any) -> bool:
+def _are_numbers(values: "Series") -> bool:
     return not is_text(values) or any(find_formats({"": values}, sign, None, "") for sign in ".,")
 
 
