@@ -1,12 +1,12 @@
 """What is odd about the user's images: too few, equal."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
+from datamodules.fetch import sha256
 from datamodules.images.sets import ImageSet
 from datamodules.splits import SPLITS
 
@@ -44,7 +44,7 @@ def report_copies(parts: dict[str, ImageSet], source: Path) -> None:
 def same_contents(paths: Iterable[Path]) -> list[list[Path]]:
     """Files that are equal to the last byte, together."""
     groups = [list(paths)]
-    for key in (_size, _edges, _digest):
+    for key in (lambda path: path.stat().st_size, _edges, sha256):
         groups = [part for group in groups for part in _by(key, group) if len(part) > 1]
     return groups
 
@@ -56,17 +56,8 @@ def _by(key: Callable[[Path], Hashable], paths: list[Path]) -> Iterable[list[Pat
     return parts.values()
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size
-
-
 def _edges(path: Path) -> bytes:
     with path.open("rb") as file:
         start = file.read(EDGE)
         file.seek(max(0, path.stat().st_size - EDGE))
         return start + file.read(EDGE)
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
