@@ -9,11 +9,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.files.dates import Dates, frequency, read_dates
-from datamodules.files.dialect import find_dialect
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.forms import EXCEL, JSON, PARQUET
-from datamodules.files.frame import read_texts
-from datamodules.files.opening import suffix_of
+from datamodules.files.frame import read_texts, separator_of
 from datamodules.files.places import row_names
 from datamodules.files.rows import require
 from datamodules.series.columns import read_numbers
@@ -107,9 +104,7 @@ class SeriesReader(NamedTuple):
         dates = dates._replace(local=local, offset=None if dates.offset is None else dates.offset[~lost])
         zone = self._zone(dates, told, path)
         decimal = self.decimal or (told.decimal if told else None) or None
-        separator = self.separator
-        if separator is None and given is None and suffix_of(path) not in (*PARQUET, *JSON, *EXCEL):
-            separator = find_dialect(path, None, self.encoding).separator
+        separator = separator_of(path, self.separator, self.encoding) if given is None else self.separator
         table = frame.drop(columns=[name for name in (time, self.id) if name is not None])
         covariates = [*self.past, *self.known]
         units = told.units if told else None
@@ -221,8 +216,9 @@ class SeriesReader(NamedTuple):
         self, name: str, rows: "DataFrame", times: "DatetimeIndex", targets: list[str], rules: Rules, source: str
     ) -> Segment:
         """One series. Rows after the last one with a target give the known covariates of the future."""
-        rows, times = in_order(rows, times, source) if rules.resample is None else (rows, times)
-        if rules.resample is not None:
+        if rules.resample is None:
+            rows, times = in_order(rows, times, source)
+        else:
             order = times.argsort()
             rows, times = rows.iloc[order], times[order]
         there = np.any([rows[name].notna().to_numpy() for name in targets], axis=0)

@@ -77,7 +77,8 @@ def read_columns(
         MisconfigurationException: If a line has too few columns, or more than the others; if the file has no sentence.
     """
     lines = list(read_lines(path, encoding))
-    lines[: 1 if header else 0] = [""] if header else []
+    if header:
+        lines[:1] = [""]
     return _sentences(path, _columns(lines, word, target), faults)
 
 

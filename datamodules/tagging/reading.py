@@ -141,7 +141,7 @@ def sentences_in(inputs: object, by_character: bool = False) -> list[Sentence]:
     """
     found = []
     for number, sentence in enumerate(listed(inputs, "sentences")):
-        words = words_of(sentence, by_character) if isinstance(sentence, str) else list(listed(sentence, "words"))
+        words = words_of(sentence, by_character) if isinstance(sentence, str) else listed(sentence, "words")
         if not words or not all(isinstance(word, str) and word for word in words):
             raise MisconfigurationException(f"sentence {number} is no list of words: {sentence!r:.100}")
         found.append(Sentence(words, [], f"sentence {number}"))

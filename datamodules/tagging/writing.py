@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from datamodules.files.faults import Faults
 from datamodules.files.forms import JSON, PARQUET
@@ -53,39 +53,29 @@ def write_table(answers: Sequence[Answer], source: Path, folder: Path, options: 
     import pandas as pd
 
     faults = Faults(options.on_error, str(source))
-    found = _by_row(answers)
+    rows = [row for _, row in read_rows(source, options.encoding, faults=faults)]
+    cells = cells_by_row(answers, len(rows))
     if suffix_of(source) in JSON:
         path = folder / "predictions.jsonl"
         with path.open("w", encoding="utf-8") as file:
-            for number, (_, row) in enumerate(read_rows(source, options.encoding, faults=faults)):
-                tag, probability = found.get(number, (None, None))
+            for row, (tag, probability) in zip(rows, cells, strict=True):
                 row = joined(row, {"prediction": tag, "probability": probability})
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
         return path
-    size = sum(1 for _ in read_rows(source, options.encoding, faults=faults))
-    cells: list[tuple[Any, ...]] = [found.get(number, (None, None)) for number in range(size)]
     if suffix_of(source) not in PARQUET:
-        cells = [tuple(map(_cell, pair)) for pair in cells]
+        cells = [(_cell(tag), _cell(probability)) for tag, probability in cells]
     extra = pd.DataFrame(cells, columns=["prediction", "probability"], dtype=object)
     return write_with(source, extra, folder, encoding=options.encoding, faults=faults)
 
 
-def cells_by_row(answers: Sequence[Answer], size: int) -> list[tuple[Any, Any]]:
+def cells_by_row(answers: Sequence[Answer], size: int) -> list[tuple[object, object]]:
     """Prediction and probability for each row of a table of ``size`` rows: lists, if a row is a sentence."""
-    found = _by_row(answers)
-    return [found.get(number, (None, None)) for number in range(size)]
-
-
-def _by_row(answers: Sequence[Answer]) -> dict[int, tuple[Any, Any]]:
     whole = any(len(sentence.rows) < len(sentence.words) for sentence, *_ in answers)
-    found: dict[int, tuple[Any, Any]] = {}
+    found: dict[int, tuple[object, object]] = {}
     for sentence, tags, probabilities in answers:
-        found |= zip(
-            sentence.rows,
-            [(tags, probabilities)] if whole else zip(tags, probabilities, strict=True),
-            strict=True,
-        )
-    return found
+        cells = [(tags, probabilities)] if whole else zip(tags, probabilities, strict=True)
+        found |= zip(sentence.rows, cells, strict=True)
+    return [found.get(number, (None, None)) for number in range(size)]
 
 
 def _cell(value: object) -> object:

@@ -201,28 +201,22 @@ class TableTexts(Texts):
 
     def __iter__(self) -> Iterator[Text]:
         faults, good = Faults(self.on_error, self.source), 0
+        needed = [*self.columns, *([] if self.target is None else self.target.columns)]
         for where, row in read_rows(self.path, self.encoding, self.separator, faults):
             if not good and suffix_of(self.path) not in JSON:  # where each row has its own keys
-                require(self.path, self._needed, row, self.separator)
+                require(self.path, needed, row, self.separator)
             try:
-                text = self._text(row, where)
+                absent = next((name for name in needed if name not in row), None)
+                if absent is not None:
+                    known = ", ".join(map(str, row))
+                    raise MisconfigurationException(f"{self.path}, {where}: there is no `{absent}` (there is: {known})")
+                text = text_in(row, self.columns, self.target, self.source, where)
             except MisconfigurationException as error:
                 faults.add(error)
                 continue
             good += 1
             yield text
         self.tell(faults, good + faults.count)
-
-    @property
-    def _needed(self) -> list[str]:
-        return [*self.columns, *([] if self.target is None else self.target.columns)]
-
-    def _text(self, row: Row, where: str) -> Text:
-        for name in self._needed:
-            if name not in row:
-                known = ", ".join(map(str, row))
-                raise MisconfigurationException(f"{self.path}, {where}: there is no `{name}` (there is: {known})")
-        return text_in(row, self.columns, self.target, str(self.path), where)
 
 
 def text_in(row: Row, columns: Sequence[str], target: Target | None, source: str, where: str) -> Text:
