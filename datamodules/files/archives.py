@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files.opening import RATIO, UNPACKED, check_file
+from datamodules.files.opening import check_file, check_unpacked
 
 MEMBERS = 1_000_000
 
@@ -62,19 +62,17 @@ def check_archive(path: Path) -> None:
             raise MisconfigurationException(f"{path} holds a file whose path leads out of the archive: {name}")
         if link:
             raise MisconfigurationException(f"{path} holds a link, which is not followed: {name}")
-    if sum(size for _, size, _ in contents) > max(UNPACKED, RATIO * path.stat().st_size):
-        raise MisconfigurationException(
-            f"{path} unpacks to more than {RATIO} times its size; if that is meant, unpack it yourself"
-        )
+    check_unpacked(path, sum(size for _, size, _ in contents))
 
 
 def _tar_contents(path: Path) -> list[tuple[str, int, bool]]:
     contents: list[tuple[str, int, bool]] = []
-    bound = max(UNPACKED, RATIO * path.stat().st_size)
+    size = 0
     with tarfile.open(path) as packed:
         for member in packed:  # one by one: the table of contents of a packed tar is only known to its end
             contents.append((member.name, member.size, member.issym() or member.islnk()))
-            bound -= member.size
-            if bound < 0 or len(contents) > MEMBERS:
+            size += member.size
+            check_unpacked(path, size)
+            if len(contents) > MEMBERS:
                 break
     return contents

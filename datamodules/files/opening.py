@@ -48,6 +48,14 @@ def check_file(path: Path) -> None:
         raise MisconfigurationException(f"{path} is empty")
 
 
+def check_unpacked(path: Path, size: int) -> None:
+    """Refuse a packed file of which so many bytes are unpacked that it is made to do harm."""
+    if size > max(UNPACKED, RATIO * path.stat().st_size):
+        raise MisconfigurationException(
+            f"{path} unpacks to more than {RATIO} times its size; if that is meant, unpack it yourself"
+        )
+
+
 def nearby(path: Path) -> str:
     """What to say further of a path that is not there: the nearest one that is, or the few that lie beside it."""
     folder = next((folder for folder in path.parents if folder.is_dir()), None)
@@ -102,18 +110,15 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 class _Bounded(io.RawIOBase):
     def __init__(self, file: IO[bytes], path: Path) -> None:
-        self.file, self.path, self.left = file, path, max(UNPACKED, RATIO * path.stat().st_size)
+        self.file, self.path, self.size = file, path, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
         content = self.file.read(len(buffer))
-        self.left -= len(content)
-        if self.left < 0:
-            raise MisconfigurationException(
-                f"{self.path} unpacks to more than {RATIO} times its size; if that is meant, unpack it yourself"
-            )
+        self.size += len(content)
+        check_unpacked(self.path, self.size)
         buffer[: len(content)] = content
         return len(content)
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from datamodules.files import archives
+from datamodules.files import archives, opening
 from datamodules.files.archives import members
 
 
@@ -58,7 +58,7 @@ def test_link_in_a_zip(tmp_path):
 
 
 def test_bombs(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "UNPACKED", 10_000)
+    monkeypatch.setattr(opening, "UNPACKED", 10_000)
     monkeypatch.setattr(archives, "MEMBERS", 50)
     bombs = (
         zip_of(tmp_path / "t.zip", a=b"0" * 3_000_000),
