@@ -14,6 +14,7 @@ from datamodules.files.dialect import find_dialect, has_marks
 from datamodules.files.faults import Faults
 from datamodules.files.forms import header_of
 from datamodules.files.index import with_index
+from datamodules.files.numbers import arrow_texts
 from datamodules.files.opening import MAX_LINE, find_encoding, open_bytes
 from datamodules.files.rows import column_names, csv_cells, read_rows
 from datamodules.types import Array
@@ -46,8 +47,7 @@ def texts_to(values: "Series", convert: Callable[["pa.Array"], Array]) -> Array:
     if isinstance(values.dtype, pd.CategoricalDtype):
         each = convert(pa.array([*values.cat.categories.astype(str), None], pa.large_string()))
         return each[values.cat.codes.to_numpy()]  # code -1, missing, is the last one
-    array = pa.array(values, pa.large_string(), from_pandas=True)
-    return convert(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array)
+    return convert(arrow_texts(values))
 
 
 def csv_columns(path: Path, separator: str | None, encoding: str | None, faults: Faults) -> "dict[str, Series]":

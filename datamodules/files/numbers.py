@@ -175,10 +175,15 @@ def _ambiguous(name: str, texts: Texts, ways: list[NumberFormat], source: str) -
 
 def texts_of(values: "Series") -> Texts:
     """The texts of a column as an array of pyarrow without nulls; those of a column of categories once each."""
+    return arrow_texts(values.array.categories if values.dtype == "category" else values).drop_null()
+
+
+def arrow_texts(values: "Series") -> Texts:
+    """All texts of a column as one array of pyarrow, null where they are missing."""
     import pyarrow as pa
 
-    array = pa.array(values.array.categories if values.dtype == "category" else values, pa.large_string())
-    return (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array).drop_null()
+    array = pa.array(values, pa.large_string(), from_pandas=True)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _floats(texts: Texts) -> Array | None:

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datamodules.files.columns import as_text, is_text, texts_to
 from datamodules.files.dates import are_dates, read_dates
 from datamodules.files.faults import Faults, OnError
-from datamodules.files.numbers import LARGEST, PLAIN, NumberFormat, is_missing, parse
+from datamodules.files.numbers import LARGEST, PLAIN, NumberFormat, arrow_texts, is_missing, parse
 from datamodules.files.places import row_names
 from datamodules.files.rows import require
 from datamodules.targets.names import composed
@@ -215,13 +215,11 @@ def categories(values: "Series", whole: bool = False) -> tuple[list[str], Array]
         whole: Whether all are whole numbers, so that ``1.0`` is ``1``.
     """
     import pandas as pd
-    import pyarrow as pa
 
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes, unique = values.cat.codes.to_numpy(), values.cat.categories.tolist()
     elif is_text(values):
-        encoded = pa.array(values, pa.large_string(), from_pandas=True)
-        encoded = (encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).dictionary_encode()
+        encoded = arrow_texts(values).dictionary_encode()
         codes, unique = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
     else:
         codes, index = pd.factorize(values)
