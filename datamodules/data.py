@@ -111,7 +111,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         self._layouts: list[BatchLayout] = []
         self._training: DistributedBatchSampler | None = None
         self._reload: int | None = None
-        self._cache: dict[str, Raw] = {}
+        self._cache: dict[str, Raw] = {}  # of each split, and of what splits are drawn from, until all are made
 
     # ---- what a subclass writes
 

@@ -43,7 +43,6 @@ class DialogueText(DialogueData):
         check_fractions(val_fraction, test_fraction)
         self.path, self.separator = Path(path), separator
         self.fractions = {"val": val_fraction, "test": test_fraction}
-        self._undivided: Dialogues | None = None  # read once for all splits
 
     def read(self, split: str) -> Dialogues:
         """Read the dialogues of a split."""
@@ -53,12 +52,7 @@ class DialogueText(DialogueData):
         if "train" not in files:
             raise MisconfigurationException(f"{self.path} holds no training dialogues, only {', '.join(files)}")
         val, test = (0.0 if name in files else fraction for name, fraction in self.fractions.items())
-        if self._undivided is None:
-            self._undivided = self.open_dialogues(files["train"])
-        whole = self._undivided.dialogues
+        if "whole" not in self._cache:
+            self._cache["whole"] = self.open_dialogues(files["train"])
+        whole = self._cache["whole"].dialogues
         return Dialogues([whole[i] for i in share(self, len(whole), split, val, test, str(files["train"]))])
-
-    def setup(self, stage: str) -> None:
-        """Read the splits that a stage needs."""
-        super().setup(stage)
-        self._undivided = None

@@ -42,7 +42,6 @@ class ParallelText(ParallelData):
         check_fractions(val_fraction, test_fraction)
         self.path, self.separator = Path(path), separator
         self.fractions = {"val": val_fraction, "test": test_fraction}
-        self._undivided: Pairs | None = None  # read once for all splits
 
     def read(self, split: str) -> Pairs:
         """Read the pairs of a split."""
@@ -52,14 +51,9 @@ class ParallelText(ParallelData):
         if "train" not in files:
             raise MisconfigurationException(f"{self.path} holds no training files")
         val, test = (0.0 if name in files else fraction for name, fraction in self.fractions.items())
-        if self._undivided is None:
-            self._undivided = self.open_pairs(files["train"])
-        whole = self._undivided
+        if "whole" not in self._cache:
+            self._cache["whole"] = self.open_pairs(files["train"])
+        whole = self._cache["whole"]
         assert whole.target is not None
         mine = share(self, len(whole.source), split, val, test, ", ".join(map(str, files["train"])))
         return Pairs([whole.source[i] for i in mine], [whole.target[i] for i in mine])
-
-    def setup(self, stage: str) -> None:
-        """Read the splits that a stage needs."""
-        super().setup(stage)
-        self._undivided = None
