@@ -7,14 +7,15 @@ import shutil
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from types import ModuleType
+from typing import Literal
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from datamodules.data import Data
+from datamodules.data import Data, Examples
 from datamodules.sampling import BatchIndices
 from experiments.deployment.export.formats import write_onnx, write_torch
 from experiments.deployment.export.graphs import Graph, graphs_of
@@ -93,7 +94,7 @@ def export(
     return folder
 
 
-def _examples(data: Data, inputs: str | None) -> Any:
+def _examples(data: Data, inputs: str | None) -> Examples:
     if inputs is not None:
         data.ask(Path(inputs))
         data.setup("predict")
@@ -108,7 +109,7 @@ def _examples(data: Data, inputs: str | None) -> Any:
     return data.datasets["val"]
 
 
-def _batch(data: Data, examples: Any, number: int) -> Any:
+def _batch(data: Data, examples: Examples, number: int) -> object:
     """A batch to compare on: one short example, or several of which the longest is one."""
     order, first = list(range(len(examples))), 0
     lengths = data.lengths(examples)
@@ -172,7 +173,7 @@ def _write_beside(known: Preprocessing, graphs: Sequence[Graph], format: Format,
     (folder / "README.md").write_text(_readme(known, graphs, format, model, program), encoding="utf-8")
 
 
-def composed(program: Any, format: Format) -> str:
+def composed(program: ModuleType, format: Format) -> str:
     """The source of a program in one file, with that of the parts it imports from this package.
 
     Args:

@@ -1,6 +1,6 @@
 """The networks of a task as plain functions of tensors, which other programs can run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ class Graph(NamedTuple):
 
     name: str
     module: nn.Module
-    inputs: dict[str, Axes]
+    inputs: Mapping[str, Axes]
     outputs: Sequence[str]
     arguments: Callable[[Any], tuple[Tensor, ...]]
 
@@ -59,7 +59,7 @@ class _OfTensors(nn.Module):
 
 
 @singledispatch
-def graphs_of(task: Task[Any], batch: object) -> list[Graph]:
+def graphs_of(task: Task, batch: object) -> list[Graph]:
     """The networks of a task.
 
     Args:
@@ -141,23 +141,18 @@ class _Forecast(nn.Module):
 
 @graphs_of.register
 def _(task: Forecaster, batch: Batch) -> list[Graph]:
-    axes: dict[str, Axes] = dict.fromkeys(("history", "known"), ("batch", "", ""))
+    axes = dict.fromkeys(("history", "known"), ("batch", "", ""))
     return [Graph("model", _Forecast(task.net), axes, ["forecast"], lambda b: (b.inputs.history, b.inputs.known))]
 
 
-class _UnitVectors(nn.Module):
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return F.normalize(self.net(tokens).float(), dim=1)
+def _unit(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors.float(), dim=1)
 
 
 @graphs_of.register
 def _(task: ResponseSelector, batch: ChoiceBatch) -> list[Graph]:
-    axes: dict[str, Axes] = {"tokens": ("batch", "length")}
-    return [Graph("model", _UnitVectors(task.net), axes, ["vectors"], lambda b: (b.contexts,))]
+    net = _OfTensors(task.net, _itself, False, _unit)
+    return [Graph("model", net, {"tokens": ("batch", "length")}, ["vectors"], lambda b: (b.contexts,))]
 
 
 class _Cosines(nn.Module):
@@ -231,7 +226,7 @@ def _(task: Translator, batch: PairBatch) -> list[Graph]:
     memory, state = (
         [f"{prefix}_{name}" for name in each] for prefix, each in zip(("memory", "state"), names, strict=True)
     )
-    source: dict[str, Axes] = {"source": ("batch", "length")}
+    source = {"source": ("batch", "length")}
     return [
         Graph("encoder", _Encode(net), source, [*memory, *state], lambda b: (b.source,)),
         Graph("step", _Step(net, *names), axes, ["logits", *(f"next_{name}" for name in state)], arguments),

@@ -2,6 +2,7 @@
 
 import json
 from functools import singledispatch
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class Preprocessing(NamedTuple):
         packages: Packages that it needs beside numpy and that of the network.
     """
 
-    program: Any
+    program: ModuleType | None
     values: dict[str, Any]
     files: dict[str, str | np.ndarray]
     packages: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ CALENDAR = ("MS", "ME", "QS", "QE", "YS", "YE")  # steps of months
 
 
 @singledispatch
-def preprocessing_of(data: Data, task: Task[Any]) -> Preprocessing:
+def preprocessing_of(data: Data, task: Task) -> Preprocessing:
     """What the data knows.
 
     Args:
@@ -114,7 +115,7 @@ def _answers(facts: Facts, task: Any) -> dict[str, Any]:
     raise MisconfigurationException(f"it is not known how answers of {type(facts).__name__} are exported")
 
 
-def _calibration(task: Task[Any]) -> dict[str, Any] | None:
+def _calibration(task: Task) -> dict[str, Any] | None:
     """What was fitted to the validation split, as numbers."""
     if task.calibration is None:
         return None
@@ -146,8 +147,7 @@ def _(data: Images, task: object) -> Preprocessing:
 
 def _tokenizer(tokens: Tokens, max_length: int | None) -> dict[str, Any]:
     own = json.loads(tokens.json).get("leyden", {})
-    limits = [limit for limit in (max_length, own.get("max_length")) if limit]
-    return {"pad": own.get("pad", 0), "limit": min(limits, default=None)}
+    return {"pad": own.get("pad", 0), "limit": tokens.limit(max_length)}
 
 
 def _plain_tokenizer(text: str) -> str:
@@ -200,7 +200,7 @@ def _search(task: Any) -> dict[str, Any]:
 def _(data: ParallelData, task: object) -> Preprocessing:
     facts = data.facts
     values = {"languages": facts.languages, "longest": data.max_length, "is_dialogue": False, "pad": 0, "limit": None}
-    files: dict[str, Any] = {
+    files: dict[str, str | np.ndarray] = {
         "source_tokenizer.json": _plain_tokenizer(facts.source_tokenizer),
         "target_tokenizer.json": _plain_tokenizer(facts.target_tokenizer),
     }
@@ -221,7 +221,7 @@ def _(data: DialogueData, task: Any) -> Preprocessing:
     }
     plain = _plain_tokenizer(tokenizer)
     if not isinstance(facts, ChoiceFacts):
-        files: dict[str, Any] = {"source_tokenizer.json": plain, "target_tokenizer.json": plain}
+        files: dict[str, str | np.ndarray] = {"source_tokenizer.json": plain, "target_tokenizer.json": plain}
         return Preprocessing(sequences, values | {"is_dialogue": True} | _search(task), files, ("tokenizers",))
     with torch.no_grad():
         vectors = task(

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 
-def write_csv(rows: Sequence[dict[str, Any]]) -> None:
+def write_csv(rows: Sequence[dict[str, object]]) -> None:
     """Print rows as CSV."""
     writer = csv.DictWriter(sys.stdout, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
-def run(predict: Callable[..., list[dict[str, Any]]], *given: Any) -> list[dict[str, Any]]:
+def run(predict: Callable[..., list[dict[str, Any]]], *given: object) -> list[dict[str, Any]]:
     """What ``predict`` finds; the program ends with a sentence if that is a fault."""
     try:
         return predict(*given)

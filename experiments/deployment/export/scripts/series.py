@@ -37,7 +37,7 @@ def phases(times: Sequence[datetime], fields: Sequence[str]) -> np.ndarray:
             {"weekday": time.weekday(), "day_of_year": time.timetuple().tm_yday}.get(field, getattr(time, field, 0))
             for time in times
         ]
-        angle = 2 * np.pi * np.array([v() if callable(v) else v for v in values], dtype=float) / PERIODS[field]
+        angle = 2 * np.pi * np.array(values, dtype=float) / PERIODS[field]
         columns += [np.sin(angle), np.cos(angle)]
     return np.stack(columns, 1) if columns else np.zeros((len(times), 0))
 

@@ -41,7 +41,7 @@ def name_of(cell: object, whole: bool) -> str:
     return name.removesuffix(".0") if whole else name
 
 
-def each(read: Callable[..., float], cells: Sequence[Any], *known: Any) -> np.ndarray:
+def each(read: Callable[..., float], cells: Sequence[object], *known: object) -> np.ndarray:
     """What is read of each cell; a fault names the row."""
     found = []
     for row, cell in enumerate(cells, start=1):
@@ -54,18 +54,17 @@ def each(read: Callable[..., float], cells: Sequence[Any], *known: Any) -> np.nd
 
 def encode(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> np.ndarray:
     """Inputs of the network ``(rows, inputs)``."""
-    numbers, hot = [], []
+    numbers, categories = [], []
     for column in facts["columns"]:
         cells = [row[column["name"]] for row in rows]
         if column["kind"] == "category":
-            known = column["categories"]
+            known, hot = column["categories"], []
             spell = spelling(known)
             for cell in cells:
                 absent = cell is None or not str(cell).strip() or str(cell).strip() in facts["missing_words"]
                 name = None if absent else spell(name_of(cell, column["whole"]))
                 hot.append([name == one for one in known] + [absent] * column["missing"])
-            hot, block = [], np.array(hot, dtype=float).reshape(len(rows), -1)
-            numbers.append((1, block))
+            categories.append(np.array(hot, dtype=float).reshape(len(rows), -1))
             continue
         read = number if column["kind"] == "number" else days
         values = each(read, cells, column, facts["missing"])
@@ -80,9 +79,8 @@ def encode(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> np.ndarray:
         for shift, period in WAVES[: 2 + column["hours"]] if column["kind"] == "date" else ():
             cycle = 2 * np.pi / period * (values + shift)
             parts += [np.where(unknown, 0, np.sin(cycle)), np.where(unknown, 0, np.cos(cycle))]
-        numbers.append((0, np.stack([*parts, *[unknown] * column["missing"]], 1)))
-    # First all numbers, then all categories.
-    return np.concatenate([block for _, block in sorted(numbers, key=lambda pair: pair[0])], 1).astype(np.float32)
+        numbers.append(np.stack([*parts, *[unknown] * column["missing"]], 1))
+    return np.concatenate([*numbers, *categories], 1).astype(np.float32)
 
 
 def predict(rows: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:

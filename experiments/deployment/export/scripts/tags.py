@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.deployment.export.scripts.files import given_file, lines_of
 from experiments.deployment.export.scripts.onnx_network import OnnxNetwork as Network
-from experiments.deployment.export.scripts.shared import padded, read_json
+from experiments.deployment.export.scripts.shared import padded, read_json, softmax
 from experiments.deployment.export.scripts.tokens import Tokenizer
 
 
@@ -51,8 +51,7 @@ def pieces_of(words: Sequence[str], facts: dict[str, Any], tokenizer: Tokenizer)
 def best_and_probabilities(emissions: np.ndarray, crf: dict[str, Any] | None) -> tuple[list[int], np.ndarray]:
     """The best tags of one sentence of ``emissions`` (length, tags), and the probability of each tag at each place."""
     if crf is None:
-        shares = np.exp(emissions - emissions.max(1, keepdims=True))
-        return emissions.argmax(1).tolist(), shares / shares.sum(1, keepdims=True)
+        return emissions.argmax(1).tolist(), softmax(emissions)
     steps, start, end = (np.array(crf[name]) for name in ("transitions", "start", "end"))
     best, origins = emissions[0] + start, []
     ahead = [emissions[0] + start]
