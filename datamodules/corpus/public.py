@@ -34,9 +34,7 @@ class NLTKCorpora(CorpusData):
     url = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/"
 
     def __init__(
-        self,
-        names: tuple[str, ...] = ("brown", "movie_reviews", "state_union", "webtext", "inaugural"),
-        **kwargs: Any,
+        self, names: tuple[str, ...] = ("brown", "movie_reviews", "state_union", "webtext", "inaugural"), **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         unknown = [name for name in names if name not in CHECKSUMS]

@@ -16,15 +16,8 @@ from datamodules.lists import list_in
 from datamodules.pairs import find_splits, find_table, tables_in, text_of
 from datamodules.types import Row
 
-LISTS = (
-    "turns",
-    "messages",
-    "conversations",
-    "conversation",
-    "dialog",
-    "dialogue",
-    "utterances",
-)  # columns of whole ones
+# Columns of whole ones.
+LISTS = ("turns", "messages", "conversations", "conversation", "dialog", "dialogue", "utterances")
 PAIRS = (("question", "answer"), ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"))
 MORE = {"instruction": "input"}  # what belongs to a question, in a column of its own
 SPEAKER, TEXT = ("role", "from", "speaker"), ("content", "value", "text")  # keys of a turn

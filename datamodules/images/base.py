@@ -99,14 +99,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
         mean, std = (preset["mean"], preset["std"]) if preset else _mean_and_std(plain)
         if len(mean) > self.channels:  # grey images for weights of colour images
             mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-        return self.makes(
-            **target,
-            num_inputs=self.channels,
-            mean=mean,
-            std=std,
-            preset=preset,
-            size=size,
-        )
+        return self.makes(**target, num_inputs=self.channels, mean=mean, std=std, preset=preset, size=size)
 
     def _size(self, train: ImageSet, transforms: Sequence[nn.Module], plain: ImageExamples) -> list[int]:
         """Height and width that images are brought to if no transform does; nothing if one does.

@@ -20,12 +20,7 @@ from datamodules.pictures import drawn
 from datamodules.series.figures import draw_forecasts
 from datamodules.series.forecasts import forecast_panels, forecast_table
 from datamodules.series.reading import Layout, Reading, SeriesReader
-from datamodules.series.scaling import (
-    constant,
-    learn_scaling,
-    numbers_of,
-    warn_of_units,
-)
+from datamodules.series.scaling import constant, learn_scaling, numbers_of, warn_of_units
 from datamodules.series.segments import Segment, cut, extend, leave_out, warn_of_ends
 from datamodules.series.timeline import (
     Field,

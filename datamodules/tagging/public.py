@@ -35,12 +35,7 @@ class UniversalDependencies(Tagging):
     }
 
     def __init__(
-        self,
-        treebank: str = "English-EWT",
-        code: str = "en",
-        target: str = "upos",
-        release: str = EWT,
-        **kwargs: Any,
+        self, treebank: str = "English-EWT", code: str = "en", target: str = "upos", release: str = EWT, **kwargs: Any
     ) -> None:
         super().__init__(scheme="none", **kwargs)
         self.treebank, self.release, self.target = treebank, release, target
