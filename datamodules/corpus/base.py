@@ -87,9 +87,11 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
         if self.word_lists and (self.trainer is None or self.trainer.testing):
             fetch_word_lists(self.root)
 
+    def _find(self, text: str) -> list[str]:
+        return find_words(text.lower() if self.lowercase else text)
+
     def _words(self) -> Iterator[list[str]]:
-        for line in self.lines():
-            yield find_words(line.lower() if self.lowercase else line)
+        return map(self._find, self.lines())
 
     def read(self, split: str) -> CorpusPart:
         """Name the split."""
@@ -164,7 +166,8 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
         return CorpusPart("", texts_in(inputs, "word", "word")[0])
 
     def _word_list(self, words: list[str], ids: dict[str, int]) -> WordList:
-        found = WordList(words, [ids.get(self._normal(word), 0) for word in words])
+        # What is several words, or none, is no word of the vocabulary.
+        found = WordList(words, [ids.get(" ".join(self._find(word)), 0) for word in words])
         unknown = [word for word, index in zip(words, found.ids.tolist(), strict=True) if not index]
         why = f"the text has no such word {self.min_count} times or more (data.min_count)"
         if len(unknown) == len(words):
@@ -172,10 +175,6 @@ class CorpusData(Data[CorpusPart, CorpusFacts], ABC):
         if unknown:
             rank_zero_warn(f"{len(unknown)} of {len(words)} words have no vector, such as `{unknown[0]}`: {why}")
         return found
-
-    def _normal(self, word: str) -> str:
-        parts = find_words(word.lower() if self.lowercase else word)
-        return parts[0] if len(parts) == 1 else ""
 
     def describe(self, index: int) -> Row:
         """The word."""

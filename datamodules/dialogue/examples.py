@@ -42,6 +42,11 @@ class DialogueTokenizer:
         self.first, self.last = empty[:num], empty[num:]
         self.you, self.me = self.encode(["you:", "me:"]).values()
 
+    @property
+    def room(self) -> int:
+        """Tokens of the longest context without those that begin and end it."""
+        return self.max_length - len(self.first) - len(self.last)
+
     def encode(self, texts: Iterable[str]) -> dict[str, list[int]]:
         """Token ids of each distinct text."""
         distinct = list(dict.fromkeys(texts))
@@ -69,7 +74,7 @@ class DialogueTokenizer:
 
     def tell_cut(self, turns: Sequence[list[int]], what: str) -> None:
         """Warn of turns, of which ``what`` is the name, that are cut as they are too long."""
-        room = self.max_length - len(self.first) - len(self.last) - max(len(self.you), len(self.me))
+        room = self.room - max(len(self.you), len(self.me))
         cut = sum(len(turn) > room for turn in turns)
         if cut:
             rank_zero_warn(
@@ -79,19 +84,17 @@ class DialogueTokenizer:
 
     def context(self, turns: Sequence[list[int]]) -> list[int]:
         """A context: as many of the last turns as fit, of which the very last is ``you``; cut if it is too long."""
-        room = self.max_length - len(self.first) - len(self.last)
         kept: list[int] = []
         for place, turn in enumerate(reversed(turns)):
             marked = (self.me if place % 2 else self.you) + turn
-            if place and len(kept) + len(marked) > room:
+            if place and len(kept) + len(marked) > self.room:
                 break
             kept = marked + kept
-        return self.first + kept[:room] + self.last
+        return self.first + kept[: self.room] + self.last
 
     def reply(self, turn: list[int]) -> list[int]:
         """A reply as a text of its own, cut if it is too long."""
-        room = self.max_length - len(self.first) - len(self.last)
-        return self.first + (self.me + turn)[:room] + self.last
+        return self.first + (self.me + turn)[: self.room] + self.last
 
 
 class ChoiceExamples:

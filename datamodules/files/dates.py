@@ -188,11 +188,12 @@ def _read(texts: list[str], pattern: re.Pattern[str]) -> Dates:
         if found is None:
             continue
         try:
-            local[k] = _moment({name: part for name, part in found.groupdict().items() if part})
+            local[k] = _moment(found)
         except (ValueError, OverflowError):
             continue
         form = form or _form(found)
-        offset[k] = _minutes(found["z"]) if "z" in found.groupdict() and found["z"] else np.nan
+        if found.groupdict().get("z"):
+            offset[k] = _minutes(found["z"])
     if "epoch" in pattern.groupindex:
         offset = np.zeros(len(texts))
     plain = ~np.isnat(local) & np.isnan(offset)
@@ -203,7 +204,8 @@ def _read(texts: list[str], pattern: re.Pattern[str]) -> Dates:
     return Dates(pd.DatetimeIndex(local), offset, order, form)
 
 
-def _moment(parts: dict[str, str]) -> datetime:
+def _moment(found: re.Match[str]) -> datetime:
+    parts = {name: part for name, part in found.groupdict().items() if part}
     if "epoch" in parts:
         power = {10: 1, 13: 1000, 16: 10**6, 19: 10**9}[len(parts["epoch"])]
         return datetime(1970, 1, 1) + timedelta(microseconds=int(parts["epoch"]) * 10**6 // power)
@@ -257,7 +259,7 @@ def are_dates(texts: list[str]) -> Array:
 def _is_date(text: str) -> bool:
     for found in filter(None, (pattern.fullmatch(text) for pattern in ORDERS)):
         with suppress(ValueError, OverflowError):  # no such day
-            _moment({name: part for name, part in found.groupdict().items() if part})
+            _moment(found)
             return True
     return False
 

@@ -212,12 +212,11 @@ def _(data: DialogueData, task: Any) -> Preprocessing:
     facts: PairFacts | ChoiceFacts = data.facts
     tokenizer = facts.tokenizer if isinstance(facts, ChoiceFacts) else facts.source_tokenizer
     code = DialogueTokenizer(tokenizer, data.max_length)
-    values: dict[str, Any] = {name: getattr(code, name) for name in ("first", "last", "you", "me", "is_own")}
+    values: dict[str, Any] = {name: getattr(code, name) for name in ("first", "last", "you", "me", "is_own", "room")}
     values |= _tokenizer(code.tokens, None)
     values |= {
         "num_turns": data.num_turns,
         "special": max(*code.you, *code.me) if code.is_own else 0,
-        "room": code.max_length - len(code.first) - len(code.last),
     }
     plain = _plain_tokenizer(tokenizer)
     if not isinstance(facts, ChoiceFacts):
