@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from datamodules.dialogue.base import DialogueData
 from datamodules.dialogue.reading import Dialogue, Dialogues, read_daily_dialog
@@ -26,7 +26,7 @@ class DailyDialog(DialogueData):
         "https://raw.githubusercontent.com/Ls-Dai/Deep-Reinforcement-Learning-for-Dialogue-Generation-in-PyTorch/"
         "bae51b16e3e8c0ce4ffd70b75ecfc40fbeb8e7ee/data/"
     )
-    files = {  # noqa: RUF012
+    files: ClassVar = {
         "train.zip": "6191257f8250da0e045bfd1d017645e15b2358df975ec4c5c431a5a1f99662a4",
         "validation.zip": "f068cf7526a56ab5f26e99b74ce9edbc2766f7b060a3c6cef035920b0dd28153",
         "test.zip": "5f9526a5ce4b8af4ca237aa3ff38cbf03becbc596c70b0974d7f5f9af2ea0615",

@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from datamodules import splits
 from datamodules.data import Data, check_least
 from datamodules.files.faults import Faults
 from datamodules.files.objects import listed
@@ -25,6 +24,7 @@ from datamodules.images.folders import Listing, class_folders
 from datamodules.images.presets import preset_of
 from datamodules.images.sets import ImageSet
 from datamodules.sampling import BatchIndices
+from datamodules.splits import SPLITS
 from datamodules.targets import ClassTarget, Target
 from datamodules.types import ImageClassFacts, ImageFacts, Row
 
@@ -180,7 +180,7 @@ class Images(Data[ImageSet, ImageFacts], ABC):
     def share_out(self, pool: ImageSet, split: str, val: float = 0.0, test: float = 0.0) -> ImageSet:
         """The images of ``pool`` that belong to a split, by the seed, stratified if of classes; shares are of all."""
         parts = self.assign_splits(len(pool.images), val, test, self.target.classes(pool.labels or ()))
-        return pool.take((parts == splits.SPLITS.index(split)).nonzero()[0].tolist())
+        return pool.take((parts == SPLITS.index(split)).nonzero()[0].tolist())
 
     def checked(self, raw: ImageSet) -> ImageSet:
         """Look at each file before anything is made of it; leave out those that cannot be read, if asked."""

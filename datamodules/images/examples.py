@@ -66,9 +66,8 @@ class ImageExamples:
     def __getitems__(self, indices: BatchIndices) -> Batch:
         """Normalised images ``(batch, channels, height, width)`` and targets, class indices ``(batch)`` say."""
         targets = None if self.targets is None else self.targets[torch.tensor(indices)]
-        in_memory = isinstance(self.images, Tensor) and self.size in ([], list(self.images.shape[-2:]))
-        if in_memory and not self.single:
-            batch: Tensor = self.images[torch.tensor(indices)]  # type: ignore[call-overload]
+        if isinstance(self.images, Tensor) and self.size in ([], list(self.images.shape[-2:])) and not self.single:
+            batch = self.images[torch.tensor(indices)]
         else:
             with torch.random.fork_rng(devices=[]):
                 batch = self._stack([self._one(index, indices.epoch) for index in indices], indices)

@@ -1,6 +1,6 @@
 """Multi30k, a public dataset of parallel text."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from datamodules.fetch import fetch
 from datamodules.parallel.base import ParallelData
@@ -25,7 +25,7 @@ class Multi30k(ParallelData):
 
     folder = "multi30k"
     url = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
-    files = {  # noqa: RUF012
+    files: ClassVar = {
         "train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
         "train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
         "val.en.gz": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",

@@ -72,7 +72,7 @@ class LabelTarget(Target[LabelFacts]):
         none = [label for label in labels if not counts[label]]
         if none:
             rank_zero_warn(f"{source}: no training example has the labels {some(none)}, so they cannot be learned")
-        if all(len(split_labels(value, between)) < 2 for value in values):
+        if max(map(len, each)) < 2:
             rank_zero_warn(f"{source}: no example has several labels; a class each is learned with --data.kind class")
         return {
             "labels": labels,
