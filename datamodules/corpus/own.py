@@ -37,7 +37,7 @@ class Corpus(CorpusData):
         faults = Faults(self.on_error, str(self.path))
         for file in files:
             paragraph: list[str] = []
-            try:
+            with faults:
                 for line in read_lines(file, self.encoding):
                     if self.boundary == "line":
                         yield line
@@ -46,8 +46,6 @@ class Corpus(CorpusData):
                     else:
                         yield " ".join(paragraph)
                         paragraph = []
-            except MisconfigurationException as error:
-                faults.add(error)
             yield " ".join(paragraph)
         if not self._told:
             faults.report(len(files), "files")

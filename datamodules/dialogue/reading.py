@@ -100,12 +100,9 @@ def read_dialogues(
     rows: list[Row] = []
     faults = Faults(on_error, str(path))
     for where, row in read_rows(path, encoding, separator, faults):
-        try:
+        with faults:
             dialogues.append(dialogue_in(row, f"{path}, {where}", unanswered))
-        except MisconfigurationException as error:
-            faults.add(error)
-            continue
-        rows.append(row)
+            rows.append(row)
     faults.report(len(rows) + faults.count, "dialogues")
     return Dialogues(dialogues, rows if unanswered else None)
 

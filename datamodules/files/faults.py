@@ -11,6 +11,8 @@ OnError = Literal["stop", "skip"]
 class Faults:
     """Counts the examples of one file or folder that cannot be used.
 
+    What is done with an example stands under ``with faults:``, so that a ``MisconfigurationException`` of it is noted.
+
     Args:
         on_error: ``stop`` raises at the first, ``skip`` leaves them out.
         source: File or folder, for the message.
@@ -31,6 +33,13 @@ class Faults:
             raise MisconfigurationException(f"{error} (--data.on_error skip leaves such out)") from error
         self.first = self.first or str(error)
         self.count += 1
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: object) -> bool:
+        if isinstance(error, MisconfigurationException):
+            self.add(error)
+        return isinstance(error, MisconfigurationException)
 
     def report(self, total: int, unit: str = "rows") -> None:
         """Say how many of ``total`` were left out, if any was.

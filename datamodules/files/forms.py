@@ -50,10 +50,8 @@ def json_rows(path: Path, encoding: str | None, separator: str | None, faults: F
     with open_lines(path, encoding) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                try:
+                with faults:
                     yield f"line {number}", _object(_parse(line, f"{path}, line {number}"), f"{path}, line {number}")
-                except MisconfigurationException as error:
-                    faults.add(error)
 
 
 def _json_array(path: Path, encoding: str | None, faults: Faults) -> Placed:
@@ -61,10 +59,8 @@ def _json_array(path: Path, encoding: str | None, faults: Faults) -> Placed:
         rows = _parse("".join(lines), str(path))
     assert isinstance(rows, list)  # it begins with a bracket
     for number, row in enumerate(rows, start=1):
-        try:
+        with faults:
             yield f"row {number}", _object(row, f"{path}, row {number}")
-        except MisconfigurationException as error:
-            faults.add(error)
 
 
 def _parse(text: str, place: str) -> object:

@@ -119,11 +119,9 @@ class ImageTable(Images):
         found: dict[str, list[tuple[Path, object]]] = {}
         for where, row in read_rows(self.path, self.encoding, faults=faults):
             place = f"{self.path}, {where}"
-            try:
+            with faults:
                 image, label = self._image(row, self.path.parent, place), self.target.read(row, place)
                 found.setdefault(self._split(row, place), []).append((image, label))
-            except MisconfigurationException as error:
-                faults.add(error)
         faults.report(sum(map(len, found.values())) + faults.count)
         # In the order of their names, so that rows in another order are split alike.
         ordered = {split: sorted(rows, key=lambda row: (row[0], str(row[1]))) for split, rows in found.items()}
@@ -173,13 +171,11 @@ class ImageTable(Images):
         images, labels = [], []
         for where, row in rows:
             place = f"{faults.source}, {where}"
-            try:
+            with faults:
                 require(place, [self.image, *self.target.columns], row)
                 label = self.target.read(row, place)
                 images.append(self._image(row, folder, place))
                 labels.append(label)
-            except MisconfigurationException as error:
-                faults.add(error)
         faults.report(len(images) + faults.count)
         return self.checked(ImageSet(images, labels))
 
@@ -191,11 +187,9 @@ class ImageTable(Images):
             require(path, [self.image], column_names(path, self.encoding))
         faults, images, rows = Faults(self.on_error, str(path)), [], []
         for where, row in read_rows(path, self.encoding, faults=faults):
-            try:
+            with faults:
                 images.append(self._image(row, path.parent, f"{path}, {where}"))
                 rows.append(row)
-            except MisconfigurationException as error:
-                faults.add(error)
         faults.report(len(rows) + faults.count)
         return self.checked(ImageSet(images, None, rows=rows))
 

@@ -124,16 +124,12 @@ def read_table(
             row = {name: cell for name, cell in row.items() if name != "translation"} | row["translation"]
         if not rows and suffix_of(path) not in JSON:  # where each row has its own keys
             require(path, columns, row, separator)
-        try:
-            texts = [
-                text_of(cell_of(row, name, f"{path}, {where}"), f"{path}, {where}, column `{name}`") for name in columns
-            ]
-        except MisconfigurationException as error:
-            faults.add(error)
-            continue
-        for side, text in zip(sides, texts, strict=True):
-            side.append(text)
-        rows.append(row)
+        with faults:
+            place = f"{path}, {where}"
+            texts = [text_of(cell_of(row, name, place), f"{place}, column `{name}`") for name in columns]
+            for side, text in zip(sides, texts, strict=True):
+                side.append(text)
+            rows.append(row)
     faults.report(len(rows) + faults.count)
     if target is None:
         return Pairs(sides[0], rows=rows)

@@ -122,10 +122,8 @@ def read_labels(reader: CellReader, target: LabelTarget) -> list[str | tuple[str
     names = rows.names if faulty else ()  # for which the file is gone through again
     for k in faulty:
         reader.bad[k] = True
-        try:
+        with reader.faults:
             target.read(named[k], f"{rows.source}, row {names[int(rows.where[k])]}")
-        except MisconfigurationException as error:
-            reader.faults.add(error)
     return values
 
 

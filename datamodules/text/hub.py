@@ -106,12 +106,9 @@ class HubSplit(Texts):
         faults = Faults(self.on_error, self.source)
         for number, row in enumerate(self.rows, start=1):
             named = {name: _named(row[name], names) for name, names in self.names.items()}
-            try:
+            with faults:
                 text = text_in({**row, **named}, self.columns, self.target, self.source, f"row {number}")
-            except MisconfigurationException as error:
-                faults.add(error)
-                continue
-            yield text._replace(row=row)
+                yield text._replace(row=row)
         self.tell(faults, len(self.rows))
 
 

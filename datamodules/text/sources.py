@@ -158,16 +158,11 @@ class TextFiles(Texts):
             )
         faults = Faults(self.on_error, self.source)
         for name in texts:
-            try:
-                # An empty file is an empty text.
-                text = (
-                    "\n".join(read_lines(self.path / name, self.encoding)) if (self.path / name).stat().st_size else ""
-                )
-            except MisconfigurationException as error:
-                faults.add(error)
-                continue
-            label = composed(name.parts[0]) if self.labelled else None
-            yield Text(text, label, str(name), {"file": str(name), "text": text})
+            with faults:
+                file = self.path / name
+                text = "\n".join(read_lines(file, self.encoding)) if file.stat().st_size else ""  # which is a text too
+                label = composed(name.parts[0]) if self.labelled else None
+                yield Text(text, label, str(name), {"file": str(name), "text": text})
         if others and not self._told:
             rank_zero_warn(f"{self.path}: {len(others)} files that are not .txt are left out, such as {others[0]}")
         self.tell(faults, len(texts))
@@ -205,17 +200,14 @@ class TableTexts(Texts):
         for where, row in read_rows(self.path, self.encoding, self.separator, faults):
             if not good and suffix_of(self.path) not in JSON:  # where each row has its own keys
                 require(self.path, needed, row, self.separator)
-            try:
+            with faults:
                 absent = next((name for name in needed if name not in row), None)
                 if absent is not None:
                     known = ", ".join(map(str, row))
                     raise MisconfigurationException(f"{self.path}, {where}: there is no `{absent}` (there is: {known})")
                 text = text_in(row, self.columns, self.target, self.source, where)
-            except MisconfigurationException as error:
-                faults.add(error)
-                continue
-            good += 1
-            yield text
+                good += 1
+                yield text
         self.tell(faults, good + faults.count)
 
 
