@@ -58,7 +58,7 @@ class NLTKCorpora(CorpusData):
         """The lines of all corpora."""
         for name in self.names:
             for file, content in members(self._file(name)):
-                if not _is_text(name, file):
+                if not (re.fullmatch(r"brown/c[a-r]\d\d", file) if name == "brown" else file.endswith(".txt")):
                     continue
                 try:
                     text = content.decode("utf-8")
@@ -68,9 +68,3 @@ class NLTKCorpora(CorpusData):
                     if name == "brown":  # word/tag
                         line = " ".join(token.rpartition("/")[0] for token in line.split())
                     yield line
-
-
-def _is_text(corpus: str, file: str) -> bool:
-    if corpus == "brown":
-        return re.fullmatch(r"brown/c[a-r]\d\d", file) is not None
-    return file.endswith(".txt")

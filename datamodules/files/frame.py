@@ -70,30 +70,19 @@ def read_texts(
     return pd.DataFrame({name: without(values, words) for name, values in columns.items()}, copy=False)
 
 
-def read_frame(
-    path: Path,
-    separator: str | None = None,
-    decimal: str | None = None,
-    missing: Sequence[str] = (),
-    encoding: str | None = None,
-    faults: Faults | None = None,
-) -> "DataFrame":
+def read_frame(path: Path, missing: Sequence[str] = ()) -> "DataFrame":
     """Read a table, with numbers where a whole column holds numbers.
 
     Args:
         path: As for ``read_texts``.
-        separator: As for ``read_texts``.
-        decimal: Decimal sign; told from the whole columns if None.
         missing: As for ``read_texts``.
-        encoding: As for ``read_texts``.
-        faults: As for ``read_texts``.
 
     Raises:
         MisconfigurationException: As ``read_texts``, or if a number could mean two things.
     """
-    frame = read_texts(path, separator, missing, encoding, faults)
+    frame = read_texts(path, missing=missing)
     texts = {str(name): values for name, values in frame.items() if is_text(values)}
-    return with_numbers(frame, find_formats(texts, decimal, separator_of(path, separator, encoding), str(path)))
+    return with_numbers(frame, find_formats(texts, None, separator_of(path), str(path)))
 
 
 def with_numbers(frame: "DataFrame", formats: Mapping[str, NumberFormat]) -> "DataFrame":

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -67,7 +67,7 @@ def write_with(
 
 def _copied(
     source: Path, encoding: str | None, separator: str | None, faults: Faults
-) -> Iterator[tuple[list[str], Iterable[Any]]]:
+) -> Iterator[tuple[list[str], Iterable[str]]]:
     if suffix_of(source) in (*JSON, *EXCEL):
         columns = list(dict.fromkeys(name for _, row in read_rows(source, encoding, None, faults) for name in row))
         for _, row in read_rows(source, encoding, None, Faults("skip", str(source))):

@@ -71,7 +71,10 @@ def read_numbers(
     if not targets:
         names = [name for name in names if name not in covariates]
         targets = [name for name in names if name not in texts or name in formats or _mostly_numbers(texts[name])]
-        targets = _without_empty(frame, targets, path)
+        empty = [name for name in targets if frame[name].isna().all()]
+        if empty:
+            rank_zero_warn(f"{path}: columns without any value are left out: {', '.join(empty)}")
+        targets = [name for name in targets if name not in empty]
         left = [name for name in names if name not in targets]
         if not targets:
             raise MisconfigurationException(f"{path} has no column of numbers to forecast")
@@ -96,13 +99,6 @@ def _one_sign(signs: dict[str, str], path: Path) -> str:
             "write all columns with the same sign"
         )
     return next(iter(names), "")
-
-
-def _without_empty(frame: "DataFrame", names: list[str], path: Path) -> list[str]:
-    empty = [name for name in names if frame[name].isna().all()]
-    if empty:
-        rank_zero_warn(f"{path}: columns without any value are left out: {', '.join(empty)}")
-    return [name for name in names if name not in empty]
 
 
 def _to_numbers(column: "Column", how: NumberFormat, path: Path, faults: Faults) -> Array:

@@ -137,17 +137,14 @@ def _on_steps(frame: "DataFrame", times: "DatetimeIndex", rules: Rules, source: 
             )
     if len(steps) > len(times) and rules.gaps == "error":
         k = int(np.flatnonzero(steps[: len(times)] != times)[0])
+        # An hour that is skipped in spring.
+        may_jump = steps.tz is None and (steps[1] - steps[0]).total_seconds() < DAY
         raise MisconfigurationException(
             f"{source}: {len(steps) - len(times)} steps of `{freq}` are missing, the first after row "
             f"{frame.index[k - 1]} ({times[k - 1]}); fill with data.gaps linear or previous"
-            + (", or name the zone if the clocks went forward (data.zone)" if _may_jump(steps) else "")
+            + (", or name the zone if the clocks went forward (data.zone)" if may_jump else "")
         )
     return frame.set_axis(times).reindex(steps), freq
-
-
-def _may_jump(steps: "DatetimeIndex") -> bool:
-    """Whether one of the hours that are skipped in spring may be missing: times of a day, of no zone."""
-    return steps.tz is None and (steps[1] - steps[0]).total_seconds() < DAY
 
 
 def infer_frequency(times: "DatetimeIndex", source: str) -> str:

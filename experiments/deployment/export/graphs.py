@@ -145,13 +145,9 @@ def _(task: Forecaster, batch: Batch) -> list[Graph]:
     return [Graph("model", _Forecast(task.net), axes, ["forecast"], lambda b: (b.inputs.history, b.inputs.known))]
 
 
-def _unit(vectors: Tensor) -> Tensor:
-    return F.normalize(vectors.float(), dim=1)
-
-
 @graphs_of.register
 def _(task: ResponseSelector, batch: ChoiceBatch) -> list[Graph]:
-    net = _OfTensors(task.net, _itself, False, _unit)
+    net = _OfTensors(task.net, _itself, False, lambda vectors: F.normalize(vectors.float(), dim=1))
     return [Graph("model", net, {"tokens": ("batch", "length")}, ["vectors"], lambda b: (b.contexts,))]
 
 
