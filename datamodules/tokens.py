@@ -216,7 +216,7 @@ class Tokens:
             tokenizer.post_processor = TemplateProcessing("$A", f"$A {end} $B:1", [(end, END)])
         return tokenizer
 
-    @property
+    @cached_property
     def is_pretrained(self) -> bool:
         """Whether it is the tokenizer of a pretrained model."""
         return "leyden" in json.loads(self.json)

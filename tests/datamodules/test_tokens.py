@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.text.examples import encode
 from datamodules.tokens import BEGIN, BLANK, END, PAD, UNKNOWN, Tokens, find_words, num_unspaced
 
 TEXTS = ["The dog's bark, don\u2019t it?", "the otter does n't bark ... 's", "naïve K-19 the"]
@@ -20,6 +21,14 @@ def test_words_by_frequency_and_as_they_are_tokenized():
     # Text that is tokenized stays as it is.
     assert [tokens.words[i] for i in tokens.encode([TEXTS[1]])[0]] == TEXTS[1].split()
     assert tokens.encode(["zebra", "", " \n"]) == [[UNKNOWN], [], []]
+
+
+def test_pairs_are_encoded_without_parsing_the_tokenizer_for_each(monkeypatch):
+    tokens = Tokens.pretrained(TINY)
+    assert tokens.is_pretrained
+    assert len(tokens) > 0
+    monkeypatch.setattr("datamodules.tokens.json.loads", lambda text: pytest.fail("it was parsed again"))
+    assert len(list(encode(iter([("a", "b")] * 3), tokens, None, 9, []))) == 3
 
 
 def test_a_decoded_text_shows_where_a_word_has_no_token():
