@@ -9,6 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.data import check_least
 from datamodules.files.frame import separator_of
+from datamodules.files.rows import require
 from datamodules.pairs import check_columns
 from datamodules.splits import SPLITS
 from datamodules.tables.base import TableData
@@ -115,9 +116,8 @@ class Tabular(TableData):
 
     def inputs(self, frame: "DataFrame") -> list[str]:
         """All columns but the targets, the ignored ones and the one the split goes by."""
+        require(self.source, self.ignore, frame.columns)
         others = {*self.targets, *self.ignore, self.group_column, self.time_column, self.split_column}
-        for name in self.ignore:
-            Rows(frame, np.arange(0), self.source).column(name)
         return [str(name) for name in frame.columns if name not in others]
 
     def read(self, split: str) -> Rows:

@@ -188,8 +188,8 @@ class Tagging(Data[list[Sentence], TaggingFacts], ABC):
         else:
             own = [{"words": answer.sentence.words} for answer in answers] if own is None else own
             cells = [(answer.tags, answer.probabilities) for answer in answers]
-        extra = [dict(zip(("prediction", "probability"), pair, strict=True)) for pair in cells]
-        return pd.DataFrame([joined(row, more) for row, more in zip(own, extra, strict=True)])
+        rows_of = zip(own, cells, strict=True)
+        return pd.DataFrame([joined(row, {"prediction": tag, "probability": share}) for row, (tag, share) in rows_of])
 
     def write(self, rows: Sequence[Row], folder: Path) -> Path:
         """Write what was predicted: the rows of a table with further columns, other sentences as columns."""
