@@ -105,6 +105,7 @@ class DecoderLayer(nn.Module):
         Args:
             features: What the encoder made of it, ``(batch, source, size)``.
         """
+        # A method of the layer: where layers are shared out to processes, these bring the weights together.
         return self.cross_attention.keys_values(features)
 
     def look_at_source(self, features: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
