@@ -144,7 +144,7 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
 
     def examples(self, raw: Dialogues, train: bool) -> PairExamples | ChoiceExamples:
         """Contexts and replies of a split."""
-        code = self._code()
+        code = self.code()
         ids = code.encode(turn for dialogue in raw.dialogues for turn in dialogue.turns)
         texts: list[str] = []
         if raw.rows is not None:
@@ -166,9 +166,10 @@ class DialogueData(Data[Dialogues, PairFacts | ChoiceFacts]):
 
     def decode(self, texts: Sequence[Tensor]) -> list[str]:
         """The texts of contexts or replies, of token ids ``(length)`` each: ``you:`` or ``me:`` before each turn."""
-        return self._code().decode(ids.tolist() for ids in texts)
+        return self.code().decode(ids.tolist() for ids in texts)
 
-    def _code(self) -> DialogueTokenizer:
+    def code(self) -> DialogueTokenizer:
+        """What puts contexts and replies together."""
         facts = self.facts
         tokenizer = facts.tokenizer if isinstance(facts, ChoiceFacts) else facts.source_tokenizer
         return DialogueTokenizer(tokenizer, self.max_length)

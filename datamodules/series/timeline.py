@@ -200,10 +200,9 @@ def calendar_features(times: "DatetimeIndex", fields: Sequence[Field]) -> Tensor
     Returns:
         ``(steps, 2 x fields)``.
     """
-    names = {"weekday": "day_of_week"}
     columns = []
     for field in fields:
-        angle = 2 * np.pi * np.asarray(getattr(times, names.get(field, field)), dtype=float) / PERIODS[field]
+        angle = 2 * np.pi * np.asarray(getattr(times, field), dtype=float) / PERIODS[field]
         columns += [np.sin(angle), np.cos(angle)]
     return torch.tensor(np.stack(columns, 1) if columns else np.zeros((len(times), 0)), dtype=torch.float)
 

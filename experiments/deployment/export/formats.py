@@ -51,7 +51,7 @@ def write_onnx(graph: Graph, arguments: tuple[Tensor, ...], folder: Path) -> Pat
         fixed = next((name for name, dim in axes if name and not dim.dim_param), None)
         if fixed is not None:
             path.unlink()
-            raise MisconfigurationException(_refusal(graph, f"the size of its axis `{fixed}` cannot be left open"))
+            raise _refusal(graph, f"the size of its axis `{fixed}` cannot be left open")
     return path
 
 
@@ -67,7 +67,7 @@ def write_torch(graph: Graph, arguments: tuple[Tensor, ...], folder: Path) -> Pa
                 reason = (
                     f"the size of its axis `{fixed[1]}` cannot be left open in torch.export; --format onnx may do it"
                 )
-                raise MisconfigurationException(_refusal(graph, reason)) from error
+                raise _refusal(graph, reason) from error
             # Some sizes have bounds, as the length of what a pretrained encoder takes. Behind the fixes stands advice.
             fixes, _, _ = str(error).partition("\n\n")
             refined = torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(fixes, _shapes(graph))
@@ -76,18 +76,18 @@ def write_torch(graph: Graph, arguments: tuple[Tensor, ...], folder: Path) -> Pa
     return path
 
 
-def _refusal(graph: Graph, reason: str) -> str:
+def _refusal(graph: Graph, reason: str) -> MisconfigurationException:
     net = vars(graph.module)["_modules"].get("net", graph.module)
-    return f"the network {type(net).__name__} ({graph.name}) cannot be exported: {reason}"
+    return MisconfigurationException(f"the network {type(net).__name__} ({graph.name}) cannot be exported: {reason}")
 
 
 def _shapes(graph: Graph) -> Any:
     named = {name: torch.export.Dim(name) for axes in graph.inputs.values() for name in axes if name}
     shapes = [{k: named[name] for k, name in enumerate(axes) if name} for axes in graph.inputs.values()]
-    first = graph.module.forward.__code__.co_varnames[1]
-    if graph.module.forward.__code__.co_argcount == 1:  # *tensors
-        return {first: tuple(shapes)}
-    count = graph.module.forward.__code__.co_argcount - 1
+    code = graph.module.forward.__code__
+    count = code.co_argcount - 1
+    if not count:  # *tensors
+        return {code.co_varnames[1]: tuple(shapes)}
     return (*shapes[:count], tuple(shapes[count:])) if len(shapes) > count else tuple(shapes)
 
 
@@ -107,4 +107,4 @@ def _told(graph: Graph) -> Iterator[None]:
         while first.__cause__ is not None:
             first = first.__cause__
         reason = next((line.strip() for line in str(first).splitlines() if line.strip()), type(first).__name__)
-        raise MisconfigurationException(_refusal(graph, reason[:300])) from error
+        raise _refusal(graph, reason[:300]) from error

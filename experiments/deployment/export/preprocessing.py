@@ -14,7 +14,6 @@ from torchvision.transforms import v2
 from datamodules.corpus.base import CorpusData
 from datamodules.data import Data
 from datamodules.dialogue.base import DialogueData
-from datamodules.dialogue.examples import DialogueTokenizer
 from datamodules.files.numbers import MISSING, NumberFormat
 from datamodules.images.base import Images
 from datamodules.parallel.base import ParallelData
@@ -23,7 +22,7 @@ from datamodules.tables.base import TableData
 from datamodules.tagging.base import Tagging
 from datamodules.text.base import TextData
 from datamodules.tokens import Tokens
-from datamodules.types import ChoiceFacts, ClassFacts, Facts, LabelFacts, NumberFacts, PairFacts
+from datamodules.types import ChoiceFacts, ClassFacts, Facts, LabelFacts, NumberFacts
 from experiments.deployment.export.scripts import images, replies, sequences, series, table, tags, text, words
 from modules.forecasting import LEAST_SPREAD
 from modules.task import Task
@@ -209,16 +208,14 @@ def _(data: ParallelData, task: object) -> Preprocessing:
 
 @preprocessing_of.register
 def _(data: DialogueData, task: Any) -> Preprocessing:
-    facts: PairFacts | ChoiceFacts = data.facts
-    tokenizer = facts.tokenizer if isinstance(facts, ChoiceFacts) else facts.source_tokenizer
-    code = DialogueTokenizer(tokenizer, data.max_length)
+    facts, code = data.facts, data.code()
     values: dict[str, Any] = {name: getattr(code, name) for name in ("first", "last", "you", "me", "is_own", "room")}
     values |= _tokenizer(code.tokens, None)
     values |= {
         "num_turns": data.num_turns,
         "special": max(*code.you, *code.me) if code.is_own else 0,
     }
-    plain = _plain_tokenizer(tokenizer)
+    plain = _plain_tokenizer(code.tokens.json)
     if not isinstance(facts, ChoiceFacts):
         files: dict[str, str | np.ndarray] = {"source_tokenizer.json": plain, "target_tokenizer.json": plain}
         return Preprocessing(sequences, values | {"is_dialogue": True} | _search(task), files, ("tokenizers",))
