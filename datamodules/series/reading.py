@@ -8,6 +8,7 @@ import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
+from datamodules.files.columns import is_absent
 from datamodules.files.dates import Dates, frequency, read_dates
 from datamodules.files.faults import Faults, OnError
 from datamodules.files.frame import read_texts, separator_of
@@ -145,7 +146,7 @@ class SeriesReader(NamedTuple):
             hint += "; name the column of times (data.time), or say how they are written (data.date_format)"
         for k in np.flatnonzero(lost).tolist():
             cell = frame[time].iloc[k]
-            what = "empty" if cell != cell or cell is None else f"`{cell}`, which is no time"
+            what = "empty" if is_absent(cell) else f"`{cell}`, which is no time"
             faults.add(MisconfigurationException(f"{path}, row {frame.index[k]}: `{time}` is {what}{hint}"))
         if self.id is not None:
             nameless = frame[self.id].isna().to_numpy() & ~lost

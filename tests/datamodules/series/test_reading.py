@@ -219,6 +219,14 @@ def test_a_cell_that_is_no_time_stops_or_is_left_out(tmp_path):
         read(path, time="y")
 
 
+@pytest.mark.parametrize("size", [60, 1200])  # so many different texts are kept in another way
+def test_an_empty_time_is_named(tmp_path, size):
+    frame = daily(size=size)
+    frame.loc[7, "day"] = ""
+    with pytest.raises(MisconfigurationException, match="row 8: `day` is empty"):
+        read(write(tmp_path, frame))
+
+
 def test_rows_that_a_spreadsheet_leaves_empty_are_passed_over(tmp_path):
     path = tmp_path / "f.csv"
     path.write_text(as_text(daily()) + ",\n,\n")
