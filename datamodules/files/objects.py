@@ -34,11 +34,18 @@ def is_table(inputs: object) -> "TypeGuard[Table]":
     return isinstance(inputs, Mapping) or is_frame(inputs)
 
 
-def rows_in(table: "Table") -> list[Row]:
-    """The rows of a table, None where nothing is."""
+def rows_in(table: "Table", needed: Sequence[str] = ()) -> list[Row]:
+    """The rows of a table, None where nothing is.
+
+    Raises:
+        MisconfigurationException: If one of the columns that are ``needed`` is not in a row.
+    """
     given = with_index(table).to_dict("records") if is_frame(table) else table
-    rows = [given] if isinstance(given, Mapping) else given
-    return [{str(name): None if is_absent(cell) else cell for name, cell in row.items()} for row in rows]
+    each = [given] if isinstance(given, Mapping) else given
+    rows = [{str(name): None if is_absent(cell) else cell for name, cell in row.items()} for row in each]
+    for row in rows:
+        require(GIVEN, needed, row)
+    return rows
 
 
 def frame_in(inputs: object) -> "DataFrame":
@@ -81,9 +88,7 @@ def texts_in(inputs: object, column: str, name: str) -> tuple[list[str], list[Ro
         MisconfigurationException: If there is anything else among them, or the table has no such column.
     """
     if is_table(inputs):
-        rows = rows_in(inputs)
-        for row in rows:
-            require(GIVEN, [column], row)
+        rows = rows_in(inputs, [column])
         texts = [row[column] for row in rows]
         return ["" if text is None else str(text) for text in texts], rows
     texts = [inputs] if isinstance(inputs, str) else listed(inputs, "texts")

@@ -9,9 +9,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.data import Data
 from datamodules.files.forms import TABLES
-from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
+from datamodules.files.objects import is_table, listed, rows_in, texts_in
 from datamodules.files.opening import read_lines, suffix_of
-from datamodules.files.rows import require
 from datamodules.pairs import PairExamples, check_limits, text_of
 from datamodules.parallel.reading import Files, Pairs, find_files, read_files, read_table
 from datamodules.ragged import Ragged
@@ -123,9 +122,8 @@ class ParallelData(Data[Pairs, ParallelFacts]):
             files = find_files(Path(inputs), self.source, self.target)
             return self.open_pairs(files["test"] if "test" in files else files["train"])
         if is_table(inputs):
-            for row in rows_in(inputs):
-                require(GIVEN, [self.source, self.target], row)
-            inputs = [(row[self.source], row[self.target]) for row in rows_in(inputs)]
+            rows = rows_in(inputs, [self.source, self.target])
+            inputs = [(row[self.source], row[self.target]) for row in rows]
         pairs = [[text_of(text, f"pair {k}") for text in pair] for k, pair in enumerate(listed(inputs, "pairs"))]
         return Pairs([source for source, _ in pairs], [target for _, target in pairs])
 

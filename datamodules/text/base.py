@@ -15,9 +15,8 @@ from datamodules.data import Data, check_least
 from datamodules.files.faults import Faults
 from datamodules.files.forms import TABLES
 from datamodules.files.frame import separator_of
-from datamodules.files.objects import GIVEN, is_table, listed, rows_in, texts_in
+from datamodules.files.objects import is_table, listed, rows_in, texts_in
 from datamodules.files.opening import suffix_of
-from datamodules.files.rows import require
 from datamodules.splits import SPLITS
 from datamodules.targets import ClassTarget, Target
 from datamodules.text.examples import MappedRagged, TextExamples, encode
@@ -150,15 +149,16 @@ class TextData(Data[Texts, TextFacts], ABC):
             return self.read_given(inputs)
         if isinstance(inputs, tuple) and all(isinstance(text, str) for text in inputs):
             inputs = [inputs]
-        rows = rows_in(inputs) if is_table(inputs) else [self._row(pair) for pair in listed(inputs, "pairs of texts")]
-        return self._texts(rows, None)
+        if is_table(inputs):
+            return self._texts(rows_in(inputs, self.columns), None)
+        return self._texts([self._row(pair) for pair in listed(inputs, "pairs of texts")], None)
 
     def read_labelled(self, inputs: object) -> Texts:
         """A table of texts and what is to be predicted, in a file or not; a folder of class folders; pairs of both."""
         if isinstance(inputs, str | Path):
             return self.open_labelled(Path(inputs))
         if is_table(inputs):
-            return self._texts(rows_in(inputs), self.target)
+            return self._texts(rows_in(inputs, [*self.columns, *self.target.columns]), self.target)
         pairs = listed(inputs, "texts with what is to be predicted of each")
         rows = [self._row(text) | self.target.row(value, f"row {k}") for k, (text, value) in enumerate(pairs, 1)]
         return self._texts(rows, self.target)
@@ -170,8 +170,6 @@ class TextData(Data[Texts, TextFacts], ABC):
         return dict(zip(self.columns, texts, strict=True))
 
     def _texts(self, rows: list[Row], target: Target | None) -> Texts:
-        for row in rows:
-            require(GIVEN, [*self.columns, *([] if target is None else target.columns)], row)
         found = [text_in(row, self.columns, target, "the texts", f"row {k}") for k, row in enumerate(rows, 1)]
         return TextList("the texts", found)
 
