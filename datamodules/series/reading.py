@@ -90,8 +90,8 @@ class SeriesReader(NamedTuple):
         """
         from pandas import Index
 
-        faults = Faults(self.on_error, str(path))
-        frame = read_texts(path, self.separator, self.missing, self.encoding, faults) if given is None else given
+        unread, faults = Faults(self.on_error, str(path)), Faults(self.on_error, str(path))
+        frame = read_texts(path, self.separator, self.missing, self.encoding, unread) if given is None else given
         frame.index = Index(row_names(path, len(frame), self.separator, self.encoding))
         time = told.time if told else self.time or str(frame.columns[0])
         named = told.targets if told else self.targets

@@ -219,6 +219,14 @@ def test_a_cell_that_is_no_time_stops_or_is_left_out(tmp_path):
         read(path, time="y")
 
 
+def test_a_row_that_cannot_be_read_is_told_once(tmp_path):
+    path = write(tmp_path, daily())
+    path.write_text(path.read_text() + "2021-01-01\n")
+    with pytest.warns(UserWarning, match="left out") as told:
+        assert len(one(read(path, on_error="skip")).frame) == 60
+    assert ["left out 1 of 61 rows" in str(warning.message) for warning in told] == [True]
+
+
 @pytest.mark.parametrize("size", [60, 1200])  # so many different texts are kept in another way
 def test_an_empty_time_is_named(tmp_path, size):
     frame = daily(size=size)
