@@ -63,11 +63,11 @@ class Facts:
         """
         known = {one.name for one in fields(cls)}
         later = {one.name for one in fields(cls) if one.default_factory is not MISSING}  # older runs lack them
-        if state.keys() | later != known:
-            there = ", ".join(sorted(known ^ (state.keys() | later)))
+        odd = known ^ (state.keys() | later)
+        if odd:
             raise MisconfigurationException(
                 f"the checkpoint was trained on another kind of data: "
-                f"it does not hold the facts of {cls.__name__} ({there})"
+                f"it does not hold the facts of {cls.__name__} ({', '.join(sorted(odd))})"
             )
         forms = get_type_hints(cls)
         for name, value in state.items():
