@@ -5,11 +5,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.files.opening import MAX_LINE, open_bytes, open_lines, suffix_of
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 HEAD = 1 << 16  # characters from which the separator is told
 SEPARATORS = {"\t": "tabulators", ";": "semicolons", ",": "commas", "|": "bars"}
@@ -132,7 +135,7 @@ def _counted(lines: Iterator[str], mark: str, seen: list[str], sizes: set[int]) 
         yield line
 
 
-def cells(lines: Iterator[str], dialect: Dialect) -> "csv.Reader":  # type: ignore[name-defined]
+def cells(lines: Iterator[str], dialect: Dialect) -> "Reader":
     """A reader of rows of cells; blanks after a separator are no part of a cell."""
     csv.field_size_limit(MAX_LINE)
     # Strict, or a quotation mark that is not closed would swallow rows up to the next one.
