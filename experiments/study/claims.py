@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LOCK = ".lock"
 PLACE = ".place"  # names the disk: processes that see the same file share the folders of runs
 JOURNAL = "journal.log"
+REPEAT = "repeat"  # what a run is for, where they differ by more than their number, as an attribute of its trial
 Direction = Literal["minimize", "maximize"]
 TRIES = 5  # to open a database
 LOST = 60.0  # seconds after which a trial that nobody put a name to is taken up
@@ -147,11 +148,15 @@ class Stage:
         """The folder of a run."""
         return self.folder / f"{self.prefix}{number}"
 
-    def trials(self) -> list["FrozenTrial"]:
-        """What has begun, by number."""
+    def begun(self) -> list["FrozenTrial"]:
+        """All that has begun, by number."""
         from optuna.trial import TrialState
 
         return [trial for trial in self.study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+
+    def trials(self) -> list["FrozenTrial"]:
+        """What has begun of what is asked for: less than there is, if the study was once to be a larger one."""
+        return [trial for trial in self.begun() if trial.number < self.total]
 
     def num_done(self) -> int:
         """Runs that have ended."""
@@ -202,13 +207,20 @@ class Stage:
             return None
         return Job(Trial(self.study, trial._trial_id), folder, lock)
 
+    def numbers(self) -> list[str]:
+        """What each number is for, up to the last one asked for; empty where all are alike."""
+        return [""] * self.total
+
     def _begin(self) -> Job | None:
         from optuna.trial import TrialState
 
+        numbers = self.numbers()
         trial = self.study.ask()
-        if trial.number >= self.total:  # another machine was faster; should the study grow, it is the next one
+        if trial.number >= len(numbers):  # another machine was faster; should the study grow, it is the next one
             self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
             return None
+        if numbers[trial.number]:
+            trial.set_user_attr(REPEAT, numbers[trial.number])
         trial.set_user_attr("place", self.place)
         folder = self.run_folder(trial.number)
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from experiments import runs
 from experiments.callbacks.monitors import Monitor, check_name, less_is_better
 from experiments.study.options import FREE, Given
+from experiments.study.repeats import Repeat
 from experiments.study.space import Range, check_value, words
 from experiments.study.trials import Parsed, Probe
 
@@ -62,27 +63,20 @@ class Plan:
         """A trial without its parameters."""
         return [*self.given.words, f"--seed_everything={self.seed}", *self._fold_words(fold)]
 
-    def run_words(self, number: int, best: Mapping[int | None, Mapping[str, object]]) -> list[str]:
-        """A run that is tested.
+    def repeats(self, best: Mapping[int | None, Mapping[str, object]]) -> list[Repeat]:
+        """The runs that are tested: all folds of the first seed, then of the next.
 
         Args:
-            number: Which one: all folds of the first seed, then of the next.
-            best: The parameters that a search has found for each fold.
+            best: The parameters that a search has found for each fold; empty if there was none.
         """
-        seed, fold = self._seed_and_fold(number)
+        return [Repeat(seed, fold, best[fold] if best else {}) for seed in self.seeds for fold in self.folds]
+
+    def run_words(self, repeat: Repeat) -> list[str]:
+        """A run that is tested."""
         # What a search was chosen on must not be what its best is tested on, whatever the seed.
         split = [f"--data.split_seed={self.seed}"] if self.settings.trials else []
-        params = words(best[fold]) if best else []
-        return [*self.given.words, f"--seed_everything={seed}", *split, *self._fold_words(fold), *params]
-
-    def label(self, number: int) -> dict[str, int]:
-        """Seed and fold of a run."""
-        seed, fold = self._seed_and_fold(number)
-        return {"seed": seed} | ({} if fold is None else {"fold": fold})
-
-    def _seed_and_fold(self, number: int) -> tuple[int, int | None]:
-        seed, fold = divmod(number, len(self.folds))
-        return self.seeds[seed], self.folds[fold]
+        seed = f"--seed_everything={repeat.seed}"
+        return [*self.given.words, seed, *split, *self._fold_words(repeat.fold), *words(repeat.params)]
 
     def _fold_words(self, fold: int | None) -> list[str]:
         if fold is None:

@@ -18,6 +18,7 @@ from experiments.study.claims import LOCK, FileLock, Job, Stage, open_storage, o
 from experiments.study.devices import Devices, take_devices
 from experiments.study.plan import Plan
 from experiments.study.pruning import PRUNED, Pruning, as_kept
+from experiments.study.repeats import Repeats
 from experiments.study.results.folds import TestPredictions
 from experiments.study.sampling import SeededByNumber
 from experiments.study.space import words
@@ -34,6 +35,7 @@ class Work:
 
     Attributes:
         searches: The search in each fold.
+        best: The best trial of each search, once it is over.
         final: The runs that are tested.
         devices: Where this process computes.
     """
@@ -64,7 +66,8 @@ class Work:
             )
             prefix = "" if fold is None else f"fold_{fold}_trial_"
             self.searches[fold] = Stage(found, self.storage, plan.folder, prefix, settings.trials)
-        self.final = Stage(study, self.storage, plan.folder, "best_" if settings.trials else "", plan.num_runs)
+        self.final = Repeats(study, self.storage, plan.folder, "best_" if settings.trials else "", plan.num_runs)
+        self.best: dict[int | None, FrozenTrial] = {}
 
     # ---- what is done
 
@@ -72,13 +75,16 @@ class Work:
         """Do what is left to be done, together with other processes."""
         self.devices = take_devices(self.plan.base, self.plan.settings.devices_per_trial, self.plan.folder)
         until = None if self.plan.settings.timeout is None else time.monotonic() + self.plan.settings.timeout
-        best: dict[int | None, Mapping[str, object]] = {}
         for fold, search in self.searches.items():
             search.until = until
             title = "trials" if fold is None else f"trials of fold {fold}"
             self._all(search, title, partial(self._search, search, fold))
-            best[fold] = self.best(search).params
-        self._all(self.final, "runs", partial(self._test, best))
+            self.best[fold] = self._best(search)
+        self._ask()
+        self._all(self.final, "runs", self._test)
+
+    def _ask(self) -> None:
+        self.final.ask(self.plan.repeats({fold: trial.params for fold, trial in self.best.items()}))
 
     def _all(self, stage: Stage, title: str, do: Callable[[Job], str]) -> None:
         with tqdm(total=stage.total, desc=title, unit="run", disable=None, smoothing=0.1) as bar:
@@ -101,21 +107,17 @@ class Work:
     def _so_far(self, stage: Stage) -> str:
         if stage is self.final:
             return ""
-        done = [trial for trial in stage.trials() if trial.state == TrialState.COMPLETE]
-        return f"best {stage.study.best_value:.4g} (trial {stage.study.best_trial.number})" if done else ""
+        done = any(trial.state == TrialState.COMPLETE for trial in stage.trials())
+        return f"best {self._best(stage).value:.4g} (trial {self._best(stage).number})" if done else ""
 
-    def best(self, search: Stage) -> FrozenTrial:
-        """The best trial of a search.
-
-        Raises:
-            MisconfigurationException: If no trial has a score.
-        """
+    def _best(self, search: Stage) -> FrozenTrial:
         ended = search.trials()
-        if not any(trial.state == TrialState.COMPLETE for trial in ended):
+        complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+        if not complete:
             reasons = [trial.user_attrs["reason"] for trial in ended if "reason" in trial.user_attrs]
             why = f"; the first: {reasons[0]}" if reasons else ""
             raise MisconfigurationException(f"none of {len(ended)} trials has a score of {self.plan.monitor}{why}")
-        return search.study.best_trial
+        return (max if self.greater_is_better else min)(complete, key=lambda trial: trial.values[0])
 
     # ---- one run
 
@@ -147,15 +149,15 @@ class Work:
             search.study.tell(trial, score)
         return f"{job.folder.name}: {monitor} {score:.4g}{', pruned' if pruned else ''}"
 
-    def _test(self, best: Mapping[int | None, Mapping[str, object]], job: Job) -> str:
-        began, number = time.monotonic(), job.trial.number
-        self._train(job, self.plan.run_words(number, best), [])
+    def _test(self, job: Job) -> str:
+        began, repeat = time.monotonic(), self.final.repeat(job.trial)
+        self._train(job, self.plan.run_words(repeat), [])
         kept = [TestPredictions()] if self.plan.settings.folds else []
         trials.evaluate(job.folder, self.devices.first, kept)
         scores = read_scores(job.folder)
         self._note(job, scores, began)
         self.final.study.tell(job.trial, scores.get(self.plan.monitor.replace("val/", "test/"), 0.0))
-        label = ", ".join(f"{name} {value}" for name, value in self.plan.label(number).items())
+        label = ", ".join(f"{name} {value}" for name, value in repeat.label.items())
         return f"{job.folder.name} ({label}): " + ", ".join(
             f"{name} {value:.4g}" for name, value in scores.items() if name.startswith("test/")
         )
@@ -179,10 +181,12 @@ class Work:
             if not name.startswith(stage.prefix) or not number.isdecimal():
                 continue
             if stage is self.final:
-                best = {fold: self.best(search).params for fold, search in self.searches.items()}
-                trials.train(self.plan.run_words(int(number), best), stage.run_folder(int(number)), devices)
-                return
+                self.best = {fold: self._best(search) for fold, search in self.searches.items()}
+                self._ask()
             kept = next(trial for trial in stage.trials() if trial.number == int(number))
+            if stage is self.final:
+                trials.train(self.plan.run_words(self.final.repeat(kept)), self.final.run_folder(kept.number), devices)
+                return
             trial = Trial(stage.study, kept._trial_id) if is_first else None
             line = [*self.plan.trial_words(fold), *words(kept.params)]
             trials.train(line, stage.run_folder(int(number)), devices, [Pruning(trial, self.plan.monitor)])

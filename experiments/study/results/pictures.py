@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from optuna import visualization
+from optuna import create_study, visualization
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
@@ -46,16 +46,18 @@ def draw(search: Stage, score: str) -> "dict[str, Figure]":
         search: The search.
         score: Name of what was searched for.
     """
-    values = {trial.value for trial in search.trials() if trial.state == TrialState.COMPLETE}
+    study = create_study(direction=search.study.direction)  # of what is asked for only
+    study.add_trials([trial for trial in search.trials() if trial.state.is_finished()])
+    values = {trial.value for trial in study.trials if trial.state == TrialState.COMPLETE}
     plots = visualization.matplotlib
     with warnings.catch_warnings(), plt.style.context("default"):
         warnings.simplefilter("ignore", ExperimentalWarning)
-        axes: dict[str, object] = {"history": plots.plot_optimization_history(search.study, target_name=score)}
+        axes: dict[str, object] = {"history": plots.plot_optimization_history(study, target_name=score)}
         if len(values) > 1:  # without any difference nothing can be of importance
-            axes["importance"] = plots.plot_param_importances(search.study, target_name=score)
-        axes["slices"] = plots.plot_slice(search.study, target_name=score)
+            axes["importance"] = plots.plot_param_importances(study, target_name=score)
+        axes["slices"] = plots.plot_slice(study, target_name=score)
     figures = {name: _figure(found) for name, found in axes.items()}
-    figures["slices"].set_size_inches(4 * max(1, len(search.study.best_params)), 4)
+    figures["slices"].set_size_inches(4 * max(1, len(study.best_params)), 4)
     return figures
 
 

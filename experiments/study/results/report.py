@@ -33,27 +33,22 @@ def write_report(work: Work) -> str:
     with FileLock(folder / LOCK):
         ended = [trial for trial in work.final.trials() if trial.state == TrialState.COMPLETE]
         found = spreads([trial.user_attrs["scores"] for trial in ended])
-        best = {fold: work.best(search) for fold, search in work.searches.items()}
-        following = [_write_best(work, fold, trial) for fold, trial in best.items()]
-        if best:
+        following = [_write_best(work, fold, trial) for fold, trial in work.best.items()]
+        if work.best:
             from experiments.study.results.pictures import FOLDER, write_pictures
 
             with optional("the pictures of the search", folder / FOLDER):
                 write_pictures(work)
         together = _pool(work)
         told = _table(found, together)
-        facts = _facts(work, ended, found, best) | {
-            "pooled": {name: _json(s._asdict()) for name, s in together.items()}
-        }
+        facts = _facts(work, ended, found) | {"pooled": {name: _json(s._asdict()) for name, s in together.items()}}
         runs.write(folder / "study.json", json.dumps(facts, indent=2) + "\n")
         runs.write(folder / "trials.csv", _csv(list(_rows(work))))
-        runs.write(folder / "summary.md", _summary(work, ended, found, best, together))
+        runs.write(folder / "summary.md", _summary(work, ended, found, together))
     return "\n".join([told, f"{folder / 'summary.md'}", *(f"next: leyden fit --config {path}" for path in following)])
 
 
-def _facts(
-    work: Work, ended: Sequence[FrozenTrial], found: Mapping[str, Spread], best: Mapping[int | None, FrozenTrial]
-) -> dict[str, object]:
+def _facts(work: Work, ended: Sequence[FrozenTrial], found: Mapping[str, Spread]) -> dict[str, object]:
     plan = work.plan
     return {
         "name": plan.folder.name,
@@ -64,7 +59,7 @@ def _facts(
         "runs": [
             {
                 "run": work.final.run_folder(trial.number).name,
-                **plan.label(trial.number),
+                **work.final.repeat(trial).label,
                 "scores": _json(trial.user_attrs["scores"]),
                 "seconds": trial.user_attrs.get("seconds"),
             }
@@ -79,7 +74,7 @@ def _facts(
                 "best": {"run": work.searches[fold].run_folder(trial.number).name, "value": trial.value},
                 "params": trial.params,
             }
-            for fold, trial in best.items()
+            for fold, trial in work.best.items()
         ],
     }
 
@@ -99,8 +94,10 @@ def _rows(work: Work) -> Iterator[dict[str, object]]:
     for fold, stage in [*work.searches.items(), (None, work.final)]:
         for trial in stage.trials():
             row: dict[str, object] = {"run": stage.run_folder(trial.number).name, "state": trial.state.name.lower()}
-            row |= work.plan.label(trial.number) if stage is work.final else {"seed": work.plan.seed, "fold": fold}
-            row |= {"seconds": round(trial.user_attrs.get("seconds", 0.0), 2), **trial.params}
+            is_final = stage is work.final
+            row |= work.final.repeat(trial).label if is_final else {"seed": work.plan.seed, "fold": fold}
+            params = work.final.repeat(trial).params if is_final else trial.params
+            row |= {"seconds": round(trial.user_attrs.get("seconds", 0.0), 2), **params}
             row |= trial.user_attrs.get("scores", {})
             yield row | {"reason": trial.user_attrs.get("reason")}
 
@@ -115,9 +112,11 @@ def _pool(work: Work) -> dict[str, Spread]:
     plan, found = work.plan, list[dict[str, float]]()
     if not plan.settings.folds:
         return {}
-    for number, seed in enumerate(plan.seeds):
-        first = number * len(plan.folds)
-        rows, scores = pooled([work.final.run_folder(first + fold) for fold in range(len(plan.folds))])
+    for path in plan.folder.glob(f"*{POOLED}"):  # of other seeds or options that were asked for before
+        path.unlink()
+    folders = {work.final.repeat(trial)[:2]: work.final.run_folder(trial.number) for trial in work.final.trials()}
+    for seed in plan.seeds:
+        rows, scores = pooled([folders[seed, fold] for fold in plan.folds])
         if not rows:
             return {}
         found.append(scores)
@@ -137,19 +136,19 @@ def _summary(
     work: Work,
     ended: Sequence[FrozenTrial],
     found: Mapping[str, Spread],
-    best: Mapping[int | None, FrozenTrial],
     together: Mapping[str, Spread],
 ) -> str:
     plan = work.plan
     lines = [f"# {plan.folder.name}", "", f"{plan}.", ""]
-    for fold, trial in best.items():
+    for fold, trial in work.best.items():
         of = "" if fold is None else f" of fold {fold}"
         counts = ", ".join(f"{count} {state.name.lower()}" for state, count in _counts(work, fold).items())
         run = work.searches[fold].run_folder(trial.number).name
         lines += [f"Best trial{of}: {run}, {plan.monitor} {trial.value:.4g} on validation ({counts}).", ""]
         searched = [[name, str(plan.settings.spaces[name]), str(value)] for name, value in trial.params.items()]
         lines.append(as_markdown([["option", "searched in", "best"], *searched]))
-    labels = [" ".join(f"{name} {value}" for name, value in plan.label(trial.number).items()) for trial in ended]
+    each = [work.final.repeat(trial).label for trial in ended]
+    labels = [" ".join(f"{name} {value}" for name, value in label.items()) for label in each]
     table = [["score", "mean", "standard deviation", "95 % interval", *labels]]
     for name, score in found.items():
         values = [f"{trial.user_attrs['scores'][name]:.4f}" for trial in ended]

@@ -94,7 +94,7 @@ def test_runs_on_the_disk_of_another_machine_are_left_alone(tmp_path: Path) -> N
     assert here.claim() is None
     assert not here.is_over()
     study.ask()  # a third, asked for by both at one instant
-    assert len(here.trials()) == 3
+    assert [trial.number for trial in here.trials()] == [0, 1]
 
 
 def test_one_too_many_is_kept_for_later(tmp_path: Path) -> None:
