@@ -16,6 +16,7 @@ from experiments.study import trials
 from experiments.study.child import train_apart
 from experiments.study.claims import LOCK, FileLock, Job, Stage, open_storage, open_study
 from experiments.study.devices import Devices, take_devices
+from experiments.study.files import SameFiles
 from experiments.study.plan import Plan
 from experiments.study.pruning import PRUNED, Pruning, as_kept
 from experiments.study.repeats import Repeats
@@ -37,6 +38,7 @@ class Work:
         searches: The search in each fold.
         best: The best trial of each search, once it is over.
         final: The runs that are tested.
+        files: What the user's files were when the study began.
         devices: Where this process computes.
     """
 
@@ -54,6 +56,7 @@ class Work:
                 study.set_user_attr("greater_is_better", plan.look() if looked is None else looked)
                 study.set_user_attr("fixed", plan.fixed())
             plan.check_same(study.user_attrs["fixed"])
+        self.files = SameFiles(study)
         self.greater_is_better: bool = study.user_attrs["greater_is_better"]
         self.searches: dict[int | None, Stage] = {}
         for fold in plan.folds if settings.trials else []:
@@ -97,6 +100,7 @@ class Work:
                     time.sleep(POLL)
                 else:
                     try:
+                        self.files.check()
                         line = do(job)
                     finally:
                         job.lock.release()
@@ -152,6 +156,7 @@ class Work:
     def _test(self, job: Job) -> str:
         began, repeat = time.monotonic(), self.final.repeat(job.trial)
         self._train(job, self.plan.run_words(repeat), [])
+        self.files.check()  # they are read again now
         kept = [TestPredictions()] if self.plan.settings.folds else []
         trials.evaluate(job.folder, self.devices.first, kept)
         scores = read_scores(job.folder)
@@ -164,7 +169,7 @@ class Work:
 
     def _train(self, job: Job, words: list[str], callbacks: list[Callback]) -> None:
         if self.devices.number == 1:
-            trials.train(words, job.folder, self.devices.words, callbacks)
+            trials.train(words, job.folder, self.devices.words, [*callbacks, self.files])
         else:
             train_apart(job, self.devices.words[0], self.plan.given.all)
 
@@ -176,6 +181,7 @@ class Work:
             devices: Options of where to run.
             is_first: Whether this is the first of the processes of the run, which alone speaks to Optuna.
         """
+        files = [self.files] if is_first else []
         for fold, stage in [*self.searches.items(), (None, self.final)]:
             number = name.removeprefix(stage.prefix)
             if not name.startswith(stage.prefix) or not number.isdecimal():
@@ -185,11 +191,12 @@ class Work:
                 self._ask()
             kept = next(trial for trial in stage.trials() if trial.number == int(number))
             if stage is self.final:
-                trials.train(self.plan.run_words(self.final.repeat(kept)), self.final.run_folder(kept.number), devices)
+                line = self.plan.run_words(self.final.repeat(kept))
+                trials.train(line, self.final.run_folder(kept.number), devices, files)
                 return
             trial = Trial(stage.study, kept._trial_id) if is_first else None
             line = [*self.plan.trial_words(fold), *words(kept.params)]
-            trials.train(line, stage.run_folder(int(number)), devices, [Pruning(trial, self.plan.monitor)])
+            trials.train(line, stage.run_folder(int(number)), devices, [Pruning(trial, self.plan.monitor), *files])
 
     def _note(self, job: Job, scores: Mapping[str, float], began: float) -> None:
         seconds = job.trial.user_attrs.get("seconds", 0.0) + time.monotonic() - began
