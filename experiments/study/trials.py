@@ -1,14 +1,20 @@
 """Doing one run of a study, in this process and in silence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from datamodules.data import Data
+from datamodules.splits import Fold, Labels
+from datamodules.types import Array
 from experiments import checkpoint, runs
 from experiments.cli import LeydenCLI
 from experiments.saved_config import leaves
@@ -121,11 +127,45 @@ class Probe(Training):
             super().__init__([*words, *QUIET, "--trainer.limit_val_batches=1", "--trainer.logger=false"], folder)
 
     def before_fit(self) -> None:
-        """Validate, and stop."""
+        """Divide the examples into all folds, validate, and stop."""
+        if self.datamodule.fold is not None:
+            self.datamodule.assign_splits = all_folds(self.datamodule, self.datamodule.fold)  # type: ignore[method-assign]
         self.trainer.validate(self.model, self.datamodule, verbose=False)
         known: dict[str, bool | None] = dict.fromkeys(self.trainer.callback_metrics)
         self.directions = {name: self.model.directions.get(name) for name in known}
         raise _Stopped
+
+
+def all_folds(data: Data, fold: Fold) -> Callable[..., Array]:
+    """What divides the examples, but before that tries each of the folds: none is to fail when others are trained.
+
+    Args:
+        data: The data.
+        fold: That of the run.
+    """
+    assign = data.assign_splits
+
+    def tried(
+        size: int,
+        val: float = 0.0,
+        test: float = 0.0,
+        stratify: Labels | None = None,
+        groups: Labels | None = None,
+        times: Array | None = None,
+    ) -> Array:
+        for index in range(fold.count if test else 0):
+            data.fold = replace(fold, index=index)
+            try:
+                assign(size, val, test, stratify, groups, times)
+            except MisconfigurationException as error:
+                of = f"{size} examples" + ("" if groups is None else f" in {len(np.unique(np.asarray(groups)))} groups")
+                raise MisconfigurationException(
+                    f"--study.folds is {fold.count}: fold {index} cannot be made of {of} ({error}); take fewer folds"
+                ) from error
+        data.fold = fold
+        return assign(size, val, test, stratify, groups, times)
+
+    return tried
 
 
 def train(words: Sequence[str], folder: Path, devices: Sequence[str], callbacks: Sequence[Callback] = ()) -> None:

@@ -162,3 +162,33 @@ def test_rows_are_scored_as_the_test_is(config: str, leyden: Leyden, tmp_path: P
     assert len(again) >= 3
     for name, value in again.items():
         assert value == pytest.approx(scores[f"test/{name}"], rel=1e-5, abs=1e-5, nan_ok=True), name
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "folds", "said"),
+    [
+        (24, ["--data.ignore=[person, kind]"], 26, "--study.folds is 26: fold 24 cannot be made of 24 examples ("),
+        (24, ["--data.group_column=person", "--data.ignore=[kind]"], 7, "of 24 examples in 6 groups ("),
+        (24, ["--data.time_column=c", "--data.ignore=[person, kind]"], 4, "fold 1 cannot be made of 24 examples ("),
+    ],
+)
+def test_too_many_folds_are_refused_before_anything_is_trained(
+    rows: int,
+    options: list[str],
+    folds: int,
+    said: str,
+    leyden: Leyden,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    frame = table(tmp_path / "some.csv", rows)
+    assert frame["person"].nunique() == 6
+    frame["c"] = [f"2024-01-{16 if 15 <= k < 21 else k + 1:02}" for k in range(24)]  # six of them of one time
+    frame.to_csv(tmp_path / "some.csv", index=False)
+    words = ["--config", CONFIGS / "own/regression.yaml", "--data.path=some.csv", "--data.target=price", *ONE_EPOCH]
+    assert leyden("study", *words, *options, "--data.test_fraction=0.5", f"--study.folds={folds}") == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert "); take fewer folds" in error
+    assert not Path("runs").exists()
+    assert leyden("study", *words, *options, "--data.test_fraction=0.5", "--study.folds=2") == 0
