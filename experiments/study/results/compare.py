@@ -150,6 +150,8 @@ def _errors(row: Row) -> dict[str, float]:
     if "tags" in row:
         wrong = [tag != true for tag, true in zip(row["tags"], row["truth"], strict=False)]
         return {"share of wrong tags": sum(wrong) / max(1, len(wrong))}
+    if isinstance(row.get("truth"), str):  # several labels, always written in one order
+        return {"share of wrong sets of labels": float(row["prediction"] != row["truth"])}
     if "forecast" in row:
         off = np.abs(np.array(row["forecast"], dtype=float) - np.array(row["truth"], dtype=float))
     else:

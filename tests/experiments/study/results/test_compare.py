@@ -105,6 +105,16 @@ def test_the_difference_over_examples(compare: Callable[..., str]) -> None:
     assert "of a test example" not in compare("runs/a/0", "runs/b/0")
 
 
+def test_sets_of_labels_are_right_or_wrong(compare: Callable[..., str]) -> None:
+    truth = ["comedy;war", "", "drama", "comedy;war"]
+    for name, predicted in (("a", ["comedy", "war", "drama", "war"]), ("b", ["comedy;war", "", "drama", "war"])):
+        write_run(Path(f"runs/{name}/0"), 0, 0.1, f1=0.5)
+        rows = [{"example": k, "truth": truth[k], "prediction": predicted[k], "probability_war": 0.5} for k in range(4)]
+        Path(f"runs/{name}/0/test_predictions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    # Three are wrong of the first, one of the second.
+    assert "share of wrong sets of labels of a test example: -0.5 (95 %" in compare("runs/a/0", "runs/b/0")
+
+
 def test_runs_on_different_data_do_not_compare(
     leyden: Leyden, digits: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
