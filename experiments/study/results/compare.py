@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from experiments.study.options import FREE
 from experiments.study.results.groups import Group, Run, plain
 from experiments.study.results.scores import Spread, spread, welch
 
+AVERAGED = ", those of one seed and fold averaged"
 RESAMPLES, CHUNK = 2000, 1 << 22  # of the bootstrap; indices drawn at once
 
 
@@ -75,7 +77,8 @@ def warn(groups: Sequence[Group]) -> list[str]:
     """What says that runs were tested on different examples."""
     found, first = [], groups[0]
     for other in groups[1:]:
-        for one, two in in_common(first, other) or [(first.runs[0], other.runs[0])]:
+        pairs = [pair for ones, twos in in_common(first, other) for pair in product(ones, twos)]
+        for one, two in pairs or [(first.runs[0], other.runs[0])]:
             a, b = one.tested_on, two.tested_on
             differ = [f"{name} {a.get(name)} and {b.get(name)}" for name in {**a, **b} if a.get(name) != b.get(name)]
             if differ:
@@ -87,10 +90,10 @@ def warn(groups: Sequence[Group]) -> list[str]:
     return found
 
 
-def in_common(first: Group, second: Group) -> list[tuple[Run, Run]]:
+def in_common(first: Group, second: Group) -> list[tuple[list[Run], list[Run]]]:
     """The runs of two groups that have the same seed and fold."""
     others = second.by_pair()
-    return [(run, others[pair]) for pair, run in first.by_pair().items() if pair in others]
+    return [(runs, others[pair]) for pair, runs in first.by_pair().items() if pair in others]
 
 
 def difference(first: Group, second: Group, scores: Sequence[str]) -> list[str]:
@@ -101,18 +104,21 @@ def difference(first: Group, second: Group, scores: Sequence[str]) -> list[str]:
         second: Others; where both have runs of the same seed and fold, these are compared with each other.
         scores: Names.
     """
-    common, lines = in_common(first, second), []
+    lines = []
     for name in scores:
-        both = [
-            (one.scores[name], two.scores[name]) for one, two in common if name in one.scores and name in two.scores
-        ]
-        if len(both) > 1:
-            found = spread([b - a for a, b in both])
-            lines.append(f"{name}: {_told(found)}, over {len(both)} pairs of the same seed and fold")
-            continue
-        a, b = ([run.scores[name] for run in group.runs if name in run.scores] for group in (first, second))
-        if len(a) > 1 and len(b) > 1:
-            lines.append(f"{name}: {_told(welch(a, b))}, over {len(a)} and {len(b)} runs, not paired")
+        a, b = first.means(name), second.means(name)
+        common = [pair for pair in a if pair in b]
+        counts = [sum(name in run.scores for run in group.runs) for group in (first, second)]
+        of = f" (of {counts[0]} and {counts[1]} runs{AVERAGED if counts != [len(a), len(b)] else ''})"
+        if len(common) > 1:
+            found = spread([b[pair] - a[pair] for pair in common])
+            told = f"over {len(common)} pairs of the same seed and fold"
+            lines.append(f"{name}: {_told(found)}, {told}{of if counts != [len(common)] * 2 else ''}")
+        elif len(a) > 1 and len(b) > 1:
+            told = f"over {len(a)} and {len(b)} runs, not paired"
+            if counts != [len(a), len(b)]:
+                told = f"over {len(a)} and {len(b)} seeds and folds, not paired{of}"
+            lines.append(f"{name}: {_told(welch([*a.values()], [*b.values()]))}, {told}")
     for error, values in example_errors(first, second).items():
         found = Spread(float(values.mean()), float(values.std()), *bootstrap(values), len(values))
         lines.append(f"{error} of a test example: {_told(found)}, over {len(values)} examples")
@@ -134,7 +140,7 @@ def example_errors(first: Group, second: Group) -> dict[str, np.ndarray]:
         By the kind of error, an array ``(examples)``; nothing if no predictions are kept.
     """
     found: dict[str, list[float]] = {}
-    for one, two in in_common(first, second):
+    for one, two in (pair for ones, twos in in_common(first, second) for pair in product(ones, twos)):
         a, b = one.predictions, two.predictions
         for example in a.keys() & b.keys() if a.keys() == b.keys() else ():
             before, after = _errors(a[example]), _errors(b[example])

@@ -1,6 +1,7 @@
 """Runs to compare: single ones, all runs of a name, or the tested runs of a study."""
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -87,9 +88,17 @@ class Group:
         """Mean and spread of each score that all runs have."""
         return spreads([run.scores for run in self.runs])
 
-    def by_pair(self) -> Mapping[tuple[object, object], Run]:
-        """The runs by seed and fold."""
-        return {run.pair: run for run in self.runs}
+    def by_pair(self) -> Mapping[tuple[object, object], list[Run]]:
+        """The runs of each seed and fold."""
+        found: dict[tuple[object, object], list[Run]] = {}
+        for run in self.runs:
+            found.setdefault(run.pair, []).append(run)
+        return found
+
+    def means(self, score: str) -> dict[tuple[object, object], float]:
+        """A score by seed and fold: runs of the same ones are no independent runs, and averaged."""
+        each = {pair: [run.scores[score] for run in of if score in run.scores] for pair, of in self.by_pair().items()}
+        return {pair: math.fsum(values) / len(values) for pair, values in each.items() if values}
 
 
 class _Several(list[object]):

@@ -93,6 +93,27 @@ def test_the_difference_is_paired_by_seed(compare: Callable[..., str]) -> None:
     assert "over 3 and 2 runs, not paired" in compare("runs/a", "runs/b")
 
 
+def test_runs_of_one_seed_are_averaged(compare: Callable[..., str]) -> None:
+    first, second = [0.7, 0.72, 0.8, 0.84], [0.75, 0.79, 0.81, 0.91]
+    for number, seed in enumerate((0, 0, 1, 1)):
+        write_run(Path(f"runs/a/{number}"), seed, 0.1, accuracy=first[number])
+        write_run(Path(f"runs/b/{number}"), seed, 0.2, accuracy=second[number])
+        write_run(Path(f"runs/c/{number}"), 7 + seed, 0.2, accuracy=second[number])
+    a, b = (np.reshape(values, (2, 2)).mean(1) for values in (first, second))
+    interval, of = stats.ttest_rel(b, a).confidence_interval(), "of 4 and 4 runs, those of one seed and fold averaged"
+    out = compare("runs/a", "runs/b")
+    difference = f"{np.mean(second) - np.mean(first):+.4g}"  # that of the means in the table
+    assert f"test/accuracy: {difference} (95 % {interval.low:+.4g} to {interval.high:+.4g}), over 2 pairs" in out
+    assert f"of the same seed and fold ({of})\n" in out
+    interval = stats.ttest_ind(b, a, equal_var=False).confidence_interval()
+    wanted = f"test/accuracy: {difference} (95 % {interval.low:+.4g} to {interval.high:+.4g}), over 2 and 2 seeds and"
+    assert f"{wanted} folds, not paired ({of})\n" in compare("runs/a", "runs/c")
+    shutil.rmtree("runs/b/3")
+    shutil.rmtree("runs/b/1")
+    write_run(Path("runs/b/5"), 3, 0.2, accuracy=0.5)
+    assert "over 2 pairs of the same seed and fold (of 4 and 3 runs, those of" in compare("runs/a", "runs/b")
+
+
 def test_the_difference_over_examples(compare: Callable[..., str]) -> None:
     for name, wrong in (("a", 30), ("b", 10)):
         write_run(Path(f"runs/{name}/0"), 0, 0.1, accuracy=1 - wrong / 100)
