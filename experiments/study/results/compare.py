@@ -3,7 +3,8 @@
 import argparse
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -137,16 +138,26 @@ def example_errors(first: Group, second: Group) -> dict[str, np.ndarray]:
         second: Others.
 
     Returns:
-        By the kind of error, an array ``(examples)``; nothing if no predictions are kept.
+        By the kind of error, an array ``(examples)``, of each the mean over the runs that tested on it; nothing if no
+        predictions are kept.
     """
-    found: dict[str, list[float]] = {}
+    # Several seeds test on the same example anew, which makes no further one of it.
+    found: dict[str, dict[Hashable, list[float]]] = {}
+    numbered = all(group.numbers_examples for group in (first, second))
     for one, two in (pair for ones, twos in in_common(first, second) for pair in product(ones, twos)):
         a, b = one.predictions, two.predictions
-        for example in a.keys() & b.keys() if a.keys() == b.keys() else ():
+        for example in a if a.keys() == b.keys() else ():
             before, after = _errors(a[example]), _errors(b[example])
+            key = (example, None if numbered else one.pair[1], _truth(a[example]))
             for name in before.keys() & after.keys():
-                found.setdefault(name, []).append(after[name] - before[name])
-    return {name: np.array(values) for name, values in sorted(found.items()) if len(values) > 1}
+                found.setdefault(name, {}).setdefault(key, []).append(after[name] - before[name])
+    means = {name: np.array([np.mean(each) for each in values.values()]) for name, values in sorted(found.items())}
+    return {name: values for name, values in means.items() if len(values) > 1}
+
+
+def _truth(row: Row) -> str:
+    """What is true of an example, as a text: where that differs, so do the examples, whatever their numbers are."""
+    return json.dumps({name: value for name, value in row.items() if name.startswith("truth")}, sort_keys=True)
 
 
 def _errors(row: Row) -> dict[str, float]:

@@ -88,6 +88,17 @@ class Group:
         """Mean and spread of each score that all runs have."""
         return spreads([run.scores for run in self.runs])
 
+    @property
+    def numbers_examples(self) -> bool:
+        """Whether a number of an example means the same one in all folds: then no two folds of a seed have it."""
+        seen = set[tuple[object, int]]()
+        for (seed, _), (run, *_again) in self.by_pair().items():
+            here = {(seed, example) for example in run.predictions}
+            if seen & here:
+                return False
+            seen |= here
+        return True
+
     def by_pair(self) -> Mapping[tuple[object, object], list[Run]]:
         """The runs of each seed and fold."""
         found: dict[tuple[object, object], list[Run]] = {}

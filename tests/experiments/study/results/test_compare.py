@@ -126,6 +126,28 @@ def test_the_difference_over_examples(compare: Callable[..., str]) -> None:
     assert "of a test example" not in compare("runs/a/0", "runs/b/0")
 
 
+@pytest.mark.parametrize("numbered", [True, False])
+def test_an_example_counts_once_however_often_it_is_tested(numbered: bool, compare: Callable[..., str]) -> None:
+    rng, num = np.random.default_rng(0), 30
+    truth, off = rng.normal(size=num), rng.normal([[[1.0]], [[2.0]]], 1, (2, 2, num))  # (groups, seeds, examples)
+    fold_of = [rng.permutation(num) % 3 if numbered else np.arange(num) // 10 for _ in range(2)]
+    for group, seed, fold in np.ndindex(2, 2, 3):
+        run = Path(f"runs/{'ab'[group]}/{3 * seed + fold}")
+        write_run(run, seed, 0.1 + group, mae=0.5)
+        config = (run / "config.yaml").read_text()
+        with_fold = f"datamodules.a.C, init_args: {{fold: {{index: {fold}, count: 3}}}}}}"
+        (run / "config.yaml").write_text(config.replace("datamodules.a.C}", with_fold))
+        rows = [
+            {"example": k if numbered else k % 10, "truth": truth[k], "prediction": truth[k] + off[group, seed, k]}
+            for k in np.flatnonzero(fold_of[seed] == fold).tolist()
+        ]
+        (run / "test_predictions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    differences = (np.abs(off[1]) - np.abs(off[0])).mean(0)
+    low, high = bootstrap(differences[np.argsort(fold_of[0], kind="stable")])
+    wanted = f"absolute error of a test example: {differences.mean():+.4g} (95 % {low:+.4g} to {high:+.4g}), over 30 ex"
+    assert wanted in compare("runs/a", "runs/b")
+
+
 def test_sets_of_labels_are_right_or_wrong(compare: Callable[..., str]) -> None:
     truth = ["comedy;war", "", "drama", "comedy;war"]
     for name, predicted in (("a", ["comedy", "war", "drama", "war"]), ("b", ["comedy;war", "", "drama", "war"])):
