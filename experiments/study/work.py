@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
 from experiments.messages import last_sentence
-from experiments.runs import read_scores
+from experiments.runs import CONFIG, read_scores
 from experiments.study import trials
 from experiments.study.child import train_apart
-from experiments.study.claims import LOCK, FileLock, Job, Stage, open_storage, open_study
+from experiments.study.claims import LOCK, PLACE, FileLock, Job, Stage, open_storage, open_study
 from experiments.study.devices import Devices, take_devices
 from experiments.study.files import SameFiles
 from experiments.study.plan import Plan
@@ -46,6 +46,11 @@ class Work:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, settings = plan, plan.settings
+        if not (plan.folder / PLACE).exists() and next(plan.folder.glob(f"*/{CONFIG}"), None) is not None:
+            # A run of the study in the same folder would go on with what was trained there.
+            raise MisconfigurationException(
+                f"{plan.folder} holds runs that are of no study: give it a --name of its own"
+            )
         looked = None if plan.folder.exists() else plan.look()  # what is wrong is said before there is anything
         plan.folder.mkdir(parents=True, exist_ok=True)
         self.storage = open_storage(settings.storage, plan.folder)

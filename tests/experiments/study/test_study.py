@@ -203,6 +203,16 @@ def test_another_study_is_not_gone_on_with(leyden: Leyden, digits: Path, capsys:
     assert leyden("study", *words, "--data.num_workers=1", "--trainer.max_epochs=1") == 0  # makes no difference
 
 
+def test_runs_of_no_study_are_not_taken_for_its_own(
+    leyden: Leyden, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--config", digits, "--trainer.max_epochs=1", "--name=some"]
+    assert leyden("fit", *words, "--model.optimizer.lr=0.5") == 0
+    assert leyden("study", *words, "--study.seeds=1") == 1
+    assert "runs/some holds runs that are of no study: give it a --name of its own" in capsys.readouterr().err
+    assert [path.name for path in Path("runs/some").iterdir()] == ["0"]
+
+
 def test_all_of_it_in_a_yaml(leyden: Leyden, digits: Path) -> None:
     text = "\nstudy: {trials: 2, seeds: [3], sampler: RandomSampler, search: {model.net.width: 'int(2, 4)'}}\n"
     digits.write_text(digits.read_text() + text)
