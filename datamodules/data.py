@@ -5,7 +5,7 @@ import math
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
@@ -279,7 +279,7 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
                     f"{type(self).__name__}.learn returned a {type(facts).__name__}; it makes {self.makes.__name__}"
                 )
             self._facts = replace(facts, fingerprint=fingerprint(self.sources))
-        elif self.restored and stage != "predict" and self.labelled is None and self._changed(self._facts):
+        elif self.restored and stage != "predict" and self.labelled is None and self.changed:
             rank_zero_warn(
                 f"{', '.join(map(str, self.sources))}: not what the model was trained on, or changed since: examples "
                 "it was trained on may now be among those it is tested on"
@@ -296,8 +296,10 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
             raise MisconfigurationException(self._without_folds())
         self._cache.clear()
 
-    def _changed(self, facts: F) -> bool:
-        return facts.fingerprint not in ("", fingerprint(self.sources))
+    @property
+    def changed(self) -> bool:
+        """Whether the files are others than the model was trained on."""
+        return self.facts.fingerprint not in ("", fingerprint(self.sources))
 
     def _use(self, split: str, raw: Raw) -> None:
         examples: object = self.examples(raw, train=split == "train")
@@ -403,24 +405,25 @@ class Data(LightningDataModule, ABC, Generic[Raw, F]):
         except ValueError as error:
             raise MisconfigurationException(str(error)) from error
 
-    def num_steps(self, epochs: int, accumulate: int, limit: float) -> int:
+    def num_steps(self, epochs: int, accumulate: Callable[[int], int], limit: float) -> int:
         """Optimizer steps of the whole training, those before a restart included.
 
         Args:
             epochs: Epochs of the whole training.
-            accumulate: Batches of a step.
+            accumulate: Batches of a step in an epoch.
             limit: Most batches of an epoch, or if a float the share of them.
         """
 
         def limited(batches: int) -> int:
             return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
-        each = math.ceil(limited(len(self.batches("train", self._epoch + 1))) / accumulate)
-        if not self._layouts:
-            return self._steps + each * (epochs - self._epoch)
-        begun = self.batches("train", self._epoch)  # the epoch in which training goes on
-        rest = math.ceil(limited(len(begun)) / accumulate) - begun.start // accumulate
-        return self._steps + rest + each * (epochs - self._epoch - 1)
+        first, rest = self._epoch, 0
+        if self._layouts:
+            begun = self.batches("train", first)  # the epoch in which training goes on
+            rest = math.ceil(limited(len(begun)) / accumulate(first)) - begun.start // accumulate(first)
+            first += 1
+        each = limited(len(self.batches("train", self._epoch + 1)))
+        return self._steps + rest + sum(math.ceil(each / accumulate(epoch)) for epoch in range(first, epochs))
 
     def loader(self, split: str) -> DataLoader[object]:
         """The loader of a split: ``train``, ``val``, ``test`` or ``predict``.

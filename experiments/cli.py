@@ -1,8 +1,9 @@
 """The program ``leyden``."""
 
 import errno
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
@@ -35,12 +36,21 @@ from experiments.lightning_patches import (
     show_at,
     take_up_without_state,
 )
-from experiments.parsing import LeydenParser, check, check_trainer, values_of
+from experiments.parsing import LeydenParser, check, check_trainer, configs_first, values_of
+from experiments.runs import FOLDER, OTHER_SCORES, SCORES
 from experiments.saved_config import SaveConfig
 from experiments.signatures import trusted
+from experiments.study.claims import FileLock
 from experiments.untrusted import Restriction, import_paths, read_carried
 from modules.faults import told
 from modules.task import Task
+
+# Options of the data and the task on which no score depends.
+INDIFFERENT = frozenset(
+    {"root", "batch_size", "num_workers", "global_batch_size", "max_tokens", "predict_path", "text", "cache_size"}
+    | {"optimizer", "scheduler", "interval", "decay_all"}
+)
+TRAINING = ".training"  # in the folder of a run, locked by whoever trains it
 
 
 class LeydenCLI(LightningCLI):
@@ -63,6 +73,7 @@ class LeydenCLI(LightningCLI):
         self.restriction: Restriction | None = None  # of what is parsed, if a file says some of it
         self.unfinished: Path | None = None  # a run without any checkpoint, which begins anew
         self.claimed: runs.Claim | None = None
+        self.lock: FileLock | None = None  # while the run is trained
         try:
             self._run(args)
         except OSError as error:
@@ -76,6 +87,8 @@ class LeydenCLI(LightningCLI):
                 raise MisconfigurationException(f"{folder} cannot be written to: {error.strerror}") from error
             raise
         finally:
+            if self.lock is not None:
+                self.lock.release()
             if self.claimed is not None and not self._was_used(self.claimed.folder):
                 runs.give_back(self.claimed)
 
@@ -109,12 +122,13 @@ class LeydenCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, after the configuration that the checkpoint carries, what the user gave: the user's word wins."""
-        words = list(sys.argv[1:] if args is None else args)
+        given = list(sys.argv[1:] if args is None else args)
+        command = next((word for word in given if word in self.subcommands()), None)
+        words = configs_first(given, command)
         for one in (parser, *self._subcommand_parsers.values()):
-            one.words = words
+            one.words = given
         configs = {path: yaml_limits.read(Path(path)) for path in values_of(words, "--config", "-c") if isfile(path)}
         self.given_name = next((Path(path).stem for path in values_of(words, "--config", "-c")), None)
-        command = next((word for word in words if word in self.subcommands()), None)
         paths, typed = values_of(words, "--ckpt_path"), import_paths(words)
         self.save_config_kwargs["packages"] = Restriction(values_of(words, "--trust"), typed).trusted
         if command is not None and paths:
@@ -162,7 +176,29 @@ class LeydenCLI(LightningCLI):
     # ---- what to run
 
     def before_instantiate_classes(self) -> None:
-        """Settle the run folder."""
+        """Settle the run folder, and see to it that it can be written to, and that nobody else trains in it."""
+        self._settle_folder()
+        if self.subcommand == "fit":
+            self._lock()
+        elif self.run_folder.is_dir() and not os.access(self.run_folder, os.W_OK):
+            raise MisconfigurationException(self._not_writable("no permission, or a read-only disk"))
+
+    def _not_writable(self, reason: str) -> str:
+        return f"{self.run_folder} cannot be written to ({reason}): copy the run to a place where it can"
+
+    @rank_zero_only
+    def _lock(self) -> None:
+        self.lock = FileLock(self.run_folder / TRAINING)
+        try:
+            if not self.lock.acquire(wait=False):
+                raise MisconfigurationException(
+                    f"another process trains in {self.run_folder}: wait until it has ended, or stop it"
+                )
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):  # a disk without locks
+                raise MisconfigurationException(self._not_writable(error.strerror or str(error))) from error
+
+    def _settle_folder(self) -> None:
         path = self._get(self.config, "ckpt_path")
         if self.unfinished is not None:
             self.run_folder = self.unfinished
@@ -254,6 +290,10 @@ class LeydenCLI(LightningCLI):
             return {}, {}
         return before.get("init_args") or {}, now.get("init_args") or {}
 
+    def _given_before_and_now(self, section: str) -> Iterator[dict[str, object]]:
+        for options in self._before_and_now(section):
+            yield {name: _given(value) for name, value in options.items()}
+
     def after_instantiate_classes(self) -> None:
         """Refuse a task and data that do not go together; give the data the seed, and the facts of a checkpoint."""
         self.model.check_pair(self.datamodule.makes, type(self.datamodule).__name__)
@@ -266,7 +306,7 @@ class LeydenCLI(LightningCLI):
                     f"seed_everything is {seed}, in training it was {self.datamodule.seed}: the splits and all that is "
                     "random go on from where they were; leave the option out, or train anew"
                 )
-            self.datamodule.check_unchanged(*self._before_and_now("data"))
+            self.datamodule.check_unchanged(*self._given_before_and_now("data"))
             self.content = None  # do not keep the weights mapped
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
@@ -299,8 +339,8 @@ class LeydenCLI(LightningCLI):
         score = (
             "" if best.best_score is None else f", best {best.monitor} {best.best_score:.4f} at step {best.best_step}"
         )
+        runs.replace_scores(self.run_folder, best.best_scores)
         print(f"run {self.run_folder}{score}\nnext: {runs.command('test --ckpt_path', self.run_folder)}")
-        runs.write_scores(self.run_folder, best.best_scores)
 
     def after_validate(self) -> None:
         """Write ``metrics.json``."""
@@ -312,12 +352,45 @@ class LeydenCLI(LightningCLI):
 
     def write_metrics(self) -> Path:
         """Write the scores of an evaluation into ``metrics.json``."""
-        scores = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        return runs.write_scores(self.run_folder, scores)
+        return runs.write_scores(self.run_folder, self.scores())
+
+    def scores(self) -> dict[str, float]:
+        """What was logged of an evaluation."""
+        return {name: float(value) for name, value in self.trainer.callback_metrics.items()}
 
     @rank_zero_only
     def _tell_metrics(self, following: str) -> None:
-        print(f"scores in {self.write_metrics()}\nnext: {runs.command(following, self.run_folder)}")
+        otherwise = self._otherwise()
+        if otherwise:  # nobody is to take them for those of the run
+            path = runs.write_scores(self.run_folder, self.scores(), OTHER_SCORES)
+            print(f"scores in {path}, and not in {SCORES}, since they are of {', '.join(otherwise)}")
+        else:
+            print(f"scores in {self.write_metrics()}")
+        print(f"next: {runs.command(following, self.run_folder)}")
+
+    def _otherwise(self) -> list[str]:
+        """What makes scores others than those of the best checkpoint on the whole of a split."""
+        trainer, stage = self.trainer, str(self.subcommand).removesuffix("idate")
+        found = ["fast_dev_run"] if trainer.fast_dev_run else []  # type: ignore[attr-defined]
+        limit = vars(trainer)[f"limit_{stage}_batches"]
+        found += [f"limit_{stage}_batches {limit}"] if (isinstance(limit, int) or limit < 1) and not found else []
+        path, best = Path(str(self._get(self.config, "ckpt_path"))), self.run_folder / FOLDER / "best.ckpt"
+        found += [path.name] if best.exists() and path.resolve() != best.resolve() else []
+        for section in ("model", "data"):
+            before, now = self._given_before_and_now(section)
+            found += [
+                f"{section}.{name} {now[name]}"
+                for name in sorted(before.keys() & now.keys() - INDIFFERENT)
+                if before[name] != now[name] and (name != "path" or self.datamodule.changed)
+            ]
+        return found
+
+
+def _given(options: object) -> object:
+    """Options without those that are None: a checkpoint holds them, a command line need not."""
+    if isinstance(options, dict):
+        return {name: _given(value) for name, value in options.items() if value is not None}
+    return list(map(_given, options)) if isinstance(options, list) else options
 
 
 def main(words: list[str]) -> int:

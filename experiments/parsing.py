@@ -6,6 +6,7 @@ import re
 import sys
 from argparse import ArgumentError
 from collections.abc import Container, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -111,6 +112,18 @@ def values_of(words: list[str], *options: str) -> list[str]:
     """The values of an option among the words of a command line."""
     found = [words[i + 1] for i, word in enumerate(words[:-1]) if word in options]
     return found + [word.split("=", 1)[1] for word in words if word.split("=", 1)[0] in options and "=" in word]
+
+
+def configs_first(words: list[str], command: str | None) -> list[str]:
+    """The words of a command line with the configurations before the options, so that what is typed wins."""
+    start = words.index(command) + 1 if command in words else 0
+    configs, others, rest = list[str](), list[str](), iter(words[start:])
+    for word in rest:
+        if word in ("--config", "-c"):
+            configs += [word, *islice(rest, 1)]
+        else:
+            (configs if word.startswith(("--config=", "-c=")) else others).append(word)
+    return [*words[:start], *configs, *others]
 
 
 # Options of the trainer that Lightning takes as they are, to divide by nothing or to do nothing.

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +79,9 @@ def main(words: list[str] | None = None) -> int:
         Exit code: 0; 1 after an error the user can mend (told in one sentence); 2 after a wrong command line;
         128 + signal after an interruption.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a run may have letters that a terminal does not know
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if words is None else words
     first = words[0] if words else ""
     if first in ("", "-h", "--help"):

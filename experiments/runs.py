@@ -15,7 +15,8 @@ from experiments.program import typed
 
 FOLDER = "checkpoints"  # of a run
 CONFIG = "config.yaml"  # in the folder of a run
-SCORES = "metrics.json"  # likewise
+SCORES = "metrics.json"  # likewise: of the best checkpoint, on whole splits
+OTHER_SCORES = "metrics_other.json"  # likewise: of parts of a split, of other checkpoints and options
 FORMAT = 2  # of checkpoints; what is written in another one cannot be read
 LONGEST = 100  # characters of a name
 
@@ -101,31 +102,42 @@ def write(path: Path, text: str) -> None:
         raise
 
 
-def read_scores(folder: Path) -> dict[str, float]:
+def read_scores(folder: Path, name: str = SCORES) -> dict[str, float]:
     """The scores in the ``metrics.json`` of a run; none if there is no such file.
 
     Raises:
         MisconfigurationException: If it is damaged.
     """
-    path = folder / SCORES
+    path = folder / name
     try:
-        return {str(name): float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {str(score): float(value) for score, value in json.loads(path.read_text(encoding="utf-8")).items()}
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError, TypeError) as error:
         raise MisconfigurationException(f"{path} is damaged: test the run anew") from error
 
 
-def write_scores(folder: Path, scores: Mapping[str, float]) -> Path:
+def write_scores(folder: Path, scores: Mapping[str, float], name: str = SCORES) -> Path:
     """Write scores into the ``metrics.json`` of a run, beside those that are there under other names."""
-    path = folder / SCORES
+    path = folder / name
     try:
-        known = read_scores(folder)
+        known = read_scores(folder, name)
     except MisconfigurationException:
         rank_zero_warn(f"{path} is damaged, and written anew")
         known = {}
     write(path, json.dumps({**known, **scores}, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def replace_scores(folder: Path, scores: Mapping[str, float]) -> None:
+    """Write the scores of the best checkpoint; what is there goes, unless it is of the same."""
+    try:
+        same = scores.items() <= read_scores(folder).items()
+    except MisconfigurationException:
+        same = False
+    if not same:
+        (folder / SCORES).unlink(missing_ok=True)
+    write_scores(folder, scores)
 
 
 def command(words: str, folder: Path) -> str:

@@ -53,7 +53,9 @@ class SaveConfig(SaveConfigCallback):
         checkpoint["config"], checkpoint["format"] = self.text, FORMAT
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The TEXT tab says what the run is, once in its life."""
+        """The TEXT tab says what the run is, once in its life; ``config.yaml`` says with what a training goes on."""
+        if trainer.ckpt_path is not None and trainer.is_global_zero:
+            runs.write(Path(trainer.default_root_dir) / CONFIG, self.text)
         if trainer.ckpt_path is None and has_board(trainer) and trainer.is_global_zero:
             words = getattr(self.parser, "words", ())
             show_text(trainer, "run", card(trainer, pl_module, words, self.text))

@@ -104,6 +104,7 @@ class ResponseSelector(Task[ChoiceFacts]):
 
     def on_fit_start(self) -> None:
         """Forget vectors that will be outdated."""
+        super().on_fit_start()
         self.index = None
 
     def predict_step(self, batch: ChoiceBatch, batch_idx: int) -> list[Row]:

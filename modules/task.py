@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import BatchSizeFinder, GradientAccumulationScheduler
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
@@ -348,6 +349,14 @@ class Task(LightningModule, ABC, Generic[F]):
             wiring |= {"monitor": scheduler.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": wiring}
 
+    def on_fit_start(self) -> None:
+        """Plan the schedule anew if a callback has looked for the size of batches."""
+        if not any(isinstance(callback, BatchSizeFinder) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+            return
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, Schedule) and config.interval == "step":
+                config.scheduler.plan(self._num_steps())
+
     def on_test_start(self) -> None:
         """Have the whole network on all processes: also for whoever writes down what was learned."""
         gather(self)
@@ -377,7 +386,11 @@ class Task(LightningModule, ABC, Generic[F]):
         epochs, steps = trainer.max_epochs or -1, trainer.max_steps
         if epochs < 0:
             return steps
-        total: int = trainer.datamodule.num_steps(epochs, trainer.accumulate_grad_batches, trainer.limit_train_batches)  # type: ignore[attr-defined]
+        planned = (c for c in trainer.callbacks if isinstance(c, GradientAccumulationScheduler))  # type: ignore[attr-defined]
+        accumulate = next(
+            (c.get_accumulate_grad_batches for c in planned), lambda epoch: trainer.accumulate_grad_batches
+        )
+        total: int = trainer.datamodule.num_steps(epochs, accumulate, trainer.limit_train_batches)  # type: ignore[attr-defined]
         return total if steps < 0 else min(total, steps)
 
 

@@ -76,7 +76,7 @@ class ImageTable(Images):
         **kwargs: Transforms, weights, fractions and the like: see ``datamodules.images.Images``.
     """
 
-    changeable = frozenset({"image", "target"})
+    changeable = frozenset({"image"})
 
     def __init__(
         self,

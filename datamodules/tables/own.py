@@ -60,7 +60,7 @@ class Tabular(TableData):
             ``datamodules.data.Data``.
     """
 
-    changeable = frozenset({"test_path", "missing"})
+    changeable = frozenset({"test_path"})
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ class Columns(Tagging):
         **kwargs: Scheme, tokenizer, batch size and the like: see ``datamodules.tagging.base.Tagging``.
     """
 
-    changeable = frozenset({"word", "target", "sentence"})
+    changeable = frozenset({"word", "sentence"})
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ class TextTable(TextData):
         **kwargs: Tokenizer, batch size and the like: see ``datamodules.text.base.TextData``.
     """
 
-    changeable = frozenset({"target", "column", "val_path", "test_path"})
+    changeable = frozenset({"column", "val_path", "test_path"})
 
     def __init__(
         self,

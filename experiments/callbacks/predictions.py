@@ -1,11 +1,14 @@
 """What is predicted of each example, in the order of the examples, whatever process it was predicted on."""
 
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from datamodules.data import Data, data_of
@@ -63,10 +66,25 @@ class PredictionWriter(RowCollector):
             ordered = in_order(data, rows)
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            path = data.write(ordered, folder)
+            path = _whole(data, ordered, folder)
             if self.draws:
                 data.draw(ordered, folder)
             rank_zero_info(f"{len(ordered)} predictions in {path}")
+
+
+def _whole(data: Data, rows: list[Row], folder: Path) -> Path:
+    """Let the datamodule write, and only then take the place of what was predicted before."""
+    with TemporaryDirectory(prefix=".predictions", dir=folder) as beside:
+        try:
+            path = data.write(rows, Path(beside))
+        except OSError as error:
+            raise MisconfigurationException(
+                f"the predictions cannot be written into {folder} ({error.strerror or error}); those that were there "
+                "are left as they were"
+            ) from error
+        for written in Path(beside).iterdir():
+            os.replace(written, folder / written.name)
+    return folder / path.name
 
 
 def in_order(data: Data, rows: Iterable[tuple[int, Row]]) -> list[Row]:

@@ -1,15 +1,22 @@
 """What the user types and what is said back."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from torchvision.io import write_png
 
+from datamodules.tables import Tabular
 from experiments import load
+from experiments.cli import TRAINING
+from experiments.study.claims import FileLock
 
 
 def test_fit_test_predict_of_a_moved_run(leyden: Callable[..., int], digits: Path, tmp_path: Path) -> None:
@@ -154,3 +161,75 @@ def test_learning_rate_finder_is_refused(
     assert leyden("fit", "--config", digits, finder) == 1
     assert "LearningRateFinder sets an option `lr` of the task" in capsys.readouterr().err
     assert not Path("runs/digits").exists()
+
+
+@pytest.mark.parametrize("options", [["--trainer.max_epochs=1"], ["--data.batch_size=100", "--trainer.max_epochs=1"]])
+def test_what_is_typed_wins_wherever_it_stands(
+    options: list[str], leyden: Callable[..., int], digits: Path, tmp_path: Path
+) -> None:
+    over = tmp_path / "over.yaml"
+    over.write_text("trainer: {max_epochs: 3}\ndata: {init_args: {batch_size: 200}}\n")
+    assert leyden("fit", *options, "--config", digits, "--name=run", f"--config={over}") == 0
+    trained = yaml.safe_load(Path("runs/run/0/config.yaml").read_text())
+    assert trained["trainer"]["max_epochs"] == 1
+    assert trained["data"]["init_args"]["batch_size"] == (100 if len(options) == 2 else 200)
+
+
+def test_options_are_not_dropped_for_another_config(
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        leyden("fit", "--config=own/tabular_classification", "--data.path=people.csv", "--config", digits)
+    assert "data has no option path" in capsys.readouterr().err
+
+
+def test_nobody_else_trains_in_a_run(
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leyden("fit", "--config", digits, "--name=run") == 0
+    run = Path("runs/run/0")
+    with FileLock(run / TRAINING):
+        assert leyden("fit", "--ckpt_path", run, "--trainer.max_epochs=3") == 1
+        assert "another process trains in runs/run/0: wait until it has ended, or stop it" in capsys.readouterr().err
+        assert leyden("test", "--ckpt_path", run) == 0
+    assert leyden("fit", "--ckpt_path", run, "--trainer.max_epochs=3") == 0  # the lock was given back
+
+
+def test_a_run_that_cannot_be_written_to(
+    leyden: Callable[..., int], digits: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leyden("fit", "--config", digits, "--name=run") == 0
+    run = Path("runs/run/0")
+
+    def fail(*_: object) -> bool:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("experiments.cli.os", SimpleNamespace(access=lambda path, mode: path != run, W_OK=os.W_OK))
+    monkeypatch.setattr(FileLock, "acquire", lambda self, wait: fail())
+    for command in ("fit", "test"):
+        assert leyden(command, "--ckpt_path", run) == 1
+        assert "runs/run/0 cannot be written to (" in capsys.readouterr().err
+
+
+def test_predictions_are_whole_or_those_of_before(
+    leyden: Callable[..., int], samples: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Path(__file__).parents[2] / "configs/own/regression.yaml"
+    table = samples / "tables" / "people.csv"
+    options = ["--data.path", table, "--data.target=income", "--trainer.max_epochs=1", "--name=run"]
+    assert leyden("fit", "--config", config, *options) == 0
+    predict = ["--ckpt_path=runs/run/0", "--data.predict_path", table]
+    assert leyden("predict", *predict) == 0
+    before = Path("runs/run/0/predictions.csv").read_bytes()
+
+    def half(self: Tabular, rows: object, folder: Path) -> Path:
+        (folder / "predictions.csv").write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Tabular, "write", half)
+    capsys.readouterr()
+    assert leyden("predict", *predict) == 1
+    said = "the predictions cannot be written into runs/run/0 (No space left on device); those that were there are left"
+    assert said in capsys.readouterr().err
+    assert Path("runs/run/0/predictions.csv").read_bytes() == before
+    assert not [path for path in Path("runs/run/0").iterdir() if path.name.startswith(".predictions")]

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
@@ -96,6 +97,7 @@ def test_index_follows_the_weights():
     before = task.predict_step(ChoiceBatch(CONTEXTS, None, None), 0)
     with torch.no_grad():
         task.net.embedding.weight.copy_(torch.randn(20, 8))
+    task.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     task.on_fit_start()
     assert task.predict_step(ChoiceBatch(CONTEXTS, None, None), 0) != before
     assert not any("index" in name for name in task.state_dict())

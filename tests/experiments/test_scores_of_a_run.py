@@ -1,0 +1,80 @@
+"""``metrics.json`` has the scores of the best checkpoint on whole splits, and of nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.runs import replace_scores
+
+RUN = Path("runs/run/0")
+
+
+def scores(name: str = "metrics.json") -> dict[str, float]:
+    found: dict[str, float] = json.loads((RUN / name).read_text())
+    return found
+
+
+@pytest.fixture
+def tested(leyden: Callable[..., int], digits: Path) -> Callable[..., int]:
+    assert leyden("fit", "--config", digits, "--name=run") == 0
+    assert leyden("test", "--ckpt_path", RUN) == 0
+    return leyden
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "told"),
+    [
+        (RUN, ["--trainer.limit_test_batches=1", "--data.batch_size=50"], "limit_test_batches 1"),
+        (RUN, ["--trainer.fast_dev_run=true"], "fast_dev_run"),
+        (RUN / "checkpoints/last.ckpt", [], "last.ckpt"),
+        (RUN, ["--model.label_smoothing=0.3"], "model.label_smoothing 0.3"),
+    ],
+)
+def test_scores_of_something_else_are_not_the_runs(
+    path: Path, options: list[str], told: str, tested: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if path != RUN:  # another one than the best
+        assert tested("fit", "--ckpt_path", RUN, "--trainer.max_epochs=3", "--model.optimizer.init_args.lr=1") == 0
+        assert tested("test", "--ckpt_path", RUN) == 0
+    before = scores()
+    assert tested("test", "--ckpt_path", path, *options) == 0
+    assert scores() == before
+    assert f"metrics_other.json, and not in metrics.json, since they are of {told}" in capsys.readouterr().out
+    other = scores("metrics_other.json")
+    assert other.keys() == {name for name in before if name.startswith("test/")}
+    assert (other["test/loss"] == before["test/loss"]) == told.startswith("model.")  # no matter in a test
+
+
+def test_whole_tests_are_the_runs_however_they_are_batched(tested: Callable[..., int]) -> None:
+    before = scores()
+    (RUN / "metrics.json").unlink()
+    assert tested("test", "--ckpt_path", RUN / "checkpoints/best.ckpt", "--data.batch_size=50") == 0
+    assert scores()["test/accuracy"] == before["test/accuracy"]
+    assert not (RUN / "metrics_other.json").exists()
+
+
+def test_scores_of_former_weights_go(tested: Callable[..., int]) -> None:
+    assert tested("fit", "--ckpt_path", RUN, "--trainer.max_epochs=8") == 0
+    assert not [name for name in scores() if name.startswith("test/")]
+
+
+def test_scores_stay_while_the_best_checkpoint_does(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"val/loss": 0.5, "test/loss": 0.25}')
+    replace_scores(tmp_path, {"val/loss": 0.5})
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"val/loss": 0.5, "test/loss": 0.25}
+    replace_scores(tmp_path, {"val/loss": 0.375})
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"val/loss": 0.375}
+
+
+def test_the_configuration_is_that_with_which_training_went_on(tested: Callable[..., int]) -> None:
+    import yaml
+
+    def trained() -> Any:
+        return yaml.safe_load((RUN / "config.yaml").read_text())["trainer"]["max_epochs"]
+
+    assert trained() == 2
+    assert tested("fit", "--ckpt_path", RUN, "--trainer.max_epochs=3") == 0
+    assert trained() == 3
