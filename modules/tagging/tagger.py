@@ -58,7 +58,7 @@ class TaggingTask(Task[TaggingFacts]):
 class Tagger(TaggingTask):
     """Sequence labelling by a network under a linear-chain CRF, or a softmax for each word.
 
-    Scores: ``accuracy`` over all words, ``f1`` (mean over the tags); if the tags mark chunks ``entity_f1``,
+    Scores: ``accuracy`` over all words, ``f1`` (mean over the tags), both of the tags as they are learned; if the tags mark chunks ``entity_f1``,
     ``entity_precision`` and ``entity_recall``, as conlleval has them.
 
     Args:
