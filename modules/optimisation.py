@@ -54,7 +54,10 @@ class Schedule(LRScheduler):
             ValueError: If training has no end (``max_epochs`` and ``max_steps`` are both -1).
         """
         if total < 1:
-            raise ValueError(f"{type(self).__name__} needs trainer.max_epochs or trainer.max_steps to plan for")
+            raise ValueError(
+                f"{type(self).__name__} has no steps to plan for: give trainer.max_epochs or trainer.max_steps, and "
+                "leave trainer.limit_train_batches at a batch or more"
+            )
         self.total = total
         self.go_to(self.last_epoch)
 

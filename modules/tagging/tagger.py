@@ -58,8 +58,8 @@ class TaggingTask(Task[TaggingFacts]):
 class Tagger(TaggingTask):
     """Sequence labelling by a network under a linear-chain CRF, or a softmax for each word.
 
-    Scores: ``accuracy`` over all words, ``f1`` (mean over the tags), both of the tags as they are learned; if the tags mark chunks ``entity_f1``,
-    ``entity_precision`` and ``entity_recall``, as conlleval has them.
+    Scores: ``accuracy`` over all words and ``f1`` (mean over the tags), of the tags as they are learned; if these mark
+    chunks ``entity_f1``, ``entity_precision`` and ``entity_recall``, as conlleval has them.
 
     Args:
         net: Makes the network from the facts of the data; it maps the inputs of a batch of sentences to emissions
