@@ -98,7 +98,7 @@ def test_goes_on_from_its_state(kind):
 
 def test_training_without_end_cannot_be_planned():
     schedule = Cosine(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0))
-    with pytest.raises(ValueError, match="needs trainer"):
+    with pytest.raises(ValueError, match="has no steps to plan for: give trainer"):
         schedule.plan(-1)
 
 
