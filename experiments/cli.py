@@ -375,7 +375,8 @@ class LeydenCLI(LightningCLI):
         limit = vars(trainer)[f"limit_{stage}_batches"]
         found += [f"limit_{stage}_batches {limit}"] if (isinstance(limit, int) or limit < 1) and not found else []
         path, best = Path(str(self._get(self.config, "ckpt_path"))), self.run_folder / FOLDER / "best.ckpt"
-        found += [path.name] if best.exists() and path.resolve() != best.resolve() else []
+        if best.exists() and path.with_suffix(best.suffix).resolve() != best.resolve():  # of parts: best.joined
+            found.append(path.name)
         for section in ("model", "data"):
             before, now = self._given_before_and_now(section)
             found += [
