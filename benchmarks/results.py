@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from experiments.runs import CONFIG, SCORES
+from experiments.runs import CONFIG, SCORES, read_conditions
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS, TABLE, PAGE = ROOT / "configs", ROOT / "docs" / "results.yaml", ROOT / "docs" / "results.md"
@@ -92,6 +92,8 @@ def take(table: dict[str, Any], run: Path) -> None:
     differing = list(_differences(yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()), trained))
     if differing:
         raise SystemExit(f"{run} was not trained as configs/{name}.yaml says: {', '.join(differing)}")
+    if read_conditions(run).get("test"):
+        raise SystemExit(f"the scores of {run} are of {', '.join(read_conditions(run)['test'])}: test it anew")
     tested = json.loads((run / SCORES).read_text())
     entry = table.setdefault(name, {"scores": {}, "conditions": "", "published": "none"})
     seed = int(trained["seed_everything"])

@@ -37,7 +37,7 @@ from experiments.lightning_patches import (
     take_up_without_state,
 )
 from experiments.parsing import LeydenParser, check, check_trainer, configs_first, values_of
-from experiments.runs import FOLDER, OTHER_SCORES, SCORES
+from experiments.runs import FOLDER
 from experiments.saved_config import SaveConfig
 from experiments.signatures import trusted
 from experiments.study.claims import FileLock
@@ -352,25 +352,20 @@ class LeydenCLI(LightningCLI):
 
     def write_metrics(self) -> Path:
         """Write the scores of an evaluation into ``metrics.json``."""
-        return runs.write_scores(self.run_folder, self.scores())
-
-    def scores(self) -> dict[str, float]:
-        """What was logged of an evaluation."""
-        return {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        scores = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        return runs.write_scores(self.run_folder, scores)
 
     @rank_zero_only
     def _tell_metrics(self, following: str) -> None:
-        otherwise = self._otherwise()
-        if otherwise:  # nobody is to take them for those of the run
-            path = runs.write_scores(self.run_folder, self.scores(), OTHER_SCORES)
-            print(f"scores in {path}, and not in {SCORES}, since they are of {', '.join(otherwise)}")
-        else:
-            print(f"scores in {self.write_metrics()}")
-        print(f"next: {runs.command(following, self.run_folder)}")
+        stage = str(self.subcommand).removesuffix("idate")
+        conditions = self._conditions(stage)
+        runs.write_conditions(self.run_folder, stage, conditions)
+        told = f"; they are not those of the run, but of {', '.join(conditions)}" if conditions else ""
+        print(f"scores in {self.write_metrics()}{told}\nnext: {runs.command(following, self.run_folder)}")
 
-    def _otherwise(self) -> list[str]:
+    def _conditions(self, stage: str) -> list[str]:
         """What makes scores others than those of the best checkpoint on the whole of a split."""
-        trainer, stage = self.trainer, str(self.subcommand).removesuffix("idate")
+        trainer = self.trainer
         found = ["fast_dev_run"] if trainer.fast_dev_run else []  # type: ignore[attr-defined]
         limit = vars(trainer)[f"limit_{stage}_batches"]
         found += [f"limit_{stage}_batches {limit}"] if (isinstance(limit, int) or limit < 1) and not found else []

@@ -15,8 +15,8 @@ from experiments.program import typed
 
 FOLDER = "checkpoints"  # of a run
 CONFIG = "config.yaml"  # in the folder of a run
-SCORES = "metrics.json"  # likewise: of the best checkpoint, on whole splits
-OTHER_SCORES = "metrics_other.json"  # likewise: of parts of a split, of other checkpoints and options
+SCORES = "metrics.json"  # likewise
+CONDITIONS = "metrics_of.json"  # likewise: under which conditions scores are not those of the run
 FORMAT = 2  # of checkpoints; what is written in another one cannot be read
 LONGEST = 100  # characters of a name
 
@@ -102,26 +102,26 @@ def write(path: Path, text: str) -> None:
         raise
 
 
-def read_scores(folder: Path, name: str = SCORES) -> dict[str, float]:
+def read_scores(folder: Path) -> dict[str, float]:
     """The scores in the ``metrics.json`` of a run; none if there is no such file.
 
     Raises:
         MisconfigurationException: If it is damaged.
     """
-    path = folder / name
+    path = folder / SCORES
     try:
-        return {str(score): float(value) for score, value in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {str(name): float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError, TypeError) as error:
         raise MisconfigurationException(f"{path} is damaged: test the run anew") from error
 
 
-def write_scores(folder: Path, scores: Mapping[str, float], name: str = SCORES) -> Path:
+def write_scores(folder: Path, scores: Mapping[str, float]) -> Path:
     """Write scores into the ``metrics.json`` of a run, beside those that are there under other names."""
-    path = folder / name
+    path = folder / SCORES
     try:
-        known = read_scores(folder, name)
+        known = read_scores(folder)
     except MisconfigurationException:
         rank_zero_warn(f"{path} is damaged, and written anew")
         known = {}
@@ -137,7 +137,33 @@ def replace_scores(folder: Path, scores: Mapping[str, float]) -> None:
         same = False
     if not same:
         (folder / SCORES).unlink(missing_ok=True)
+        (folder / CONDITIONS).unlink(missing_ok=True)
     write_scores(folder, scores)
+
+
+def read_conditions(folder: Path) -> dict[str, list[str]]:
+    """Of ``val`` and ``test``: what makes the scores of a run others than those of its best checkpoint on all examples.
+
+    Raises:
+        MisconfigurationException: If the file is damaged.
+    """
+    path = folder / CONDITIONS
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(split): [str(condition) for condition in conditions] for split, conditions in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise MisconfigurationException(f"{path} is damaged: delete it, and test the run anew") from error
+
+
+def write_conditions(folder: Path, split: str, conditions: list[str]) -> None:
+    """Write what makes the scores of a split others than those of the run; nothing if nothing does."""
+    known = {name: told for name, told in (read_conditions(folder) | {split: conditions}).items() if told}
+    if known:
+        write(folder / CONDITIONS, json.dumps(known, indent=2, sort_keys=True) + "\n")
+    else:
+        (folder / CONDITIONS).unlink(missing_ok=True)
 
 
 def command(words: str, folder: Path) -> str:

@@ -17,7 +17,7 @@ from experiments import checkpoint
 from experiments.callbacks.predictions import in_order
 from experiments.messages import be_quiet, less_logged
 from experiments.parsing import instantiate
-from experiments.runs import read_scores
+from experiments.runs import read_conditions, read_scores
 from experiments.signatures import trusted
 from experiments.untrusted import read_carried
 from modules.faults import told
@@ -155,6 +155,8 @@ class Model(Pair):
         test = {name: value for name, value in self.scores.items() if name.startswith("test/")}
         scores = test or {name: value for name, value in self.scores.items() if name.startswith("val/")}
         if scores:
+            of = read_conditions(self.folder).get("test" if test else "val", []) if self.folder else []
+            lines += [f"  of {', '.join(of)}:"] if of else []
             lines.append("  " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
         return "\n".join([*lines, f"  from {self.folder}"])
 

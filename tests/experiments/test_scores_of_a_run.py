@@ -1,4 +1,4 @@
-"""``metrics.json`` has the scores of the best checkpoint on whole splits, and of nothing else."""
+"""``metrics.json`` has the scores of the best checkpoint on whole splits; if it has others, that is told."""
 
 import json
 from collections.abc import Callable
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from experiments import load
+from experiments.program import main
 from experiments.runs import replace_scores
 
 RUN = Path("runs/run/0")
@@ -39,13 +41,16 @@ def test_scores_of_something_else_are_not_the_runs(
     if path != RUN:  # another one than the best
         assert tested("fit", "--ckpt_path", RUN, "--trainer.max_epochs=3", "--model.optimizer.init_args.lr=1") == 0
         assert tested("test", "--ckpt_path", RUN) == 0
-    before = scores()
+    assert not (RUN / "metrics_of.json").exists()
+    capsys.readouterr()
     assert tested("test", "--ckpt_path", path, *options) == 0
-    assert scores() == before
-    assert f"metrics_other.json, and not in metrics.json, since they are of {told}" in capsys.readouterr().out
-    other = scores("metrics_other.json")
-    assert other.keys() == {name for name in before if name.startswith("test/")}
-    assert (other["test/loss"] == before["test/loss"]) == told.startswith("model.")  # no matter in a test
+    assert f"metrics.json; they are not those of the run, but of {told}\n" in capsys.readouterr().out
+    assert json.loads((RUN / "metrics_of.json").read_text()) == {"test": [told]}
+    assert f"\n  of {told}:\n" in repr(load(RUN))
+    assert main(["compare", str(RUN)]) == 0
+    assert f"warning: the test scores of {RUN} are of {told}" in capsys.readouterr().out
+    assert tested("test", "--ckpt_path", RUN) == 0
+    assert not (RUN / "metrics_of.json").exists()
 
 
 def test_whole_tests_are_the_runs_however_they_are_batched(tested: Callable[..., int]) -> None:
@@ -53,7 +58,7 @@ def test_whole_tests_are_the_runs_however_they_are_batched(tested: Callable[...,
     (RUN / "metrics.json").unlink()
     assert tested("test", "--ckpt_path", RUN / "checkpoints/best.ckpt", "--data.batch_size=50") == 0
     assert scores()["test/accuracy"] == before["test/accuracy"]
-    assert not (RUN / "metrics_other.json").exists()
+    assert not (RUN / "metrics_of.json").exists()
 
 
 def test_scores_of_former_weights_go(tested: Callable[..., int]) -> None:

@@ -161,10 +161,9 @@ def test_without_word_lists_the_loss_on_text_is_told(corpus_run, leyden):
     assert leyden("test", "--ckpt_path", corpus_run, "--data.word_lists", "false", "--data.root", "nowhere") == 0
     assert leyden("validate", "--ckpt_path", corpus_run) == 0
     scores = json.loads((corpus_run / "metrics.json").read_text())
-    other = json.loads((corpus_run / "metrics_other.json").read_text())  # not what the run is tested on
     # The windows and negatives are drawn: not the same to the last digit.
-    assert other["test/loss"] == pytest.approx(scores["val/loss"], rel=0.3)
-    assert "test/wordsim353" not in other
+    assert scores["test/loss"] == pytest.approx(scores["val/loss"], rel=0.3)
+    assert "test/wordsim353" not in scores
 
 
 def test_an_unknown_word_is_answered_in_a_sentence(corpus_run, leyden, capfd):

@@ -81,7 +81,7 @@ def test_leyden_fits_tests_and_predicts(leyden: Callable[..., int], tmp_path: Pa
     run = tmp_path / "runs/multi30k_gru/0"
     assert leyden("test", "--ckpt_path", run, "--model.max_length=12") == 0
     assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp" in caplog.text
-    scores = (run / "metrics_other.json").read_text()
+    scores = (run / "metrics.json").read_text()
     assert all(f'"test/{name}"' in scores for name in ("bleu", "chrf", "perplexity", "loss"))
     (tmp_path / "in.txt").write_text("A dog sleeps.\n\nMy sister sings.\n")
     assert leyden("predict", "--ckpt_path", run, "--data.predict_path", tmp_path / "in.txt") == 0

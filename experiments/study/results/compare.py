@@ -75,8 +75,12 @@ def make_table(groups: Sequence[Group], scores: Sequence[str]) -> list[list[str]
 
 
 def warn(groups: Sequence[Group]) -> list[str]:
-    """What says that runs were tested on different examples."""
-    found, first = [], groups[0]
+    """What says that runs were tested on different examples, or otherwise than they were trained for."""
+    found, first = list[str](), groups[0]
+    for run in (run for group in groups for run in group.runs):
+        conditions = runs.read_conditions(run.folder).get("test")
+        if conditions:
+            found.append(f"warning: the test scores of {run.folder} are of {', '.join(conditions)}")
     for other in groups[1:]:
         pairs = [pair for ones, twos in in_common(first, other) for pair in product(ones, twos)]
         for one, two in pairs or [(first.runs[0], other.runs[0])]:
