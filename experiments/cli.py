@@ -50,6 +50,8 @@ INDIFFERENT = frozenset(
     {"root", "batch_size", "num_workers", "global_batch_size", "max_tokens", "predict_path", "text", "cache_size"}
     | {"optimizer", "scheduler", "interval", "decay_all"}
 )
+# Ranks that Lightning's ``rank_zero_only`` does not look at before there is a trainer: of machines, and of MPI.
+RANKS = ("NODE_RANK", "GROUP_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 TRAINING = ".training"  # in the folder of a run, locked by whoever trains it
 
 
@@ -188,6 +190,8 @@ class LeydenCLI(LightningCLI):
 
     @rank_zero_only
     def _lock(self) -> None:
+        if any(os.environ.get(name, "0") not in ("", "0") for name in RANKS):
+            return  # the first process of all of them holds the lock
         self.lock = FileLock(self.run_folder / TRAINING)
         try:
             if not self.lock.acquire(wait=False):

@@ -184,7 +184,7 @@ def test_options_are_not_dropped_for_another_config(
 
 
 def test_nobody_else_trains_in_a_run(
-    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str]
+    leyden: Callable[..., int], digits: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert leyden("fit", "--config", digits, "--name=run") == 0
     run = Path("runs/run/0")
@@ -192,7 +192,10 @@ def test_nobody_else_trains_in_a_run(
         assert leyden("fit", "--ckpt_path", run, "--trainer.max_epochs=3") == 1
         assert "another process trains in runs/run/0: wait until it has ended, or stop it" in capsys.readouterr().err
         assert leyden("test", "--ckpt_path", run) == 0
-    assert leyden("fit", "--ckpt_path", run, "--trainer.max_epochs=3") == 0  # the lock was given back
+        monkeypatch.setenv("PMI_RANK", "1")  # another process of the training that holds the lock
+        assert leyden("fit", "--ckpt_path", run, "--trainer.max_epochs=3") == 0
+    monkeypatch.delenv("PMI_RANK")
+    assert leyden("fit", "--ckpt_path", run, "--trainer.max_epochs=4") == 0  # the lock was given back
 
 
 def test_a_run_that_cannot_be_written_to(
@@ -204,7 +207,9 @@ def test_a_run_that_cannot_be_written_to(
     def fail(*_: object) -> bool:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("experiments.cli.os", SimpleNamespace(access=lambda path, mode: path != run, W_OK=os.W_OK))
+    monkeypatch.setattr(
+        "experiments.cli.os", SimpleNamespace(access=lambda path, mode: path != run, W_OK=os.W_OK, environ={})
+    )
     monkeypatch.setattr(FileLock, "acquire", lambda self, wait: fail())
     for command in ("fit", "test"):
         assert leyden(command, "--ckpt_path", run) == 1
