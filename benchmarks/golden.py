@@ -141,7 +141,7 @@ def outcome(run: Path) -> dict[str, Any]:
     del content["config"]  # full of names
     files: dict[str, list[str]] = {}
     for path in sorted(path for path in run.iterdir() if path.is_file() and not path.match("events.*")):
-        if path.name not in ("config.yaml", "hparams.yaml"):
+        if path.name not in ("config.yaml", "hparams.yaml", ".training"):
             data = path.read_bytes()
             files[path.name] = [digest(data)] if path.suffix in (".png", ".parquet") else data.decode().splitlines()
     return {
