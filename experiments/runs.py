@@ -4,14 +4,16 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from experiments.program import typed
+
+T = TypeVar("T")
 
 FOLDER = "checkpoints"  # of a run
 CONFIG = "config.yaml"  # in the folder of a run
@@ -108,34 +110,19 @@ def read_scores(folder: Path) -> dict[str, float]:
     Raises:
         MisconfigurationException: If it is damaged.
     """
-    path = folder / SCORES
-    try:
-        return {str(name): float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise MisconfigurationException(f"{path} is damaged: test the run anew") from error
+    return _read(folder / SCORES, float, "test the run anew")
 
 
 def write_scores(folder: Path, scores: Mapping[str, float]) -> Path:
     """Write scores into the ``metrics.json`` of a run, beside those that are there under other names."""
     path = folder / SCORES
-    try:
-        known = read_scores(folder)
-    except MisconfigurationException:
-        rank_zero_warn(f"{path} is damaged, and written anew")
-        known = {}
-    write(path, json.dumps({**known, **scores}, indent=2, sort_keys=True) + "\n")
+    write(path, json.dumps({**_readable(path, read_scores), **scores}, indent=2, sort_keys=True) + "\n")
     return path
 
 
 def replace_scores(folder: Path, scores: Mapping[str, float]) -> None:
     """Write the scores of the best checkpoint; what is there goes, unless it is of the same."""
-    try:
-        same = scores.items() <= read_scores(folder).items()
-    except MisconfigurationException:
-        same = False
-    if not same:
+    if not scores.items() <= _readable(folder / SCORES, read_scores).items():
         (folder / SCORES).unlink(missing_ok=True)
         (folder / CONDITIONS).unlink(missing_ok=True)
     write_scores(folder, scores)
@@ -147,23 +134,35 @@ def read_conditions(folder: Path) -> dict[str, list[str]]:
     Raises:
         MisconfigurationException: If the file is damaged.
     """
-    path = folder / CONDITIONS
+    return _read(folder / CONDITIONS, lambda conditions: list(map(str, conditions)), "delete it, and test the run anew")
+
+
+def _read(path: Path, convert: Callable[[Any], T], advice: str) -> dict[str, T]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(split): [str(condition) for condition in conditions] for split, conditions in found.items()}
+        return {str(name): convert(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError, TypeError) as error:
-        raise MisconfigurationException(f"{path} is damaged: delete it, and test the run anew") from error
+        raise MisconfigurationException(f"{path} is damaged: {advice}") from error
+
+
+def _readable(path: Path, read: Callable[[Path], dict[str, T]]) -> dict[str, T]:
+    """What a file of a run holds that is about to be written; nothing if it is damaged, which is told."""
+    try:
+        return read(path.parent)
+    except MisconfigurationException:
+        rank_zero_warn(f"{path} is damaged, and written anew")
+        return {}
 
 
 def write_conditions(folder: Path, split: str, conditions: list[str]) -> None:
     """Write what makes the scores of a split others than those of the run; nothing if nothing does."""
-    known = {name: told for name, told in (read_conditions(folder) | {split: conditions}).items() if told}
+    path = folder / CONDITIONS
+    known = {name: told for name, told in (_readable(path, read_conditions) | {split: conditions}).items() if told}
     if known:
-        write(folder / CONDITIONS, json.dumps(known, indent=2, sort_keys=True) + "\n")
+        write(path, json.dumps(known, indent=2, sort_keys=True) + "\n")
     else:
-        (folder / CONDITIONS).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def command(words: str, folder: Path) -> str:

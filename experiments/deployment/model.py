@@ -1,9 +1,9 @@
 """A trained model in Python: asked, scored, described."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from lightning.fabric.utilities import move_data_to_device
@@ -25,6 +25,8 @@ from modules.task import Task, check_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+T = TypeVar("T")
 
 LONG = 3.0  # seconds after which a progress bar appears
 
@@ -139,8 +141,12 @@ class Model(Pair):
     @property
     def scores(self) -> dict[str, float]:
         """The scores in ``metrics.json`` of the run."""
+        return self._of_run(read_scores)
+
+    def _of_run(self, read: Callable[[Path], dict[str, T]]) -> dict[str, T]:
+        """What is read from the folder of the run; nothing if there is none, or it is damaged."""
         try:
-            return {} if self.folder is None else read_scores(self.folder)
+            return {} if self.folder is None else read(self.folder)
         except (OSError, MisconfigurationException):
             return {}
 
@@ -155,7 +161,7 @@ class Model(Pair):
         test = {name: value for name, value in self.scores.items() if name.startswith("test/")}
         scores = test or {name: value for name, value in self.scores.items() if name.startswith("val/")}
         if scores:
-            of = read_conditions(self.folder).get("test" if test else "val", []) if self.folder else []
+            of = self._of_run(read_conditions).get("test" if test else "val", [])
             lines += [f"  of {', '.join(of)}:"] if of else []
             lines.append("  " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
         return "\n".join([*lines, f"  from {self.folder}"])

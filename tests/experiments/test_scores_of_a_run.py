@@ -83,3 +83,17 @@ def test_the_configuration_is_that_with_which_training_went_on(tested: Callable[
     assert trained() == 2
     assert tested("fit", "--ckpt_path", RUN, "--trainer.max_epochs=3") == 0
     assert trained() == 3
+
+
+def test_damaged_conditions_cost_no_scores(tested: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    before = scores()
+    (RUN / "metrics_of.json").write_text("[1]")
+    assert "test/accuracy" in repr(load(RUN))
+    (RUN / "metrics.json").unlink()
+    with pytest.warns(UserWarning, match=r"metrics_of.json is damaged, and written anew"):
+        assert tested("test", "--ckpt_path", RUN) == 0
+    assert scores()["test/accuracy"] == before["test/accuracy"]
+    assert not (RUN / "metrics_of.json").exists()
+    (RUN / "metrics_of.json").write_text("[1]")
+    assert main(["compare", str(RUN)]) == 1
+    assert "metrics_of.json is damaged: delete it, and test the run anew" in capsys.readouterr().err
