@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from os.path import isfile  # False too for a text that can be no path
 from pathlib import Path
 from typing import Any
@@ -286,10 +287,15 @@ class LeydenCLI(LightningCLI):
             return OptimizerOverrides({}, {})
         return OptimizerOverrides(*self._before_and_now("model"))
 
+    @cached_property
+    def _now(self) -> dict[str, Any]:
+        """The options of this command as plain data."""
+        now: dict[str, Any] = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand]))
+        return now
+
     def _before_and_now(self, section: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The options of the model or the data in the checkpoint, and those of this command; none of another class."""
-        now = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand]))[section]
-        before = self.carried[section]
+        before, now = self.carried[section], self._now[section]
         if now["class_path"] != before["class_path"]:
             return {}, {}
         return before.get("init_args") or {}, now.get("init_args") or {}

@@ -38,7 +38,7 @@ class SaveConfig(SaveConfigCallback):
 
     @rank_zero_only
     def write(self, run: Path) -> None:
-        """Write ``config.yaml``, once in the life of a run.
+        """Write ``config.yaml`` of a run that has none.
 
         It is written before anything else is done: a run that is killed while its data is read begins anew from it.
         """

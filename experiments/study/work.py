@@ -116,8 +116,10 @@ class Work:
     def _so_far(self, stage: Stage) -> str:
         if stage is self.final:
             return ""
-        done = any(trial.state == TrialState.COMPLETE for trial in stage.trials())
-        return f"best {self._best(stage).value:.4g} (trial {self._best(stage).number})" if done else ""
+        if not any(trial.state == TrialState.COMPLETE for trial in stage.trials()):
+            return ""
+        best = self._best(stage)
+        return f"best {best.value:.4g} (trial {best.number})"
 
     def _best(self, search: Stage) -> FrozenTrial:
         ended = search.trials()
